@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * handshake.h - what two disks that meet do: one pure, total function
+ *
+ * Both ends call it with the two records that were exchanged, each from its own side, and must come to mirrored
+ * decisions; HS_CONFIRM carries them and a link whose ends disagree is dropped and reported.
+ * Rules, their order and their sources: docs/design/handshake.md.
+ */
+#ifndef BSR_HANDSHAKE_H
+#define BSR_HANDSHAKE_H
+
+#include <bsr/options.h>
+#include <bsr/types.h>
+#include <bsr/wire.h>
+
+enum bsr_hs_action {
+	BSR_HS_NO_SYNC = 1,	   /* replicate at once */
+	BSR_HS_SOURCE_BITMAP = 2,  /* I am source, the merged bitmaps say what differs */
+	BSR_HS_TARGET_BITMAP = 3,
+	BSR_HS_SOURCE_FULL = 4,	   /* everything (used) is copied */
+	BSR_HS_TARGET_FULL = 5,
+	BSR_HS_SPLIT_BRAIN = 6,	   /* both wrote apart and no policy decides: StandAlone, a person decides */
+	BSR_HS_UNRELATED = 7,	   /* no common history: StandAlone */
+	BSR_HS_REFUSED = 8,	   /* direction forbidden (Primary would be overwritten, sizes, ...): StandAlone */
+	BSR_HS_RETRY = 9,	   /* a passing state on one side: connect again after connect-int */
+	BSR_HS_NO_DISK = 10,	   /* one side has no disk in this volume: connected, nothing to compare */
+};
+
+/** One side, as its HS_RESOURCE and HS_VOLUME describe it. */
+struct bsr_hs_side {
+	uint32_t node_id;
+	enum bsr_role role;
+	bool discard_my_data;
+	const struct bsr_msg_hs_volume *volume;
+};
+
+struct bsr_hs_policy {
+	enum bsr_after_sb after_sb_0pri;
+	enum bsr_after_sb after_sb_1pri;
+	enum bsr_after_sb after_sb_2pri;
+	enum bsr_rr_conflict rr_conflict;
+	bool always_asbp;
+	bool resolver; /* the tie-break: true on exactly one side */
+};
+
+struct bsr_hs_decision {
+	enum bsr_hs_action action;
+	uint16_t reason;	 /* number of the rule that decided; permanent, see bsr_hs_reason_text() */
+	enum bsr_conn_error error; /* for SPLIT_BRAIN, UNRELATED, REFUSED */
+	uint64_t size_bytes;	 /* size both use from now on (0 when no disk has one) */
+	bool split_brain_resolved; /* there was one, and a policy or discard-my-data decided it */
+	bool clear_bits;	 /* bits toward the peer are proven meaningless (only with proof: see I25, T10) */
+};
+
+/** bsr_handshake_decide - total: every input gives a decision. Mirrors: see bsr_hs_mirror(). */
+void bsr_handshake_decide(const struct bsr_hs_side *local, const struct bsr_hs_side *peer,
+	const struct bsr_hs_policy *policy, struct bsr_hs_decision *decision);
+
+/** bsr_hs_mirror - what the other end must have decided when I decided @action */
+enum bsr_hs_action bsr_hs_mirror(enum bsr_hs_action action);
+
+/** bsr_hs_reason_text - the sentence for a reason, and the command that helps a person ("" when none is needed) */
+void bsr_hs_reason_text(uint16_t reason, const char **sentence, const char **remedy);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * link.h - links to peers: dialing, listening, authentication, framing, transmit queues
+ *
+ * A link is two TCP streams to one peer's engine. This module brings them up (both ends dial and listen; crossing
+ * attempts are resolved), proves who the peer is, agrees on version and features, frames incoming bytes, verifies
+ * checksums, places payloads into pool buffers, and sends what the engine emits. Protocol: docs/protocol.md.
+ * Belongs to the loop's thread.
+ */
+#ifndef BSR_HOST_LINK_H
+#define BSR_HOST_LINK_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <bsr/engine.h>
+#include <bsr/wire.h>
+
+#include "loop.h"
+#include "pool.h"
+
+struct bsr_links;
+
+/** What the links tell their owner (the daemon, which turns them into engine events). All called from a loop turn. */
+struct bsr_links_ops {
+	void (*up)(void *ctx, const struct bsr_ev_link_up *up);
+	void (*down)(void *ctx, const struct bsr_ev_link_down *down);
+	/* body and payload as in struct bsr_ev_message; the payload reference passes to the owner */
+	void (*message)(void *ctx, const struct bsr_ev_message *message);
+	void (*sent)(void *ctx, const struct bsr_ev_sent *sent); /* at most once per stream and turn */
+	/* asked before each message is taken from a stream; false pauses reading until bsr_links_resume() */
+	bool (*may_receive)(void *ctx, uint32_t peer, enum bsr_stream stream);
+	/* one line for people: who, what, remedy; counted per peer (peer UINT32_MAX: not yet known who) */
+	void (*report)(void *ctx, uint32_t log_number, uint32_t peer, const char *text);
+};
+
+struct bsr_links_config {
+	const char *resource;
+	uint32_t node_id;
+	struct bsr_loop *loop;
+	struct bsr_pool *pool;
+	const struct bsr_links_ops *ops;
+	void *ctx;
+};
+
+struct bsr_link_path {
+	struct sockaddr_storage local; /* bound when listening and dialing */
+	struct sockaddr_storage remote;
+};
+
+struct bsr_link_options {
+	char cram_hmac_alg[64]; /* "" = no authentication; any name OpenSSL knows (sha256, sha1, ...) */
+	char shared_secret[BSR_SECRET_BYTES_MAX + 1];
+	bool data_checksums; /* checksum over payloads; agreed at connect, on by default */
+	uint32_t connect_int_s;
+	uint32_t ping_timeout_ds; /* also limits each step of link establishment */
+	uint32_t tcp_user_timeout_s; /* 0 = off */
+	uint32_t rcvbuf_bytes;	  /* 0 = automatic */
+	bool tcp_cork;
+};
+
+int bsr_links_create(struct bsr_links **links, const struct bsr_links_config *config);
+void bsr_links_destroy(struct bsr_links *links);
+
+/** bsr_links_add_listener - a bound, listening socket (from the keeper); taken over. 0 or -errno */
+int bsr_links_add_listener(struct bsr_links *links, int fd);
+/** bsr_links_set_peer - configure or reconfigure a peer; used by the next attempt. Copies everything. */
+int bsr_links_set_peer(struct bsr_links *links, uint32_t peer, const struct bsr_link_path *paths, uint32_t path_count,
+	const struct bsr_link_options *options);
+void bsr_links_remove_peer(struct bsr_links *links, uint32_t peer);
+
+/** bsr_links_dial - BSR_FX_LISTEN_DIAL: try until it stands (ops->up) or bsr_links_close() */
+void bsr_links_dial(struct bsr_links *links, uint32_t peer, uint32_t link, uint64_t not_before_ns);
+/** bsr_links_close - BSR_FX_CLOSE: no callback for @link afterwards; with @drain queued bytes go out first (<= 1 s) */
+void bsr_links_close(struct bsr_links *links, uint32_t peer, uint32_t link, bool drain);
+/** bsr_links_send - BSR_FX_SEND: queue a message; head is copied, payload referenced until it has left */
+void bsr_links_send(struct bsr_links *links, const struct bsr_fx_send *send, const uint8_t *head);
+/** bsr_links_flush - end of turn: write out what is queued, one system call per stream */
+void bsr_links_flush(struct bsr_links *links);
+/** bsr_links_resume - may_receive() may answer differently now */
+void bsr_links_resume(struct bsr_links *links);
+uint64_t bsr_links_queued_bytes(const struct bsr_links *links, uint32_t peer);
+/** bsr_links_rejected - bad input counted on this peer's links; UINT32_MAX: from strangers */
+uint64_t bsr_links_rejected(const struct bsr_links *links, uint32_t peer);
+
+#endif
