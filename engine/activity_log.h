@@ -11,13 +11,17 @@
 #ifndef BSR_ENGINE_ACTIVITY_LOG_H
 #define BSR_ENGINE_ACTIVITY_LOG_H
 
+#include <bsr/errors.h>
 #include <bsr/types.h>
 
 struct bsr_al;
 
 size_t bsr_al_memory(uint32_t slot_count);
+/** bsr_al_slot_limit - most slots that a ring of @ring_blocks can describe; below BSR_AL_EXTENTS_MIN: ring unusable */
+uint32_t bsr_al_slot_limit(uint32_t ring_blocks);
 /**
- * bsr_al_init - an empty log with @slot_count slots (BSR_AL_EXTENTS_MIN..BSR_AL_EXTENTS_MAX)
+ * bsr_al_init - an empty log with @slot_count slots (BSR_AL_EXTENTS_MIN..BSR_AL_EXTENTS_MAX, <= bsr_al_slot_limit())
+ * @mem: bsr_al_memory() bytes, aligned to 64; stays the caller's
  * @ring_blocks: 4 KiB blocks of the on-disk ring
  * @stripes: stripes of it (ring order, see the format page)
  * @first_transaction: number of the first transaction to be written
@@ -31,11 +35,16 @@ enum bsr_al_answer {
 	BSR_AL_FULL, /* every slot is pinned; nothing changed */
 };
 
-/** bsr_al_pin - pin extents first..first+count-1 (count 1..BSR_REQUEST_EXTENTS_MAX) for one write */
+/**
+ * bsr_al_pin - pin extents first..first+count-1 (count 1..BSR_REQUEST_EXTENTS_MAX) for one write
+ *
+ * All or nothing, so no two writes can wait for each other. Who waits is served in the order of the pins. After FULL
+ * the caller keeps that write at the head of its queue: if later ones overtook it, a long one could starve.
+ */
 enum bsr_al_answer bsr_al_pin(struct bsr_al *al, uint32_t first, uint32_t count);
 /** bsr_al_ready - all of these pinned extents are durable */
 bool bsr_al_ready(const struct bsr_al *al, uint32_t first, uint32_t count);
-/** bsr_al_unpin - drop one pin of each; they stay hot until evicted */
+/** bsr_al_unpin - drop one pin of each; they stay hot until evicted; one that still waits is forgotten */
 void bsr_al_unpin(struct bsr_al *al, uint32_t first, uint32_t count);
 
 /** bsr_al_transaction_wanted - something waits and no transaction is under way */
@@ -47,16 +56,31 @@ bool bsr_al_transaction_wanted(const struct bsr_al *al);
  * @evicted: receives extents that leave the log; room for BSR_AL_UPDATES_PER_TRANSACTION
  * Returns how many were evicted. Their bitmap blocks must be on disk before the transaction is written.
  */
-uint32_t bsr_al_begin_transaction(struct bsr_al *al, uint8_t *block, uint32_t *ring_block, uint32_t *evicted);
-/** bsr_al_transaction_done - the transaction is durable (@ok) or could not be written */
+uint32_t bsr_al_begin_transaction(
+	struct bsr_al *al, uint8_t *block, uint32_t *ring_block, uint32_t *evicted);
+/**
+ * bsr_al_transaction_done - the transaction is durable (@ok) or could not be written
+ *
+ * After a failure nobody knows what the ring says, so neither the new extents nor the evicted ones are hot, and a
+ * transaction is wanted again: it has the same number and place, repeats the updates (and reports the same evicted
+ * extents), and adds what waits by then.
+ */
 void bsr_al_transaction_done(struct bsr_al *al, bool ok);
 
 uint32_t bsr_al_slots(const struct bsr_al *al);
 uint32_t bsr_al_used(const struct bsr_al *al);   /* slots that hold an extent */
 uint32_t bsr_al_pinned(const struct bsr_al *al); /* of them with at least one pin */
 bool bsr_al_is_hot(const struct bsr_al *al, uint32_t extent);
-/** bsr_al_mark_hot - at attach: put an extent in without I/O (its transaction is known to be on disk) */
+/**
+ * bsr_al_mark_hot - at attach: put an extent in the lowest free slot without I/O
+ *
+ * The ring on disk must say the same about that slot; bsr_al_mark_hot_slot() names the slot, as bsr_al_replay()
+ * found it. A ring that has just been initialised needs neither.
+ * -BSR_E_NO_SPACE: no slot is free, or (with a slot) slot or extent are taken; -BSR_E_RANGE.
+ */
 int bsr_al_mark_hot(struct bsr_al *al, uint32_t extent) BSR_MUST_CHECK;
+int bsr_al_mark_hot_slot(struct bsr_al *al, uint32_t slot, uint32_t extent) BSR_MUST_CHECK;
+/** bsr_al_check - panics unless slots, entries and lists agree (costly) */
 void bsr_al_check(const struct bsr_al *al);
 
 /* ---- codec of transaction blocks, shared with bsrmeta ---- */
