@@ -10,6 +10,19 @@
 #include <bsr/engine.h>
 #include <bsr/types.h>
 
+#define BSR_SUPERBLOCK_MAGIC 0x8374026du
+#define BSR_SUPERBLOCK_TAIL_MAGIC 0x62737231u /* "bsr1", before our checksum in the unused tail */
+
+#define BSR_BITMAP_SLOTS_MAX 32u	/* 31 are used; metadata with 32 exists and is read */
+#define BSR_BYTES_PER_BIT_MIN 4096u
+#define BSR_BYTES_PER_BIT_MAX 1048576u
+#define BSR_AL_RING_BLOCKS_MIN 8u	/* 32 KiB */
+#define BSR_AL_STRIPES_OLD 1u		/* what two zeroes in the stripe fields mean */
+#define BSR_AL_STRIPE_BLOCKS_OLD 8u
+#define BSR_MD_INDEX_MAX 255u
+#define BSR_MD_STRIDE_DRBD_BYTES (128ull << 20)
+#define BSR_MD_STRIDE_BSR_BYTES (256ull << 20)
+
 #define BSR_MDF_CONSISTENT 0x001u
 #define BSR_MDF_PRIMARY_IND 0x002u
 #define BSR_MDF_WAS_UP_TO_DATE 0x010u
@@ -65,6 +78,10 @@ struct bsr_superblock {
 void bsr_superblock_encode(uint8_t *out, const struct bsr_superblock *sb);
 /** -BSR_E_NOT_OURS (magic), -BSR_E_CORRUPT (our checksum is there and wrong), -BSR_E_RANGE (impossible numbers) */
 int bsr_superblock_decode(struct bsr_superblock *sb, const uint8_t *in) BSR_MUST_CHECK;
+/** bsr_superblock_decode_unchecked - the same without the number checks, for a tool that shows or repairs a block */
+int bsr_superblock_decode_unchecked(struct bsr_superblock *sb, const uint8_t *in) BSR_MUST_CHECK;
+/** bsr_superblock_problem - what makes these numbers impossible, as a phrase; NULL when nothing does */
+const char *bsr_superblock_problem(const struct bsr_superblock *sb);
 
 /** Where things lie, absolute bytes in the metadata device. */
 struct bsr_md_layout {
@@ -94,6 +111,10 @@ int bsr_md_layout_compute(struct bsr_md_layout *layout, const struct bsr_md_geom
 /** bsr_md_superblock_offset - where to look for the superblock before anything else is known */
 int bsr_md_superblock_offset(uint64_t *offset, enum bsr_md_kind kind, uint64_t md_device_bytes, uint32_t index,
 	uint64_t index_stride_bytes) BSR_MUST_CHECK;
+/** bsr_md_bitmap_bytes - bitmap area for a device of @sectors (at most 2^53): slots rounded to 64 bits, area to 4 KiB */
+uint64_t bsr_md_bitmap_bytes(uint64_t sectors, uint32_t max_peers, uint32_t bytes_per_bit);
+/** bsr_superblock_set_layout - store @layout's offsets and size in the superblock's fields */
+void bsr_superblock_set_layout(struct bsr_superblock *sb, const struct bsr_md_layout *layout);
 /** bsr_superblock_check_layout - stored offsets agree with @layout; -BSR_E_MD_INVALID otherwise */
 int bsr_superblock_check_layout(
 	const struct bsr_superblock *sb, const struct bsr_md_layout *layout) BSR_MUST_CHECK;

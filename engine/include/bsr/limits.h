@@ -39,6 +39,7 @@
 #define BSR_AL_EXTENTS_DEFAULT 6001u
 #define BSR_AL_UPDATES_PER_TRANSACTION 64u
 #define BSR_AL_CONTEXT_PER_TRANSACTION 919u
+#define BSR_AL_RING_BLOCKS_MAX 8192u	/* 32 MiB: the longest log any tool creates; replay holds it in memory */
 #define BSR_REQUEST_EXTENTS_MAX 33u	/* 128 MiB range, not aligned to an extent */
 
 #define BSR_RESYNC_CHUNK_BYTES_MAX (1u << 20) /* one resync request */
