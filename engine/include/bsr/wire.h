@@ -4,7 +4,7 @@
  *
  * A message is header, body, payload. The engine writes header and body unsealed; the host seals them when they
  * leave (stream sequence number, checksums), because it alone may look at payload bytes. Receiving, the host
- * verifies frame and checksums with bsr_wire_header_decode() and bsr_wire_content_ok(), and hands the body to the
+ * verifies frame and checksums with bsr_wire_header_decode() and the content checksum, and hands the body to the
  * engine, which decodes it with the bsr_msg_*_decode() functions. Numbers travel big-endian.
  * Specification: docs/protocol.md. No decode function reads past the bytes it is given; each checks every
  * length, count, enum and range against limits.h and returns 0 or -BSR_E_CORRUPT / -BSR_E_RANGE.
@@ -12,11 +12,16 @@
 #ifndef BSR_WIRE_H
 #define BSR_WIRE_H
 
+#include <bsr/crc32c.h>
 #include <bsr/errors.h>
 #include <bsr/types.h>
 
 #define BSR_WIRE_HEADER_BYTES 40u
 #define BSR_WIRE_MAGIC 0x62737231u /* "bsr1" */
+#define BSR_WIRE_WRITE_SEQ_MAX ((1ull << 56) - 1) /* write_seq: 1..this; a million a second for 2,000 years */
+
+/* features, agreed at connect: those that both ends offer */
+#define BSR_FEATURE_DATA_CHECKSUMS 1ull /* content checksums cover payloads, not only bodies */
 
 /** Message types; numbers are permanent. 1..31 belong to the link (host), 32.. to the engine. */
 enum bsr_msg_type {
@@ -68,6 +73,11 @@ void bsr_wire_header_encode(uint8_t *out, const struct bsr_wire_header *h);
 void bsr_wire_seal(uint8_t *header, uint64_t sequence, uint32_t content_crc);
 /** bsr_wire_header_decode - magic, checksum, limits; -BSR_E_NOT_OURS, -BSR_E_CORRUPT, -BSR_E_RANGE, -BSR_E_VERSION */
 int bsr_wire_header_decode(struct bsr_wire_header *h, const uint8_t *in) BSR_MUST_CHECK;
+
+/* The same two for hosts that have a faster bsr_crc32c(). */
+typedef uint32_t bsr_crc32c_fn(uint32_t crc, const void *data, size_t bytes);
+void bsr_wire_seal_with(uint8_t *header, uint64_t sequence, uint32_t content_crc, bsr_crc32c_fn *crc);
+int bsr_wire_header_decode_with(struct bsr_wire_header *h, const uint8_t *in, bsr_crc32c_fn *crc) BSR_MUST_CHECK;
 
 /* Two requests are different things to name: those of the application and those of a resync. */
 
@@ -254,6 +264,8 @@ BSR_WIRE_DECLARE(bitmap_end);
 
 /** bsr_msg_stream - the stream a message type travels on: BSR_STREAM_DATA, BSR_STREAM_CONTROL, or -1 for both/unknown */
 int bsr_msg_stream(uint16_t type);
+/** bsr_msg_known - whether this version has such a message */
+bool bsr_msg_known(uint16_t type);
 /** bsr_msg_word - its name for logs; "?" when unknown */
 const char *bsr_msg_word(uint16_t type);
 
