@@ -121,10 +121,21 @@ int bsr_loop_watch_change(struct bsr_loop *loop, struct bsr_watch *watch, uint32
 void bsr_loop_unwatch(struct bsr_loop *loop, struct bsr_watch *watch);
 
 /**
- * bsr_loop_set_timer - one timer: @fn runs once when now >= @deadline_ns; UINT64_MAX = none
- *
- * Replaces the one before, so there is one owner (the daemon). Cheap to call often.
+ * A timer; embedded, zeroed before its first use, fn and ctx set by its owner. Any number may be armed.
  */
+struct bsr_timer {
+	void (*fn)(void *ctx);
+	void *ctx;
+	/* private to the loop */
+	uint64_t deadline_ns;
+	struct bsr_timer *prev, *next;
+	bool armed;
+};
+/** bsr_loop_arm - @timer->fn runs once when now >= @deadline_ns; armed already: moved. UINT64_MAX disarms. */
+void bsr_loop_arm(struct bsr_loop *loop, struct bsr_timer *timer, uint64_t deadline_ns);
+/** bsr_loop_disarm - no callback after it returns; not armed: no effect */
+void bsr_loop_disarm(struct bsr_loop *loop, struct bsr_timer *timer);
+/** bsr_loop_set_timer - the owner's timer: like bsr_loop_arm() on one built in; replaces the setting before */
 void bsr_loop_set_timer(struct bsr_loop *loop, uint64_t deadline_ns, void (*fn)(void *ctx), void *ctx);
 /** bsr_loop_on_turn - @fn runs after the callbacks of each turn, before submission; one hook, set once */
 void bsr_loop_on_turn(struct bsr_loop *loop, void (*fn)(void *ctx), void *ctx);

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * loop_uring.c - the event loop on io_uring
+ *
+ * Owns:       the ring, its table of files, its registered memory.
+ * Invariants:
+ *   URING-1  The lifeline is in the ring's file table and nowhere else in this process. The kernel releases the table
+ *            when the ring's last request has ended, which may be long after the process: that is what it is for.
+ *   URING-2  The table is never unregistered; single entries are replaced.
+ *
+ * A file is used through its ordinary descriptor until the kernel has confirmed its entry in the table, so adding one
+ * does not wait and needs no system call that a sandbox would forbid. Watches are one-shot polls renewed after their
+ * callback: that makes them level-triggered, and no wake-up is spent on what the callback has already used up. Edge
+ * watches are multishot.
+ */
+#include "loop_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIFELINE_ENTRY BSR_LOOP_FILES_MAX
+#define TABLE_ENTRIES (BSR_LOOP_FILES_MAX + 1u)
+#define SQ_ENTRIES_MAX 1024u
+#define CQ_ENTRIES (4u * BSR_LOOP_WATCHES_MAX)
+#define REAP_BATCH 256u
+#define SUBMIT_ATTEMPTS_MAX 10000u
+
+/* user_data: an operation's address, or a number with one of these in its low bits */
+#define TAG_IO 0u
+#define TAG_WATCH 1u /* generation << 32 | index << 2 */
+#define TAG_IGNORE 2u
+#define TAG_FILE 3u /* slot << 3 | removed << 2 */
+#define TAG_MASK 3u
+#define FILE_REMOVED 4u
+
+struct uring_loop {
+	struct bsr_loop base;
+	struct io_uring ring;
+	uint8_t *memory; /* registered as buffer 0 */
+	size_t memory_bytes;
+};
+
+static struct uring_loop *uring_of(struct bsr_loop *loop)
+{
+	return (struct uring_loop *)loop;
+}
+
+static int set_up_ring(struct io_uring *ring, uint32_t depth)
+{
+	static const unsigned flags[] = {
+		IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN,
+		0,
+	};
+	int error = -EINVAL;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) && error == -EINVAL; i++) {
+		struct io_uring_params params = {
+			.flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+			.cq_entries = CQ_ENTRIES,
+		};
+		error = io_uring_queue_init_params(depth < SQ_ENTRIES_MAX ? depth : SQ_ENTRIES_MAX, ring, &params);
+	}
+	return error;
+}
+
+static int check_features(struct io_uring *ring)
+{
+	static const int needed[] = {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED,
+		IORING_OP_FSYNC, IORING_OP_FALLOCATE, IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE,
+		IORING_OP_FILES_UPDATE};
+	if ((ring->features & IORING_FEAT_NODROP) == 0 || (ring->features & IORING_FEAT_EXT_ARG) == 0) {
+		return -EOPNOTSUPP;
+	}
+	struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
+	if (probe == NULL) {
+		return -EOPNOTSUPP;
+	}
+	int error = 0;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (!io_uring_opcode_supported(probe, needed[i])) {
+			error = -EOPNOTSUPP;
+		}
+	}
+	io_uring_free_probe(probe);
+	return error;
+}
+
+static int register_table(struct io_uring *ring, int lifeline_fd)
+{
+	int fds[TABLE_ENTRIES];
+	for (uint32_t i = 0; i < TABLE_ENTRIES; i++) {
+		fds[i] = -1;
+	}
+	fds[LIFELINE_ENTRY] = lifeline_fd;
+	return io_uring_register_files(ring, fds, TABLE_ENTRIES);
+}
+
+static int uring_create(struct bsr_loop *loop, const struct bsr_loop_options *options)
+{
+	struct uring_loop *u = uring_of(loop);
+	int error = set_up_ring(&u->ring, options->depth);
+	if (error != 0) {
+		return error;
+	}
+	error = check_features(&u->ring);
+	if (error == 0) {
+		error = register_table(&u->ring, options->lifeline_fd);
+	}
+	if (error != 0) {
+		io_uring_queue_exit(&u->ring);
+		return error;
+	}
+	(void)io_uring_register_ring_fd(&u->ring); /* saves a descriptor lookup per turn; older kernels lack it */
+	if (options->lifeline_fd >= 0) {
+		(void)close(options->lifeline_fd); /* URING-1 */
+	}
+	return 0;
+}
+
+static void uring_destroy(struct bsr_loop *loop)
+{
+	io_uring_queue_exit(&uring_of(loop)->ring);
+}
+
+static struct io_uring_sqe *get_sqe(struct uring_loop *u)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+	for (uint32_t attempts = 0; sqe == NULL; attempts++) {
+		/* The queue is full: hand it over now. The kernel refuses only while it has no memory for requests. */
+		BSR_ASSERT(attempts < SUBMIT_ATTEMPTS_MAX);
+		if (io_uring_submit(&u->ring) < 0) {
+			(void)sched_yield();
+		}
+		sqe = io_uring_get_sqe(&u->ring);
+	}
+	return sqe;
+}
+
+static int uring_wait(struct bsr_loop *loop, uint64_t timeout_ns)
+{
+	struct uring_loop *u = uring_of(loop);
+	int result;
+	if (timeout_ns == 0) {
+		result = io_uring_submit_and_get_events(&u->ring);
+	} else if (timeout_ns == LOOP_NO_TIMEOUT) {
+		result = io_uring_submit_and_wait(&u->ring, 1);
+	} else {
+		struct __kernel_timespec ts = {
+			.tv_sec = (int64_t)(timeout_ns / 1000000000u),
+			.tv_nsec = (long long)(timeout_ns % 1000000000u),
+		};
+		struct io_uring_cqe *cqe;
+		result = io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
+	}
+	if (result >= 0 || result == -EINTR || result == -ETIME || result == -EAGAIN || result == -EBUSY) {
+		return 0; /* the last two: short of memory or of room for completions; reaping helps, then again */
+	}
+	return result;
+}
+
+/* -------------------------------------------------------------- operations */
+
+static bool is_registered(const struct uring_loop *u, const struct loop_step *step)
+{
+	return step->mem >= u->memory && (size_t)(step->mem - u->memory) < u->memory_bytes &&
+		step->bytes <= u->memory_bytes - (size_t)(step->mem - u->memory);
+}
+
+static void uring_start(struct bsr_loop *loop, struct bsr_io *io)
+{
+	struct uring_loop *u = uring_of(loop);
+	const struct loop_file *file = &loop->file[io->slot];
+	const int fd = file->fixed ? io->slot : file->fd;
+	struct loop_step step;
+	bsr_loop_io_step(loop, io, &step);
+	struct io_uring_sqe *sqe = get_sqe(u);
+	const unsigned bytes = (unsigned)step.bytes; /* of reads and writes; limited by BSR_LOOP_IO_BYTES_MAX */
+	switch (step.what) {
+	case STEP_READ:
+		if (is_registered(u, &step)) {
+			io_uring_prep_read_fixed(sqe, fd, step.mem, bytes, step.offset, 0);
+		} else {
+			io_uring_prep_read(sqe, fd, step.mem, bytes, step.offset);
+		}
+		break;
+	case STEP_WRITE:
+		if (is_registered(u, &step)) {
+			io_uring_prep_write_fixed(sqe, fd, step.mem, bytes, step.offset, 0);
+		} else {
+			io_uring_prep_write(sqe, fd, step.mem, bytes, step.offset);
+		}
+		sqe->rw_flags = step.dsync ? RWF_DSYNC : 0;
+		break;
+	case STEP_FDATASYNC:
+		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+		break;
+	case STEP_FALLOCATE:
+		io_uring_prep_rw(IORING_OP_FALLOCATE, sqe, fd, NULL, (unsigned)step.mode, step.offset);
+		sqe->addr = step.bytes; /* 64 bits, which the older io_uring_prep_fallocate() cannot say */
+		break;
+	}
+	sqe->flags |= file->fixed ? IOSQE_FIXED_FILE : 0;
+	sqe->user_data = (uint64_t)(uintptr_t)io | TAG_IO;
+}
+
+/* ------------------------------------------------------------------- files */
+
+static void update_table(struct uring_loop *u, uint32_t slot, int *fd, uint32_t tag)
+{
+	struct io_uring_sqe *sqe = get_sqe(u);
+	io_uring_prep_files_update(sqe, fd, 1, (int)slot);
+	sqe->user_data = (uint64_t)slot << 3 | tag | TAG_FILE;
+}
+
+static void uring_file_added(struct bsr_loop *loop, uint32_t slot)
+{
+	update_table(uring_of(loop), slot, &loop->file[slot].fd, 0);
+}
+
+static void uring_file_removed(struct bsr_loop *loop, uint32_t slot)
+{
+	static int none = -1;
+	struct uring_loop *u = uring_of(loop);
+	loop->file[slot].closing = true;
+	update_table(u, slot, &none, FILE_REMOVED);
+	(void)io_uring_submit(&u->ring); /* now, so that the caller's close() is the last one; otherwise with the turn */
+}
+
+static void file_updated(struct bsr_loop *loop, uint64_t data, int result)
+{
+	struct loop_file *file = &loop->file[data >> 3];
+	if ((data & FILE_REMOVED) != 0) {
+		file->closing = result < 0; /* an entry that the kernel still holds is not used again */
+		return;
+	}
+	file->fixed = result == 1 && file->used && !file->closing;
+}
+
+static void uring_add_memory(struct bsr_loop *loop, void *mem, size_t bytes)
+{
+	struct uring_loop *u = uring_of(loop);
+	const struct iovec region = {.iov_base = mem, .iov_len = bytes};
+	if (u->memory == NULL && io_uring_register_buffers(&u->ring, &region, 1) == 0) {
+		u->memory = mem;
+		u->memory_bytes = bytes;
+	}
+}
+
+/* ----------------------------------------------------------------- watches */
+
+static uint64_t watch_data(const struct bsr_loop *loop, const struct bsr_watch *watch)
+{
+	return (uint64_t)loop->watches[watch->index].generation << 32 | (uint64_t)watch->index << 2 | TAG_WATCH;
+}
+
+static int uring_arm(struct bsr_loop *loop, struct bsr_watch *watch)
+{
+	struct io_uring_sqe *sqe = get_sqe(uring_of(loop));
+	if (watch->edge) {
+		io_uring_prep_poll_multishot(sqe, watch->fd, watch->events);
+	} else {
+		io_uring_prep_poll_add(sqe, watch->fd, watch->events);
+	}
+	sqe->user_data = watch_data(loop, watch);
+	return 0;
+}
+
+static void uring_disarm(struct bsr_loop *loop, struct bsr_watch *watch)
+{
+	struct io_uring_sqe *sqe = get_sqe(uring_of(loop));
+	io_uring_prep_poll_remove(sqe, watch_data(loop, watch));
+	sqe->user_data = TAG_IGNORE;
+}
+
+static void watch_reported(struct bsr_loop *loop, uint64_t data, int result, bool more)
+{
+	uint32_t events = result >= 0 ? (uint32_t)result : POLLERR | POLLNVAL;
+	if (result == -ECANCELED) {
+		events = 0; /* somebody else's doing (a dying task's cancellation): just renew */
+	}
+	bsr_loop_watch_ready(loop, (uint32_t)data >> 2, (uint32_t)(data >> 32), events, more);
+}
+
+static void uring_reap(struct bsr_loop *loop)
+{
+	struct uring_loop *u = uring_of(loop);
+	struct io_uring_cqe *batch[REAP_BATCH];
+	uint32_t left = io_uring_cq_ready(&u->ring); /* what comes meanwhile is for the next turn */
+	while (left > 0) {
+		const unsigned count = io_uring_peek_batch_cqe(&u->ring, batch, left < REAP_BATCH ? left : REAP_BATCH);
+		for (unsigned i = 0; i < count; i++) {
+			const uint64_t data = batch[i]->user_data;
+			const int result = batch[i]->res;
+			if ((data & TAG_MASK) == TAG_IO) {
+				bsr_loop_io_result(loop, (struct bsr_io *)(uintptr_t)data, result);
+			} else if ((data & TAG_MASK) == TAG_WATCH) {
+				watch_reported(loop, data, result, (batch[i]->flags & IORING_CQE_F_MORE) != 0);
+			} else if ((data & TAG_MASK) == TAG_FILE) {
+				file_updated(loop, data, result);
+			}
+		}
+		io_uring_cq_advance(&u->ring, count);
+		left -= count;
+	}
+}
+
+const struct loop_ops bsr_loop_uring_ops = {
+	.word = "io_uring",
+	.bytes = sizeof(struct uring_loop),
+	.create = uring_create,
+	.destroy = uring_destroy,
+	.wait = uring_wait,
+	.reap = uring_reap,
+	.start = uring_start,
+	.file_added = uring_file_added,
+	.file_removed = uring_file_removed,
+	.add_memory = uring_add_memory,
+	.arm = uring_arm,
+	.disarm = uring_disarm,
+};
