@@ -58,7 +58,12 @@ uint64_t bsr_loop_now_ns(const struct bsr_loop *loop);
  * @fd stays the caller's and open until bsr_loop_remove_file(). Works after sandboxing.
  */
 int bsr_loop_add_file(struct bsr_loop *loop, int fd);
-/** bsr_loop_remove_file - nothing may be in flight on it; the descriptor stays the caller's */
+/**
+ * bsr_loop_remove_file - nothing may be in flight on it; the descriptor stays the caller's
+ *
+ * The kernel lets go of the file shortly afterwards, not at once: who closes @fd and then wants an exclusive open of
+ * the same device tries for some milliseconds.
+ */
 void bsr_loop_remove_file(struct bsr_loop *loop, int slot);
 /** bsr_loop_add_memory - register one region for fixed-buffer I/O; advisory, failure is only slower */
 void bsr_loop_add_memory(struct bsr_loop *loop, void *mem, size_t bytes);

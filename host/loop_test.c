@@ -299,7 +299,12 @@ static void removed_file_is_let_go(void **state)
 	for (int i = 0; i < 600; i++) { /* more often than there are slots */
 		const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		assert_true(fd >= 0);
-		assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* fails while the last one is still open somewhere */
+		bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0; /* fails while the last one is still open */
+		for (int ms = 0; ms < 500 && !locked; ms++) {
+			(void)usleep(1000);
+			locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+		}
+		assert_true(locked);
 		const int slot = bsr_loop_add_file(loop, fd);
 		assert_true(slot >= 0);
 		if (i % 3 != 0) {
