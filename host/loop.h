@@ -61,8 +61,8 @@ int bsr_loop_add_file(struct bsr_loop *loop, int fd);
 /**
  * bsr_loop_remove_file - nothing may be in flight on it; the descriptor stays the caller's
  *
- * The kernel lets go of the file shortly afterwards, not at once: who closes @fd and then wants an exclusive open of
- * the same device tries for some milliseconds.
+ * The kernel lets go of the file shortly afterwards, and only while the loop goes on turning: who closes @fd and then
+ * wants an exclusive open of the same device tries for some milliseconds, from another process or later turns.
  */
 void bsr_loop_remove_file(struct bsr_loop *loop, int slot);
 /** bsr_loop_add_memory - register one region for fixed-buffer I/O; advisory, failure is only slower */

@@ -106,6 +106,13 @@ static int64_t do_zero(struct bsr_loop *loop, int slot, uint64_t offset, uint64_
 	return finish_op(loop, &op);
 }
 
+static void turns(struct bsr_loop *loop, int count)
+{
+	for (int i = 0; i < count; i++) {
+		assert_int_equal(bsr_loop_turn(loop, false), 0);
+	}
+}
+
 /* ------------------------------------------------------------- file I/O */
 
 static void many_more_operations_than_depth_all_arrive(void **state)
@@ -302,6 +309,7 @@ static void removed_file_is_let_go(void **state)
 		bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0; /* fails while the last one is still open */
 		for (int ms = 0; ms < 500 && !locked; ms++) {
 			(void)usleep(1000);
+			turns(loop, 1);
 			locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
 		}
 		assert_true(locked);
@@ -393,13 +401,6 @@ static void make_pair(int *pair)
 static struct watched new_watched(struct bsr_loop *loop, int fd, uint32_t events)
 {
 	return (struct watched){.watch = {.fd = fd, .events = events, .ready = watched_ready}, .loop = loop, .drain = true};
-}
-
-static void turns(struct bsr_loop *loop, int count)
-{
-	for (int i = 0; i < count; i++) {
-		assert_int_equal(bsr_loop_turn(loop, false), 0);
-	}
 }
 
 static void level_watch_reports_until_drained(void **state)
