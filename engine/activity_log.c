@@ -25,6 +25,7 @@
 
 #define NIL UINT32_MAX
 #define NO_EXTENT UINT32_MAX
+#define LIST_COUNT 2u
 #define HASH_MULTIPLIER 2654435769u /* 2^32 divided by the golden ratio */
 
 enum entry_state { ENTRY_UNUSED, ENTRY_WAITING, ENTRY_COMMITTING, ENTRY_HOT };
@@ -35,13 +36,15 @@ struct entry {
 	uint32_t hash_next;
 	uint32_t prev; /* in the list of its state: waiting, or hot without pins */
 	uint32_t next; /* there, or in the list of unused entries */
-	uint16_t slot;
-	uint8_t state;
+	uint32_t slot;
+	uint32_t state; /* enum entry_state */
+	uint32_t unused;
 };
+BSR_STATIC_ASSERT(sizeof(struct entry) == 32, "an index becomes an address by a shift");
 
+/* A ring of entries closed by one that is no extent: next of it is the oldest, prev the newest. */
 struct list {
-	uint32_t head; /* oldest */
-	uint32_t tail;
+	uint32_t ends;
 	uint32_t count;
 };
 
@@ -78,6 +81,85 @@ struct bsr_al {
 BSR_STATIC_ASSERT(BSR_REQUEST_EXTENTS_MAX <= BSR_AL_EXTENTS_MIN, "one request fits into any log");
 BSR_STATIC_ASSERT(BSR_AL_EXTENTS_MAX < UINT16_MAX, "slot 0xffff means none in the format");
 
+/* ------------------------------------------------------------- small parts */
+
+static inline uint32_t bucket_of(const struct bsr_al *al, uint32_t extent)
+{
+	return (extent * HASH_MULTIPLIER) >> al->hash_shift;
+}
+
+static inline uint32_t lookup(const struct bsr_al *al, uint32_t extent)
+{
+	uint32_t at = al->hash[bucket_of(al, extent)];
+	while (at != NIL && al->entry[at].extent != extent) {
+		at = al->entry[at].hash_next;
+	}
+	return at;
+}
+
+static void list_init(struct bsr_al *al, struct list *list, uint32_t ends)
+{
+	al->entry[ends] = (struct entry){.extent = NO_EXTENT, .prev = ends, .next = ends};
+	*list = (struct list){.ends = ends};
+}
+
+static inline uint32_t list_oldest(const struct bsr_al *al, const struct list *list)
+{
+	return list->count > 0 ? al->entry[list->ends].next : NIL;
+}
+
+static inline void list_append(struct bsr_al *al, struct list *list, uint32_t at)
+{
+	const uint32_t newest = al->entry[list->ends].prev;
+	al->entry[at].prev = newest;
+	al->entry[at].next = list->ends;
+	al->entry[newest].next = at;
+	al->entry[list->ends].prev = at;
+	list->count++;
+}
+
+static inline void list_remove(struct bsr_al *al, struct list *list, uint32_t at)
+{
+	const uint32_t prev = al->entry[at].prev;
+	const uint32_t next = al->entry[at].next;
+	BSR_ASSERT(list->count > 0);
+	al->entry[prev].next = next;
+	al->entry[next].prev = prev;
+	list->count--;
+}
+
+static uint32_t entry_new(struct bsr_al *al, uint32_t extent, enum entry_state state)
+{
+	const uint32_t at = al->unused_head;
+	BSR_ASSERT(at != NIL); /* hot <= slots, and pinned <= slots */
+	struct entry *e = &al->entry[at];
+	al->unused_head = e->next;
+	const uint32_t bucket = bucket_of(al, extent);
+	*e = (struct entry){.extent = extent,
+		.hash_next = al->hash[bucket],
+		.prev = NIL,
+		.next = NIL,
+		.slot = NIL,
+		.state = (uint32_t)state};
+	al->hash[bucket] = at;
+	return at;
+}
+
+static void entry_forget(struct bsr_al *al, uint32_t at)
+{
+	struct entry *e = &al->entry[at];
+	BSR_ASSERT(e->pins == 0); /* AL-2 */
+	uint32_t *link = &al->hash[bucket_of(al, e->extent)];
+	while (*link != at) {
+		BSR_ASSERT(*link != NIL);
+		link = &al->entry[*link].hash_next;
+	}
+	*link = e->hash_next;
+	e->state = ENTRY_UNUSED;
+	e->next = al->unused_head;
+	al->unused_head = at;
+}
+
 /* ------------------------------------------------------------------ set-up */
 
 static uint32_t hash_bits(uint32_t slot_count)
@@ -104,7 +186,7 @@ size_t bsr_al_memory(uint32_t slot_count)
 {
 	BSR_ASSERT(slot_count >= BSR_AL_EXTENTS_MIN && slot_count <= BSR_AL_EXTENTS_MAX);
 	return align64(sizeof(struct bsr_al)) +
-	       align64((size_t)entries_for(slot_count) * sizeof(struct entry)) +
+	       align64(((size_t)entries_for(slot_count) + LIST_COUNT) * sizeof(struct entry)) +
 	       align64(((size_t)1 << hash_bits(slot_count)) * sizeof(uint32_t)) +
 	       2 * align64((size_t)slot_count * sizeof(uint32_t));
 }
@@ -137,7 +219,7 @@ struct bsr_al *bsr_al_init(
 	al->slot_count = slot_count;
 	al->entry_count = entries_for(slot_count);
 	al->entry = (struct entry *)(void *)at;
-	at += align64((size_t)al->entry_count * sizeof(struct entry));
+	at += align64(((size_t)al->entry_count + LIST_COUNT) * sizeof(struct entry));
 	al->hash_size = 1u << hash_bits(slot_count);
 	al->hash_shift = 32 - hash_bits(slot_count);
 	al->hash = (uint32_t *)(void *)at;
@@ -152,90 +234,12 @@ struct bsr_al *bsr_al_init(
 	for (uint32_t i = 0; i < al->entry_count; i++) {
 		al->entry[i].next = i + 1 < al->entry_count ? i + 1 : NIL;
 	}
-	al->idle = al->waiting = (struct list){.head = NIL, .tail = NIL};
+	list_init(al, &al->idle, al->entry_count);
+	list_init(al, &al->waiting, al->entry_count + 1);
 	al->ring_blocks = ring_blocks;
 	al->stripes = stripes;
 	al->number = first_transaction;
 	return al;
-}
-
-/* ------------------------------------------------------------- small parts */
-
-static inline uint32_t bucket_of(const struct bsr_al *al, uint32_t extent)
-{
-	return (extent * HASH_MULTIPLIER) >> al->hash_shift;
-}
-
-static inline uint32_t lookup(const struct bsr_al *al, uint32_t extent)
-{
-	uint32_t at = al->hash[bucket_of(al, extent)];
-	while (at != NIL && al->entry[at].extent != extent) {
-		at = al->entry[at].hash_next;
-	}
-	return at;
-}
-
-static void list_append(struct bsr_al *al, struct list *list, uint32_t at)
-{
-	struct entry *e = &al->entry[at];
-	e->prev = list->tail;
-	e->next = NIL;
-	if (list->tail == NIL) {
-		list->head = at;
-	} else {
-		al->entry[list->tail].next = at;
-	}
-	list->tail = at;
-	list->count++;
-}
-
-static inline void list_remove(struct bsr_al *al, struct list *list, uint32_t at)
-{
-	const struct entry *e = &al->entry[at];
-	BSR_ASSERT(list->count > 0);
-	if (e->prev == NIL) {
-		list->head = e->next;
-	} else {
-		al->entry[e->prev].next = e->next;
-	}
-	if (e->next == NIL) {
-		list->tail = e->prev;
-	} else {
-		al->entry[e->next].prev = e->prev;
-	}
-	list->count--;
-}
-
-static uint32_t entry_new(struct bsr_al *al, uint32_t extent, enum entry_state state)
-{
-	const uint32_t at = al->unused_head;
-	BSR_ASSERT(at != NIL); /* hot <= slots, and pinned <= slots */
-	struct entry *e = &al->entry[at];
-	al->unused_head = e->next;
-	const uint32_t bucket = bucket_of(al, extent);
-	*e = (struct entry){.extent = extent,
-		.hash_next = al->hash[bucket],
-		.prev = NIL,
-		.next = NIL,
-		.slot = UINT16_MAX,
-		.state = (uint8_t)state};
-	al->hash[bucket] = at;
-	return at;
-}
-
-static void entry_forget(struct bsr_al *al, uint32_t at)
-{
-	struct entry *e = &al->entry[at];
-	BSR_ASSERT(e->pins == 0); /* AL-2 */
-	uint32_t *link = &al->hash[bucket_of(al, e->extent)];
-	while (*link != at) {
-		BSR_ASSERT(*link != NIL);
-		link = &al->entry[*link].hash_next;
-	}
-	*link = e->hash_next;
-	e->state = ENTRY_UNUSED;
-	e->next = al->unused_head;
-	al->unused_head = at;
 }
 
 /* -------------------------------------------------------------------- pins */
@@ -260,7 +264,8 @@ static void pin_new(struct bsr_al *al, uint32_t extent)
 	list_append(al, &al->waiting, at);
 }
 
-static enum bsr_al_answer pin_several(struct bsr_al *al, uint32_t first, uint32_t count)
+/* Not inlined: its registers would be saved on the path of the hot extent, too. */
+static __attribute__((noinline)) enum bsr_al_answer pin_several(struct bsr_al *al, uint32_t first, uint32_t count)
 {
 	uint32_t newly_pinned = 0;
 	for (uint32_t i = 0; i < count; i++) {
@@ -315,24 +320,38 @@ bool bsr_al_ready(const struct bsr_al *al, uint32_t first, uint32_t count)
 	return true;
 }
 
+/* The last pin of an extent that is not hot is gone. */
+static __attribute__((noinline)) void settle_cold(struct bsr_al *al, uint32_t at)
+{
+	if (al->entry[at].state == ENTRY_WAITING) {
+		list_remove(al, &al->waiting, at);
+		entry_forget(al, at);
+	}
+	/* a committing one stays: its transaction may be on disk already */
+}
+
+static inline void unpin_one(struct bsr_al *al, uint32_t extent)
+{
+	const uint32_t at = lookup(al, extent);
+	BSR_ASSERT(at != NIL);
+	struct entry *e = &al->entry[at];
+	BSR_ASSERT(e->pins > 0);
+	if (--e->pins > 0) {
+		return;
+	}
+	al->pinned--;
+	if (e->state == ENTRY_HOT) {
+		list_append(al, &al->idle, at);
+	} else {
+		settle_cold(al, at);
+	}
+}
+
 void bsr_al_unpin(struct bsr_al *al, uint32_t first, uint32_t count)
 {
+	BSR_ASSERT(count >= 1 && count <= BSR_REQUEST_EXTENTS_MAX);
 	for (uint32_t i = 0; i < count; i++) {
-		const uint32_t at = lookup(al, first + i);
-		BSR_ASSERT(at != NIL);
-		struct entry *e = &al->entry[at];
-		BSR_ASSERT(e->pins > 0);
-		if (--e->pins > 0) {
-			continue;
-		}
-		al->pinned--;
-		if (e->state == ENTRY_HOT) {
-			list_append(al, &al->idle, at);
-		} else if (e->state == ENTRY_WAITING) {
-			list_remove(al, &al->waiting, at);
-			entry_forget(al, at);
-		}
-		/* a committing one stays: its transaction may be on disk already */
+		unpin_one(al, first + i);
 	}
 }
 
@@ -354,7 +373,7 @@ static uint32_t take_slot(struct bsr_al *al, uint32_t *victim_extent)
 			return slot;
 		}
 	}
-	const uint32_t at = al->idle.head;
+	const uint32_t at = list_oldest(al, &al->idle);
 	if (at == NIL) {
 		return NIL;
 	}
@@ -376,10 +395,10 @@ static void choose_updates(struct bsr_al *al)
 			BSR_ASSERT(al->update_count > 0);
 			break;
 		}
-		const uint32_t at = al->waiting.head;
+		const uint32_t at = list_oldest(al, &al->waiting);
 		list_remove(al, &al->waiting, at);
 		al->entry[at].state = ENTRY_COMMITTING;
-		al->entry[at].slot = (uint16_t)slot;
+		al->entry[at].slot = slot;
 		al->slot_entry[slot] = at;
 		al->update[al->update_count++] =
 			(struct update){.entry = at, .victim_extent = victim_extent};
@@ -396,7 +415,7 @@ static void describe(struct bsr_al *al, struct bsr_al_transaction *t)
 	for (uint32_t i = 0; i < BSR_AL_UPDATES_PER_TRANSACTION; i++) {
 		const bool is_used = i < al->update_count;
 		const struct entry *e = is_used ? &al->entry[al->update[i].entry] : NULL;
-		t->update_slot[i] = is_used ? e->slot : UINT16_MAX;
+		t->update_slot[i] = is_used ? (uint16_t)e->slot : UINT16_MAX;
 		t->update_extent[i] = is_used ? e->extent : NO_EXTENT;
 	}
 	for (uint32_t i = 0; i < BSR_AL_CONTEXT_PER_TRANSACTION; i++) {
@@ -483,7 +502,7 @@ int bsr_al_mark_hot_slot(struct bsr_al *al, uint32_t slot, uint32_t extent)
 		return -BSR_E_NO_SPACE;
 	}
 	const uint32_t at = entry_new(al, extent, ENTRY_HOT);
-	al->entry[at].slot = (uint16_t)slot;
+	al->entry[at].slot = slot;
 	al->slot_entry[slot] = at;
 	al->durable[slot] = extent;
 	al->used++;
@@ -511,14 +530,14 @@ int bsr_al_mark_hot(struct bsr_al *al, uint32_t extent)
 static uint32_t check_list(const struct bsr_al *al, const struct list *list)
 {
 	uint32_t count = 0;
-	uint32_t prev = NIL;
-	for (uint32_t at = list->head; at != NIL; at = al->entry[at].next) {
+	uint32_t prev = list->ends;
+	for (uint32_t at = al->entry[prev].next; at != list->ends; at = al->entry[at].next) {
 		BSR_ASSERT(al->entry[at].prev == prev);
 		BSR_ASSERT(count < al->entry_count);
 		prev = at;
 		count++;
 	}
-	BSR_ASSERT(list->tail == prev);
+	BSR_ASSERT(al->entry[list->ends].prev == prev);
 	BSR_ASSERT(list->count == count);
 	return count;
 }
