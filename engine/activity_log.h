@@ -24,7 +24,8 @@ uint32_t bsr_al_slot_limit(uint32_t ring_blocks);
  * @mem: bsr_al_memory() bytes, aligned to 64; stays the caller's
  * @ring_blocks: 4 KiB blocks of the on-disk ring
  * @stripes: stripes of it (ring order, see the format page)
- * @first_transaction: number of the first transaction to be written
+ * @first_transaction: number of the first transaction: 0 for a ring that was just initialised (replay forgives a torn
+ * first block only there), else what bsr_al_replay() gave as next_number
  */
 struct bsr_al *bsr_al_init(
 	void *mem, uint32_t slot_count, uint32_t ring_blocks, uint32_t stripes, uint32_t first_transaction);

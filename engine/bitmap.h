@@ -21,7 +21,8 @@ struct bsr_bitmap;
  * bsr_bitmap_memory - bytes bsr_bitmap_init() needs, aligned to 4096
  * @bit_count: blocks of the volume
  * @slot_count: bitmap slots of the metadata (max_peers), 1..BSR_PEERS_MAX
- * @pool_pages: 4 KiB pages for mixed content; less than needed is allowed (coarsening)
+ * @pool_pages: 4 KiB pages for mixed content, at least 1; less than needed is allowed (coarsening). Several resyncs
+ * at a time need a few pages each (limits.h)
  */
 size_t bsr_bitmap_memory(uint64_t bit_count, uint32_t slot_count, uint32_t pool_pages);
 /** bsr_bitmap_pool_pages - pool for a volume: what full content would need, at most BSR_BITMAP_POOL_PAGES */
@@ -32,7 +33,12 @@ struct bsr_bitmap *bsr_bitmap_init(void *mem, uint64_t bit_count, uint32_t slot_
 uint64_t bsr_bitmap_bit_count(const struct bsr_bitmap *bm);
 /** bsr_bitmap_set - returns how many were clear before (coarsening counts what it adds, too) */
 uint64_t bsr_bitmap_set(struct bsr_bitmap *bm, uint32_t slot, uint64_t first_bit, uint64_t bit_count);
-/** bsr_bitmap_clear - returns how many were set before */
+/**
+ * bsr_bitmap_clear - returns how many were set before
+ *
+ * Clearing a part of a full page while the pool is empty rounds another page up, of any slot: the weights of others
+ * may grow.
+ */
 uint64_t bsr_bitmap_clear(struct bsr_bitmap *bm, uint32_t slot, uint64_t first_bit, uint64_t bit_count);
 bool bsr_bitmap_any(const struct bsr_bitmap *bm, uint32_t slot, uint64_t first_bit, uint64_t bit_count);
 /** bsr_bitmap_weight - set bits of a slot; O(1) */
@@ -49,7 +55,7 @@ uint64_t bsr_bitmap_merge_words(
 
 /* ---- disk form: block b is the b-th 4 KiB of the bitmap area ---- */
 uint64_t bsr_bitmap_block_count(const struct bsr_bitmap *bm);
-/** bsr_bitmap_load - take over a block as read (before any change of the same bits); marks nothing dirty */
+/** bsr_bitmap_load - add the set bits of a block as read; marks nothing dirty; ignores padding */
 void bsr_bitmap_load(struct bsr_bitmap *bm, uint64_t block, const uint8_t *in);
 /** bsr_bitmap_store - the block as it is to be written; padding bits are zero */
 void bsr_bitmap_store(const struct bsr_bitmap *bm, uint64_t block, uint8_t *out);
@@ -63,7 +69,7 @@ uint32_t bsr_bitmap_dirty(const struct bsr_bitmap *bm, uint64_t block);
 void bsr_bitmap_mark_written(struct bsr_bitmap *bm, uint64_t block);
 /** bsr_bitmap_mark_dirty - a write failed, or a whole slot must reach the disk */
 void bsr_bitmap_mark_dirty(struct bsr_bitmap *bm, uint64_t block, uint32_t kinds);
-/** bsr_bitmap_extent_blocks - disk blocks that hold the bits of an activity-log extent, all slots */
+/** bsr_bitmap_extent_blocks - disk blocks with the bits of an activity-log extent, all slots; none behind the end */
 void bsr_bitmap_extent_blocks(const struct bsr_bitmap *bm, uint32_t extent, uint64_t *first, uint64_t *count);
 /** bsr_bitmap_coarsened - pages that were rounded up for lack of memory, since init */
 uint64_t bsr_bitmap_coarsened(const struct bsr_bitmap *bm);
