@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * logging.c - log events as lines on standard error
+ *
+ * Owns: the format, a token bucket per event number, the panic of an assertion that failed.
+ * A line that cannot be written at once (reader of the pipe stopped) is dropped and counted: logging never holds up
+ * I/O. Under systemd (JOURNAL_STREAM) each line carries its priority as <n>.
+ */
+#include "logging.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bsr/assert.h>
+
+#define LINE_BYTES 2048u
+#define BURST 20u		      /* lines of one number at once */
+#define REFILL_NS 1000000000ull	      /* one more per second */
+
+struct bucket {
+	uint32_t number;
+	uint32_t tokens;
+	uint64_t filled_ns;
+	uint64_t suppressed;
+};
+
+static struct bucket buckets[] = {
+#define BSR_LOG_EVENT(number, level, name, text, k0, k1, k2) {number, BURST, 0, 0},
+#include <bsr/events.def>
+#undef BSR_LOG_EVENT
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the keeper has job threads */
+static char resource_name[BSR_NAME_BYTES_MAX + 1] = "-";
+static bool with_priority;
+static bool may_block; /* standard error is a pipe or socket that somebody else must read */
+
+void bsr_logging_init(const char *resource)
+{
+	struct stat st;
+	snprintf(resource_name, sizeof(resource_name), "%s", resource);
+	with_priority = getenv("JOURNAL_STREAM") != NULL;
+	may_block = fstat(STDERR_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
+static const char *level_word(enum bsr_log_level level)
+{
+	switch (level) {
+	case BSR_LOG_ERROR:
+		return "error";
+	case BSR_LOG_WARN:
+		return "warn";
+	case BSR_LOG_NOTICE:
+		return "notice";
+	case BSR_LOG_INFO:
+		return "info";
+	case BSR_LOG_DEBUG:
+		return "debug";
+	}
+	return "?";
+}
+
+/* RESYNC_STALLED as resync-stalled */
+static void name_word(char *out, size_t room, const char *name)
+{
+	size_t i = 0;
+	for (; name[i] != '\0' && i + 1 < room; i++) {
+		char c = name[i];
+		out[i] = c == '_' ? '-' : (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+	}
+	out[i] = '\0';
+}
+
+bool bsr_logging_admit(uint32_t number, uint64_t now_ns, uint64_t *suppressed)
+{
+	*suppressed = 0;
+	for (size_t i = 0; i < sizeof(buckets) / sizeof(buckets[0]); i++) {
+		struct bucket *b = &buckets[i];
+		if (b->number != number) {
+			continue;
+		}
+		uint64_t more = (now_ns - b->filled_ns) / REFILL_NS;
+		if (more > 0) {
+			b->tokens = more >= BURST - b->tokens ? BURST : b->tokens + (uint32_t)more;
+			b->filled_ns = now_ns;
+		}
+		if (b->tokens == 0) {
+			b->suppressed++;
+			return false;
+		}
+		b->tokens--;
+		*suppressed = b->suppressed;
+		b->suppressed = 0;
+		return true;
+	}
+	return true;
+}
+
+size_t bsr_logging_text(char *line, size_t room, uint32_t number, uint64_t suppressed, const char *pairs)
+{
+	const struct bsr_log_event_info *info = bsr_log_event_find(number);
+	enum bsr_log_level level = info != NULL ? info->level : BSR_LOG_ERROR;
+	char name[64], priority[8] = "", count[40] = "";
+	BSR_ASSERT(room >= 256);
+	name_word(name, sizeof(name), info != NULL ? info->name : "UNKNOWN_EVENT");
+	if (with_priority) {
+		snprintf(priority, sizeof(priority), "<%u>", (unsigned)level & 7u);
+	}
+	if (suppressed > 0) {
+		snprintf(count, sizeof(count), " suppressed=%llu", (unsigned long long)suppressed);
+	}
+	/* line breaks would let a text pass for another line */
+	int used = snprintf(line, room - 1, "%s%u %s %s resource=%s%s%s%s msg=\"%s\"", priority, (unsigned)number,
+		level_word(level), name, resource_name, pairs[0] != '\0' ? " " : "", pairs, count,
+		info != NULL ? info->text : "");
+	size_t bytes = used < 0 ? 0 : (size_t)used < room - 2 ? (size_t)used : room - 2;
+	for (size_t i = 0; i < bytes; i++) {
+		if ((unsigned char)line[i] < 0x20) {
+			line[i] = ';';
+		}
+	}
+	line[bytes++] = '\n';
+	line[bytes] = '\0';
+	return bytes;
+}
+
+static bool writable_now(void)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+	return !may_block || poll(&p, 1, 0) == 1;
+}
+
+static void put_line(uint32_t number, const char *pairs)
+{
+	char line[LINE_BYTES];
+	struct timespec now;
+	uint64_t suppressed;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	pthread_mutex_lock(&lock);
+	if (bsr_logging_admit(
+		    number, (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec, &suppressed)) {
+		size_t bytes = bsr_logging_text(line, sizeof(line), number, suppressed, pairs);
+		if (writable_now()) {
+			/* one write per line, so that lines of keeper and engine process never mix; a log that
+			 * cannot be written has nowhere to be reported */
+			ssize_t ignored = write(STDERR_FILENO, line, bytes);
+			(void)ignored;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void bsr_log(enum bsr_log_number number, const char *format, ...)
+{
+	char pairs[LINE_BYTES - 320];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(pairs, sizeof(pairs), format, args);
+	va_end(args);
+	put_line((uint32_t)number, pairs);
+}
+
+/* State names, not numbers; what "from" and "to" are follows from the family of the event. */
+static int print_arg(char *out, size_t room, uint32_t number, const char *key, uint64_t value)
+{
+	const char *word = NULL;
+	bool moves = strcmp(key, "from") == 0 || strcmp(key, "to") == 0;
+	if (strcmp(key, "role") == 0 || strcmp(key, "peer_role") == 0) {
+		word = bsr_role_word((enum bsr_role)value);
+	} else if (strcmp(key, "repl_state") == 0) {
+		word = bsr_repl_state_word((enum bsr_repl_state)value);
+	} else if (strcmp(key, "disk_state") == 0 || (moves && number / 1000 == 3)) {
+		word = bsr_disk_state_word((enum bsr_disk_state)value);
+	} else if (strcmp(key, "conn_state") == 0 || (moves && number / 1000 == 4)) {
+		word = bsr_conn_state_word((enum bsr_conn_state)value);
+	} else if (strcmp(key, "error") == 0) {
+		int64_t error = (int64_t)value;
+		word = bsr_error_name((int)(error < 0 ? -error : error));
+	}
+	if (word != NULL) {
+		return snprintf(out, room, " %s=%s", key, word);
+	}
+	size_t length = strlen(key);
+	if (length >= 2 && strcmp(key + length - 2, "gi") == 0) {
+		return snprintf(out, room, " %s=%016llX", key, (unsigned long long)value);
+	}
+	return snprintf(out, room, " %s=%llu", key, (unsigned long long)value);
+}
+
+void bsr_log_effect(const struct bsr_fx_log *log, uint32_t vnr)
+{
+	const struct bsr_log_event_info *info = bsr_log_event_find(log->number);
+	char pairs[512];
+	size_t used = 0;
+	pairs[0] = '\0';
+	if (log->peer != UINT32_MAX) {
+		used += (size_t)snprintf(pairs + used, sizeof(pairs) - used, " peer=%u", (unsigned)log->peer);
+	}
+	if (log->volume != UINT32_MAX) {
+		used += (size_t)snprintf(pairs + used, sizeof(pairs) - used, " volume=%u", (unsigned)vnr);
+	}
+	for (int i = 0; info != NULL && i < 3; i++) {
+		if (info->key[i][0] != '\0' && used < sizeof(pairs) - 1) {
+			int more = print_arg(
+				pairs + used, sizeof(pairs) - used, log->number, info->key[i], log->arg[i]);
+			used += more > 0 ? (size_t)more : 0;
+		}
+	}
+	put_line(log->number, pairs[0] == ' ' ? pairs + 1 : pairs);
+}
+
+_Noreturn void bsr_panic(const char *file, int line, const char *what)
+{
+	char pairs[512];
+	snprintf(pairs, sizeof(pairs), "file=%s line=%d condition=\"%s\"", file, line, what);
+	char text[LINE_BYTES];
+	/* no lock and no bucket: whoever holds them may be the one that failed */
+	size_t bytes = bsr_logging_text(text, sizeof(text), BSR_LOGN_ASSERTION_FAILED, 0, pairs);
+	ssize_t ignored = write(STDERR_FILENO, text, bytes);
+	(void)ignored;
+	abort();
+}
