@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * event_fields.h - which keys and fields the objects of `events2` have, made from the objects of the control socket
+ *
+ * Keys and fields are JSON objects whose members are strings or integers, in the order in which they are printed.
+ * The caller puts what it gets.
+ */
+#ifndef BSRSETUP_EVENT_FIELDS_H
+#define BSRSETUP_EVENT_FIELDS_H
+
+#include "text.h"
+
+/** bsr_event_keys - name, peer-node-id, conn-name, local, peer, volume, minor: those that @from has */
+struct json_object *bsr_event_keys(const char *resource, struct json_object *from, bool with_minor);
+
+struct json_object *bsr_event_resource_fields(struct json_object *resource, bool statistics);
+struct json_object *bsr_event_device_fields(struct json_object *device, bool statistics);
+struct json_object *bsr_event_connection_fields(struct json_object *connection, bool statistics);
+struct json_object *bsr_event_peer_device_fields(struct json_object *peer_device, bool statistics);
+struct json_object *bsr_event_path_fields(struct json_object *path);
+struct json_object *bsr_event_helper_fields(struct json_object *helper);
+/** bsr_event_sync_fields - out-of-sync, eta, done; @device may be NULL */
+struct json_object *bsr_event_sync_fields(struct json_object *peer_device, struct json_object *device);
+struct json_object *bsr_event_node_fields(const char *label, const char *node_name);
+/** bsr_event_gi_fields - current, bitmap, history1, history2; NULL when the disk is not attached */
+struct json_object *bsr_event_gi_fields(struct json_object *device, struct json_object *peer_device);
+/** bsr_event_device_flag_fields - metadata flags as 0 or 1; NULL when unknown */
+struct json_object *bsr_event_device_flag_fields(struct json_object *device);
+struct json_object *bsr_event_peer_flag_fields(struct json_object *peer_device);
+
+#endif

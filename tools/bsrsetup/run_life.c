@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * run_life.c - commands that begin or end a resource's process
+ *
+ * Owns:       starting bsrd, waiting until it answers, waiting until it is gone.
+ * Invariants: success of new-resource means that the process answers; success of down that it has ended.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define START_LIMIT_MS 15000
+#define END_LIMIT_MS 15000
+
+static void pause_ms(long milliseconds)
+{
+	struct timespec pause = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+	(void)nanosleep(&pause, NULL);
+}
+
+/* ---------------------------------------------------------------- starting */
+
+/* bsrd beside this program, in a build tree, or where packages put it. */
+static bool find_bsrd(char *path, size_t room)
+{
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (length > 0) {
+		self[length] = '\0';
+		char *slash = strrchr(self, '/');
+		if (slash != NULL) {
+			*slash = '\0';
+		}
+		static const char *const places[] = {"bsrd", "../../daemon/bsrd", NULL};
+		for (size_t i = 0; places[i] != NULL; i++) {
+			int written = snprintf(path, room, "%s/%s", self, places[i]);
+			if (written > 0 && (size_t)written < room && access(path, X_OK) == 0) {
+				return true;
+			}
+		}
+	}
+	snprintf(path, room, "/usr/sbin/bsrd");
+	return access(path, X_OK) == 0;
+}
+
+static void log_path(char *path, size_t room, const char *resource)
+{
+	const char *dir = getenv("BSR_LOG_DIR");
+	dir = dir != NULL && dir[0] != '\0' ? dir : "/var/log/bsr";
+	(void)mkdir(dir, 0755); /* open() tells what is wrong with it */
+	snprintf(path, room, "%s/%s.log", dir, resource);
+}
+
+static void become_bsrd(const char *path, const char *resource, int log)
+{
+	int null = open("/dev/null", O_RDWR);
+	(void)setsid();
+	if (chdir("/") != 0 || null < 0 || dup2(null, 0) < 0 || dup2(log >= 0 ? log : null, 1) < 0 ||
+		dup2(log >= 0 ? log : null, 2) < 0) {
+		_exit(BSRSETUP_USAGE);
+	}
+	(void)close_range(3, ~0U, 0);
+	execl(path, "bsrd", resource, (char *)NULL);
+	fprintf(stderr, "cannot run %s: %s\n", path, strerror(errno));
+	_exit(BSRSETUP_USAGE);
+}
+
+/* What the process said before it ended, from where the log stood when it was started. */
+static void tell_log(const char *path, off_t from)
+{
+	char text[2048];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return;
+	}
+	ssize_t got = pread(fd, text, sizeof(text) - 1, from);
+	close(fd);
+	if (got > 0) {
+		text[got] = '\0';
+		fprintf(stderr, "  it said:\n%s", text);
+	}
+}
+
+/* Waits for the socket; the process may end early. 0, or an exit code, told. */
+static int wait_until_it_answers(struct bsr_setup_call *call, pid_t pid, const char *log, off_t from)
+{
+	struct bsr_client client;
+	for (int waited_ms = 0; waited_ms < START_LIMIT_MS; waited_ms += 20) {
+		int status = 0;
+		int rc = bsr_client_open(&client, call->resource);
+		if (rc == 0) {
+			bsr_client_close(&client);
+			return BSRSETUP_OK;
+		}
+		if (waitpid(pid, &status, WNOHANG) == pid && status != 0) {
+			fprintf(stderr, "%s: the process of the resource did not start (%s %d)\n",
+				call->object, WIFEXITED(status) ? "exit code" : "signal",
+				WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+			tell_log(log, from);
+			return BSRSETUP_USAGE;
+		}
+		pause_ms(20);
+	}
+	fprintf(stderr, "%s: the process of the resource does not answer after %d s; see %s\n",
+		call->object, START_LIMIT_MS / 1000, log);
+	return BSRSETUP_USAGE;
+}
+
+static int start_process(struct bsr_setup_call *call)
+{
+	char path[PATH_MAX + 32];
+	char log[PATH_MAX];
+	if (!find_bsrd(path, sizeof(path))) {
+		fprintf(stderr, "%s: bsrd is neither beside bsrsetup nor in /usr/sbin\n", call->object);
+		return BSRSETUP_USAGE;
+	}
+	log_path(log, sizeof(log), call->resource);
+	int fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	off_t from = 0;
+	if (fd < 0) {
+		fprintf(stderr, "%s: no log: cannot write %s: %s\n", call->object, log, strerror(errno));
+	} else {
+		from = lseek(fd, 0, SEEK_END);
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		become_bsrd(path, call->resource, fd);
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	if (pid < 0) {
+		fprintf(stderr, "%s: cannot start a process: %s\n", call->object, strerror(errno));
+		return BSRSETUP_USAGE;
+	}
+	return wait_until_it_answers(call, pid, log, from);
+}
+
+static void end_again(struct bsr_setup_call *call)
+{
+	struct bsr_client client;
+	struct json_object *request = json_object_new_object();
+	struct json_object *reply = NULL;
+	json_object_object_add(request, "command", json_object_new_string("del-resource"));
+	if (bsr_client_open(&client, call->resource) == 0) {
+		if (bsr_client_call(&client, request, &reply, BSR_CLIENT_GREETING_MS) == 0) {
+			json_object_put(reply);
+		}
+		bsr_client_close(&client);
+	}
+	json_object_put(request);
+}
+
+int bsr_run_new_resource(struct bsr_setup_call *call)
+{
+	struct bsr_client client;
+	bool started = false;
+	int rc = bsr_client_open(&client, call->resource);
+	if (rc == 0) {
+		bsr_client_close(&client);
+	} else if (rc == -ENOENT || rc == -ECONNREFUSED) {
+		rc = start_process(call);
+		if (rc != BSRSETUP_OK) {
+			return rc;
+		}
+		started = true;
+	}
+	rc = bsr_run_request(call);
+	if (rc != BSRSETUP_OK && started) {
+		end_again(call);
+	}
+	return rc;
+}
+
+/* ------------------------------------------------------------------ ending */
+
+/* The reply came; now the process goes. */
+static int wait_until_it_is_gone(struct bsr_setup_call *call, struct bsr_client *client)
+{
+	struct json_object *line = NULL;
+	int rc = 0;
+	while ((rc = bsr_client_read(client, &line, END_LIMIT_MS)) == 0) {
+		json_object_put(line);
+	}
+	for (int waited_ms = 0; rc != -ETIMEDOUT && waited_ms < END_LIMIT_MS; waited_ms += 20) {
+		struct bsr_client probe;
+		int error = bsr_client_open(&probe, call->resource);
+		if (error == -ENOENT || error == -ECONNREFUSED) {
+			return BSRSETUP_OK;
+		}
+		if (error == 0) {
+			bsr_client_close(&probe);
+		}
+		pause_ms(20);
+	}
+	fprintf(stderr, "%s: everything is released, but the process did not end within %d s\n",
+		call->object, END_LIMIT_MS / 1000);
+	return BSRSETUP_USAGE;
+}
+
+static void forget_minors(struct json_object *snapshot)
+{
+	struct json_object *devices = bsr_json_array(snapshot, "devices");
+	for (size_t i = 0; i < bsr_json_count(devices); i++) {
+		char path[4096];
+		snprintf(path, sizeof(path), "%s/minor-%" PRId64, bsr_client_run_dir(),
+			bsr_json_int(bsr_json_at(devices, i), "minor", -1));
+		(void)unlink(path);
+	}
+}
+
+static int down_one(struct bsr_setup_call *call)
+{
+	struct bsr_client client;
+	struct json_object *reply = NULL;
+	struct json_object *before = NULL;
+	int rc = bsr_client_open(&client, call->resource);
+	if (rc == -ENOENT || rc == -ECONNREFUSED) {
+		if (strcmp(call->command->name, "down") == 0) {
+			return BSRSETUP_OK; /* it is down */
+		}
+		return bsr_run_open(call, &client);
+	}
+	if (rc != 0) {
+		return bsr_run_open(call, &client);
+	}
+	struct json_object *status = json_object_new_object();
+	json_object_object_add(status, "command", json_object_new_string("status"));
+	(void)bsr_client_call(&client, status, &before, BSR_CLIENT_GREETING_MS);
+	json_object_put(status);
+	rc = bsr_client_call(&client, call->request, &reply, BSR_CLIENT_ANSWER_MS);
+	if (rc != 0) {
+		fprintf(stderr, "%s: no answer to '%s': %s\n", call->object, call->command->name,
+			strerror(-rc));
+		rc = BSRSETUP_USAGE;
+	} else {
+		rc = bsr_run_tell_reply(call->object, reply);
+		if (rc == BSRSETUP_OK) {
+			rc = wait_until_it_is_gone(call, &client);
+			forget_minors(bsr_json_object(bsr_json_object(before, "result"), "snapshot"));
+		}
+	}
+	json_object_put(before);
+	json_object_put(reply);
+	bsr_client_close(&client);
+	return rc;
+}
+
+int bsr_run_down(struct bsr_setup_call *call)
+{
+	if (call->resource[0] != '\0') {
+		return down_one(call);
+	}
+	struct json_object *names = bsr_client_list();
+	int worst = BSRSETUP_OK;
+	for (size_t i = 0; i < bsr_json_count(names); i++) {
+		const char *name = json_object_get_string(bsr_json_at(names, i));
+		snprintf(call->resource, sizeof(call->resource), "%s", name);
+		call->object = name;
+		int rc = down_one(call);
+		worst = rc > worst ? rc : worst;
+	}
+	json_object_put(names);
+	return worst;
+}
+
+/*
+ * A file system has to be sound when only its used blocks are copied at first. Our first sync copies every block, so
+ * whatever is on the disk, there is nothing that this could go wrong with.
+ */
+int bsr_run_check_fs(struct bsr_setup_call *call)
+{
+	return bsr_run_find_minor(call);
+}
