@@ -108,7 +108,7 @@ struct bsr_command {
 /* ------------------------------------------------------------------ events */
 
 enum bsr_event_type {
-	BSR_EV_TIME, /* the deadline has come; nothing else happened */
+	BSR_EV_TIME, /* the deadline has come, or a turn of the host ends and bsr_engine_deadline() is not after now */
 	BSR_EV_REQUEST,
 	BSR_EV_DISK_DONE, /* of BSR_FX_DISK and of BSR_FX_MD */
 	BSR_EV_LINK_UP,
@@ -261,6 +261,9 @@ struct bsr_fx_send {
 struct bsr_fx_complete {
 	uint32_t tag;
 	int32_t result; /* 0 or a negative BSR_E_* */
+	/* Reads that a peer served: the payload buffer with the data; its reference passes to the host, which copies it
+	 * into the request's buffer and puts it. BSR_BUF_NONE: the data is in the request's own buffer. */
+	bsr_buf_t data;
 };
 
 struct bsr_fx_link {
@@ -379,7 +382,12 @@ void bsr_engine_destroy(struct bsr_engine *e);
  */
 void bsr_engine_step(struct bsr_engine *e, const struct bsr_event *ev, struct bsr_fx *fx);
 
-/** bsr_engine_deadline - when BSR_EV_TIME is due, UINT64_MAX for never; may change with every step */
+/**
+ * bsr_engine_deadline - when BSR_EV_TIME is due, UINT64_MAX for never; may change with every step
+ *
+ * Not after now: something has been collected (acknowledgements, resync requests) and waits for the end of the host's
+ * turn. The host steps BSR_EV_TIME before it sleeps or submits, so that a turn's acknowledgements share one message.
+ */
 uint64_t bsr_engine_deadline(const struct bsr_engine *e);
 
 /** bsr_engine_credits - how many more application requests it takes now; at 0 the host stops fetching */

@@ -138,6 +138,7 @@ struct bsr_msg_state { /* of the sender; vnr UINT32_MAX: role only */
 
 #define BSR_GIF_NEW_GENERATION 1u /* a Primary starts this generation; receivers adopt it */
 #define BSR_GIF_SKIP_INITIAL_SYNC 2u
+#define BSR_GIF_SYNC_BASE 4u /* full sync begins: the target takes @current as its own, Inconsistent, so that bits continue it */
 
 struct bsr_msg_gi {
 	uint32_t vnr;
@@ -210,7 +211,7 @@ struct bsr_msg_tear_down {
 
 struct bsr_msg_write {
 	uint32_t vnr;
-	uint64_t write_seq; /* +1 per write of this link */
+	uint64_t write_seq; /* grows with every write of the sender; comes back in ACKS */
 	uint64_t epoch;	    /* never falls; writes of one epoch may be reordered */
 	uint64_t dagtag;
 	uint64_t offset; /* bytes */

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * completion.c - when an application request is finished, and with what result
+ *
+ * Owns:       submitted requests until their completion.
+ * Invariants:
+ *   RQ-4  A write is completed only after every step its protocol promises, for every peer that still counts (rule 2).
+ *   RQ-5  A write is not completed while a new generation is wanted or on its way to the disk (GI-1, rule 3).
+ *   RQ-6  Every request is completed exactly once (I11).
+ */
+#include "core.h"
+
+static bool is_write(const struct bsr_request *rq)
+{
+	return rq->op != BSR_OP_READ && rq->op != BSR_OP_FLUSH;
+}
+
+void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
+{
+	struct bsr_volume *vol = e->volume[rq->volume];
+	BSR_ASSERT(rq->stage == BSR_RQ_ACTIVE || rq->stage == BSR_RQ_DONE);
+	BSR_ASSERT(!rq->local_pending);
+	if (rq->result == 0 && !rq->some_copy) {
+		rq->result = -BSR_E_IO; /* no disk, here or elsewhere, has it */
+	}
+	bsr_fx_add(e, BSR_FX_COMPLETE)->u.complete =
+		(struct bsr_fx_complete){.tag = rq->tag, .result = rq->result, .data = BSR_BUF_NONE};
+	if (is_write(rq) && rq->result != -BSR_E_NOT_PRIMARY) {
+		e->epoch_close = true; /* RQ-3 */
+		bsr_log_complete(e, rq->log_index);
+	}
+	bsr_list_remove(&rq->link);
+	rq->stage = BSR_RQ_FREE;
+	bsr_list_append(&e->request_free, &rq->link);
+	BSR_ASSERT(e->request_count > 0 && vol->requests > 0);
+	e->request_count--;
+	vol->requests--;
+	if (!bsr_list_empty(&e->held) || e->demoting || e->disconnecting || vol->attach_step != BSR_AT_NONE) {
+		e->kick = true;
+	}
+}
+
+void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
+{
+	if (rq->stage != BSR_RQ_ACTIVE || rq->local_pending || rq->await_acks || rq->await_flush) {
+		return;
+	}
+	if (rq->op == BSR_OP_READ && rq->read_peer != BSR_NONE) {
+		return;
+	}
+	struct bsr_volume *vol = e->volume[rq->volume];
+	if (is_write(rq) && bsr_gi_hold(e, vol)) {
+		rq->stage = BSR_RQ_DONE;
+		bsr_list_remove(&rq->link);
+		bsr_list_append(&vol->done_waiting, &rq->link);
+		return;
+	}
+	bsr_request_finish(e, rq);
+}
+
+/* Blocks that a mirrored write covers wholly are in step now, here and there; later writes are mirrored as well, and
+ * what the peer might still lose is in the transfer log. */
+static void clear_resynced(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_log_entry *en)
+{
+	struct bsr_peer_device *pd = &p->device[en->volume];
+	if (pd->mirrored && (pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S)) {
+		bsr_md_clear_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
+	}
+}
+
+void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind kind, uint64_t write_seq)
+{
+	if (write_seq < p->log_from || write_seq >= e->log_tail) {
+		bsr_peer_reject(e, p, BSR_MSG_ACKS);
+		return;
+	}
+	const uint32_t bit = bsr_node_bit(p->node_id);
+	const struct bsr_log_entry *en = &e->log[write_seq % BSR_TRANSFER_LOG_MAX];
+	struct bsr_request *rq = en->request == BSR_NONE ? NULL : &e->request[en->request];
+	struct bsr_peer_device *pd = &p->device[en->volume];
+	if (kind == BSR_ACK_RECEIVED) {
+		if (rq && p->options.protocol == BSR_PROTOCOL_B) {
+			rq->await_acks &= ~bit;
+			rq->some_copy = true;
+			bsr_request_try_complete(e, rq);
+		}
+		return;
+	}
+	pd->pending -= pd->pending > 0;
+	if (kind == BSR_ACK_NEGATIVE) {
+		bsr_md_set_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
+	} else if (pd->repl > BSR_REPL_ESTABLISHED) {
+		clear_resynced(e, p, en);
+	}
+	if (rq && (rq->await_any & bit)) {
+		rq->await_any &= ~bit;
+		rq->await_acks &= ~bit;
+		rq->some_copy = rq->some_copy || kind == BSR_ACK_WRITTEN;
+		bsr_request_try_complete(e, rq);
+	}
+}
+
+void bsr_request_checkpoint_acked(struct bsr_engine *e, struct bsr_peer *p)
+{
+	const uint32_t bit = bsr_node_bit(p->node_id);
+	struct bsr_list *l = e->active.next;
+	while (l != &e->active) {
+		struct bsr_request *rq = BSR_CONTAINER(l, struct bsr_request, link);
+		l = l->next;
+		if ((rq->await_flush & bit) && p->log_from >= rq->log_index) {
+			rq->await_flush &= ~bit;
+			bsr_request_try_complete(e, rq);
+		}
+	}
+}
+
+void bsr_request_peer_lost(struct bsr_engine *e, struct bsr_peer *p)
+{
+	const uint32_t bit = bsr_node_bit(p->node_id);
+	struct bsr_list todo;
+	bsr_list_init(&todo);
+	bsr_list_move_all(&todo, &e->active);
+	while (!bsr_list_empty(&todo)) {
+		struct bsr_request *rq = BSR_CONTAINER(todo.next, struct bsr_request, link);
+		bsr_list_remove(&rq->link);
+		bsr_list_append(&e->active, &rq->link);
+		const bool waited = ((rq->await_any | rq->await_flush) & bit) != 0;
+		rq->await_any &= ~bit;
+		rq->await_acks &= ~bit;
+		rq->await_flush &= ~bit;
+		if (rq->op == BSR_OP_READ && rq->read_peer == p->node_id) {
+			rq->read_peer = BSR_NONE;
+			bsr_request_submit_read(e, rq);
+		} else if (waited) {
+			bsr_request_try_complete(e, rq);
+		}
+	}
+}
+
+void bsr_request_read_reply(
+	struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, const struct bsr_ev_message *ev)
+{
+	struct bsr_request *rq = &e->request[(m->id & 0xffff) % BSR_REQUESTS_MAX];
+	const bool mine = rq->stage == BSR_RQ_ACTIVE && rq->op == BSR_OP_READ && rq->read_peer == p->node_id &&
+			  rq->log_index == m->id >> 16;
+	if (!mine) {
+		bsr_emit_buf_put(e, ev->payload); /* asked again elsewhere meanwhile */
+		return;
+	}
+	rq->read_peer = BSR_NONE;
+	if (m->error < 0 || ev->payload_bytes != rq->length) {
+		bsr_emit_buf_put(e, ev->payload);
+		rq->failed_peers |= bsr_node_bit(p->node_id);
+		rq->result = m->error < 0 ? m->error : -BSR_E_CORRUPT;
+		bsr_request_submit_read(e, rq);
+		return;
+	}
+	rq->some_copy = true;
+	rq->result = 0;
+	bsr_request_finish(e, rq);
+	BSR_ASSERT(e->fx->effect[e->fx->count - 1].type == BSR_FX_COMPLETE);
+	e->fx->effect[e->fx->count - 1].u.complete.data = ev->payload;
+}
+
+/* The local disk has gone: writes that wait for its log go to the peers alone. */
+void bsr_request_disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	bsr_request_al_progress(e, vol);
+	if (vol->gi_wanted || !bsr_list_empty(&vol->done_waiting)) {
+		while (!bsr_list_empty(&vol->done_waiting)) {
+			struct bsr_request *rq = BSR_CONTAINER(vol->done_waiting.next, struct bsr_request, link);
+			bsr_list_remove(&rq->link);
+			bsr_request_finish(e, rq);
+		}
+	}
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * connect.c - the handshake over a new link
+ *
+ * Owns:       the stages of the handshake and what is sent in them; carrying out its decision.
+ * Invariants:
+ *   HS-1  Both ends decide from the same pair of records: what was sent, not what has become of it since. When a
+ *         generation, a disk state or the role changes meanwhile the link is given up and the handshake starts again.
+ *   HS-2  Nothing but the handshake is sent before both ends know that their decisions mirror each other.
+ *   HS-3  The decision travels on both streams, so neither stream's first data can overtake it.
+ */
+#include "core.h"
+
+static void fill_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_msg_hs_volume *m)
+{
+	const struct bsr_peer_device *pd = &p->device[vol->index];
+	memset(m, 0, sizeof(*m));
+	m->vnr = vol->vnr;
+	m->disk = (uint8_t)(vol->disk >= BSR_DISK_INCONSISTENT ? vol->disk : BSR_DISK_DISKLESS);
+	if (vol->disk < BSR_DISK_INCONSISTENT || !vol->md_usable) {
+		return;
+	}
+	m->size_bytes = vol->size_bytes;
+	m->capacity_bytes = vol->capacity_bytes;
+	m->wanted_bytes = vol->wanted_bytes;
+	m->current = vol->sb.current_gi;
+	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
+		m->bitmap[node] = vol->sb.peer[node].bitmap_gi;
+	}
+	memcpy(m->history, vol->sb.history, sizeof(m->history));
+	m->flags |= vol->crashed_primary ? BSR_HSF_CRASHED_PRIMARY : 0;
+	m->flags |= p->reconnected ? BSR_HSF_RECONNECT : 0;
+	m->flags |= (vol->sb.peer[p->node_id].flags & BSR_MDPF_FULL_SYNC) ? BSR_HSF_FULL_SYNC : 0;
+	m->bits = pd->slot >= 0 ? bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) : 0;
+	(void)e;
+}
+
+void bsr_connect_begin(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	struct bsr_msg_hs_resource m = {.node_id = e->node_id,
+		.role = (uint8_t)e->role,
+		.discard_my_data = p->discard_my_data,
+		.tentative = p->tentative,
+		.protocol = (uint8_t)p->options.protocol,
+		.dagtag = e->dagtag};
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		m.volume_count++;
+	}
+	p->hs_stage = BSR_HS_EXCHANGING;
+	BSR_SEND(e, p, BSR_STREAM_CONTROL, hs_resource, BSR_MSG_HS_RESOURCE, &m);
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		struct bsr_msg_hs_volume *record = &p->hs_sent[vol->index];
+		fill_record(e, p, vol, record);
+		BSR_SEND(e, p, BSR_STREAM_CONTROL, hs_volume, BSR_MSG_HS_VOLUME, record);
+	}
+}
+
+void bsr_connect_changed(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->hs_stage == BSR_HS_EXCHANGING || p->hs_stage == BSR_HS_CONFIRMING) {
+			bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE); /* HS-1 */
+		}
+	}
+}
+
+/* ------------------------------------------------------------- the decision */
+
+static void refuse(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error)
+{
+	p->error = error;
+	bsr_peer_drop(e, p, BSR_LINK_REFUSED);
+}
+
+static bool asks_for_a_person(enum bsr_hs_action action)
+{
+	return action == BSR_HS_SPLIT_BRAIN || action == BSR_HS_UNRELATED || action == BSR_HS_REFUSED;
+}
+
+static void decide_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const struct bsr_hs_side local = {.node_id = e->node_id,
+		.role = e->role,
+		.discard_my_data = p->discard_my_data,
+		.volume = &p->hs_sent[vol->index]};
+	const struct bsr_hs_side peer = {.node_id = p->node_id,
+		.role = p->hs_peer.role,
+		.discard_my_data = p->hs_peer.discard_my_data,
+		.volume = &p->hs_volume[vol->index]};
+	const struct bsr_hs_policy policy = {.after_sb_0pri = p->options.after_sb_0pri,
+		.after_sb_1pri = p->options.after_sb_1pri,
+		.after_sb_2pri = p->options.after_sb_2pri,
+		.rr_conflict = p->options.rr_conflict,
+		.always_asbp = p->options.always_asbp,
+		.resolver = p->resolver};
+	bsr_handshake_decide(&local, &peer, &policy, &pd->decision);
+	pd->handshake_reason = pd->decision.reason;
+	bsr_emit_log(e, BSR_LOGN_HANDSHAKE_DECIDED, p, vol, pd->decision.reason, pd->decision.action, local.volume->bits);
+}
+
+static void compare(struct bsr_engine *e, struct bsr_peer *p);
+
+static void decide(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	struct bsr_msg_hs_confirm m = {0};
+	if (e->role == BSR_ROLE_PRIMARY && p->hs_peer.role == BSR_ROLE_PRIMARY && e->volume_count == 0) {
+		refuse(e, p, BSR_CONN_ERROR_TWO_PRIMARIES);
+		return;
+	}
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		if (!pd->exists || !pd->hs_have) {
+			pd->decision = (struct bsr_hs_decision){.action = BSR_HS_NO_DISK};
+			continue;
+		}
+		decide_volume(e, p, vol);
+		m.volume[m.count].vnr = vol->vnr;
+		m.volume[m.count].decision = (uint8_t)pd->decision.action;
+		m.volume[m.count].reason = pd->decision.reason;
+		m.volume[m.count].size_bytes = pd->decision.size_bytes;
+		m.count++;
+	}
+	p->hs_stage = BSR_HS_CONFIRMING;
+	BSR_SEND(e, p, BSR_STREAM_CONTROL, hs_confirm, BSR_MSG_HS_CONFIRM, &m); /* HS-3 */
+	BSR_SEND(e, p, BSR_STREAM_DATA, hs_confirm, BSR_MSG_HS_CONFIRM, &m);
+	if (p->hs_confirm_have) {
+		compare(e, p);
+	}
+}
+
+void bsr_connect_hs_resource(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_resource *m)
+{
+	if (p->hs_resource_have || m->node_id != p->node_id || m->volume_count > BSR_VOLUMES_MAX) {
+		bsr_peer_reject(e, p, BSR_MSG_HS_RESOURCE);
+		return;
+	}
+	if (m->protocol != (uint8_t)p->options.protocol) {
+		bsr_emit_log(e, BSR_LOGN_CONFIG_MISMATCH, p, NULL, p->options.protocol, m->protocol, 0);
+		refuse(e, p, BSR_CONN_ERROR_CONFIG);
+		return;
+	}
+	p->hs_peer = *m;
+	p->hs_resource_have = true;
+	if (m->volume_count == 0) {
+		decide(e, p);
+	}
+}
+
+void bsr_connect_hs_volume(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_volume *m)
+{
+	if (!p->hs_resource_have || p->hs_volumes_have >= p->hs_peer.volume_count) {
+		bsr_peer_reject(e, p, BSR_MSG_HS_VOLUME);
+		return;
+	}
+	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
+	if (vol && p->device[vol->index].exists) {
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		if (pd->hs_have) {
+			bsr_peer_reject(e, p, BSR_MSG_HS_VOLUME); /* twice the same volume */
+			return;
+		}
+		p->hs_volume[vol->index] = *m;
+		pd->hs_have = true;
+	}
+	if (++p->hs_volumes_have == p->hs_peer.volume_count) {
+		decide(e, p);
+	}
+}
+
+/* ---------------------------------------------------------- both have decided */
+
+static void establish_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const struct bsr_hs_decision *d = &pd->decision;
+	const struct bsr_msg_hs_volume *theirs = &p->hs_volume[vol->index];
+	if (!pd->exists) {
+		return;
+	}
+	const enum bsr_disk_state disk = pd->hs_have ? (enum bsr_disk_state)theirs->disk : BSR_DISK_DISKLESS;
+	pd->peer_current = theirs->current;
+	pd->peer_capacity = theirs->capacity_bytes;
+	pd->peer_repl = BSR_REPL_OFF;
+	bsr_state_set_peer_disk(e, p, vol, disk);
+	const bool sync = d->action == BSR_HS_SOURCE_BITMAP || d->action == BSR_HS_SOURCE_FULL ||
+			  d->action == BSR_HS_TARGET_BITMAP || d->action == BSR_HS_TARGET_FULL;
+	if (d->size_bytes != 0 && vol->md_usable && vol->bitmap && d->size_bytes <= vol->capacity_bytes) {
+		bsr_volume_set_size(e, vol, d->size_bytes);
+	}
+	if (sync && vol->bitmap && pd->slot >= 0) {
+		bsr_resync_begin(e, p, vol, d->action);
+		return;
+	}
+	if (d->action == BSR_HS_NO_SYNC && d->clear_bits && vol->bitmap && pd->slot >= 0) {
+		const struct bsr_gi old = vol->sb.peer[p->node_id].bitmap_gi;
+		bsr_bitmap_clear(vol->bitmap, (uint32_t)pd->slot, 0, bsr_bitmap_bit_count(vol->bitmap));
+		vol->sb.peer[p->node_id].bitmap_gi.v = BSR_GI_NONE;
+		bsr_superblock_push_history(&vol->sb, old);
+		bsr_md_superblock_dirty(e, vol);
+	}
+	bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
+}
+
+static void establish(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	p->hs_stage = BSR_HS_COMPLETE;
+	p->error = BSR_CONN_ERROR_NONE;
+	p->discard_my_data = false;
+	p->reconnected = true;
+	p->log_from = e->log_tail;
+	p->checkpoint_log_index = e->log_tail;
+	p->checkpoint_first = 0;
+	p->checkpoint_count = 0;
+	p->checkpoint_wanted = false;
+	p->checkpoint_due_ns = BSR_NEVER;
+	p->next_checkpoint = 1;
+	p->epoch = 0;
+	p->acks.count = 0;
+	e->epoch_close = true;
+	bsr_state_set_conn(e, p, BSR_CONN_CONNECTED);
+	bsr_state_set_peer_role(e, p, p->hs_peer.role);
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		establish_volume(e, p, vol);
+		bsr_state_send(e, p, vol);
+	}
+}
+
+static bool mirrored(struct bsr_engine *e, struct bsr_peer *p)
+{
+	for (uint32_t i = 0; i < p->hs_confirm.count; i++) {
+		struct bsr_volume *vol = bsr_volume_by_vnr(e, p->hs_confirm.volume[i].vnr);
+		if (!vol || !p->device[vol->index].exists) {
+			continue;
+		}
+		const struct bsr_hs_decision *d = &p->device[vol->index].decision;
+		if (bsr_hs_mirror(d->action) != (enum bsr_hs_action)p->hs_confirm.volume[i].decision ||
+			d->size_bytes != p->hs_confirm.volume[i].size_bytes) {
+			bsr_emit_log(e, BSR_LOGN_HANDSHAKE_NOT_MIRRORED, p, vol, d->action,
+				p->hs_confirm.volume[i].decision, d->reason);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void compare(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	if (!mirrored(e, p)) {
+		refuse(e, p, BSR_CONN_ERROR_CONFIG);
+		return;
+	}
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		const struct bsr_hs_decision *d = &p->device[vol->index].decision;
+		if (!p->device[vol->index].exists || !p->device[vol->index].hs_have) {
+			continue;
+		}
+		if (asks_for_a_person(d->action)) {
+			bsr_emit_log(e, BSR_LOGN_HANDSHAKE_STANDALONE, p, vol, d->reason, d->action, 0);
+			refuse(e, p, d->error);
+			return;
+		}
+		if (d->action == BSR_HS_RETRY) {
+			bsr_peer_drop(e, p, BSR_LINK_CLOSED);
+			return;
+		}
+	}
+	if (p->tentative) {
+		refuse(e, p, BSR_CONN_ERROR_NONE);
+		return;
+	}
+	if (p->hs_peer.tentative) {
+		bsr_peer_drop(e, p, BSR_LINK_CLOSED);
+		return;
+	}
+	establish(e, p);
+}
+
+void bsr_connect_hs_confirm(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_confirm *m)
+{
+	if (p->hs_stage == BSR_HS_COMPLETE || p->hs_confirm_have) {
+		return; /* the copy on the other stream */
+	}
+	p->hs_confirm = *m;
+	p->hs_confirm_have = true;
+	if (p->hs_stage == BSR_HS_CONFIRMING) {
+		compare(e, p);
+	}
+}

@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * core.h - the engine's state, and the calls between its modules
+ *
+ * One struct per thing: engine (resource), volume, peer, peer device, application request, peer request. Each module
+ * owns the fields under its heading; others read them and change them through the module's functions.
+ */
+#ifndef BSR_ENGINE_CORE_H
+#define BSR_ENGINE_CORE_H
+
+#include <string.h>
+
+#include <bsr/assert.h>
+#include <bsr/bytes.h>
+#include <bsr/engine.h>
+#include <bsr/handshake.h>
+#include <bsr/log.h>
+#include <bsr/wire.h>
+
+#include "activity_log.h"
+#include "bitmap.h"
+#include "list.h"
+#include "superblock.h"
+
+#define BSR_NONE UINT32_MAX
+#define BSR_NEVER UINT64_MAX
+#define BSR_SECOND_NS 1000000000ull
+#define BSR_DS_NS 100000000ull
+#define BSR_INTERVAL_BUCKETS 2048u
+#define BSR_CHECKPOINTS_MAX 16u
+#define BSR_MD_WRITERS 8u
+#define BSR_MD_WRITER_BLOCKS 8u
+#define BSR_DEFAULT_SEND_BUFFER_BYTES (32ull << 20)
+
+struct bsr_volume;
+struct bsr_peer;
+struct bsr_disk_op;
+
+typedef void (*bsr_op_fn)(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf);
+
+/** One disk or metadata operation under way. */
+struct bsr_disk_op {
+	bsr_op_fn done; /* NULL: free */
+	void *owner;
+	struct bsr_volume *vol;
+	uint32_t arg;
+	uint32_t next_free;
+};
+
+/** A range being read or written. Overlapping ones take their turn in order of arrival (interval.c). */
+struct bsr_interval {
+	struct bsr_list link; /* in its bucket or in the list of large ones */
+	struct bsr_list wait; /* in engine.interval_waiters */
+	uint64_t start;
+	uint64_t end;
+	uint64_t order;
+	void (*go)(struct bsr_engine *e, struct bsr_interval *i); /* its turn has come */
+	uint16_t volume;
+	bool write;
+	bool held; /* waits for its turn */
+	bool listed; /* in the table */
+};
+
+enum bsr_request_stage {
+	BSR_RQ_FREE = 0,
+	BSR_RQ_HELD,	/* admission: suspended, frozen, transfer log or send buffer full */
+	BSR_RQ_OVERLAP, /* waits for an older overlapping one */
+	BSR_RQ_AL,	/* waits for the activity log */
+	BSR_RQ_ACTIVE,	/* submitted */
+	BSR_RQ_DONE,	/* everything happened; completion waits for a new generation to be durable */
+};
+
+/** An application request. */
+struct bsr_request {
+	struct bsr_list link;	/* in the queue of its stage */
+	struct bsr_interval range;
+	uint64_t offset;
+	uint64_t submitted_ns;
+	uint64_t log_index;	/* writes: entry in the transfer log; also the write_seq on the wire */
+	uint32_t tag;
+	uint32_t length;
+	bsr_buf_t buf;
+	uint32_t await_acks;	/* nodes whose acknowledgement its protocol waits for */
+	uint32_t await_any;	/* nodes that have not answered at all (also protocol A) */
+	uint32_t await_flush;	/* flushes: nodes whose checkpoint is awaited */
+	uint32_t read_peer;	/* node asked for the data, BSR_NONE */
+	uint32_t failed_peers;	/* nodes tried in vain for a read, mask */
+	int32_t result;
+	uint16_t volume;
+	uint8_t op;
+	uint8_t flags;
+	uint8_t stage;
+	bool local_pending;
+	bool al_pinned;
+	bool some_copy; /* at least one disk has the write */
+	bool local_failed;
+};
+
+/** Writes remembered until no peer can lose them any more (transfer_log.c). */
+struct bsr_log_entry {
+	uint64_t offset;
+	uint32_t length;
+	uint32_t request; /* index while the request lives, then BSR_NONE */
+	uint16_t volume;
+	bool complete;
+	bool pinned; /* holds its extents in the activity log */
+};
+
+enum bsr_peer_request_kind {
+	BSR_PR_FREE = 0,
+	BSR_PR_WRITE,
+	BSR_PR_CHECKPOINT,
+	BSR_PR_READ,	     /* the peer reads from my disk */
+	BSR_PR_RESYNC_READ,  /* I am source */
+	BSR_PR_RESYNC_WRITE, /* I am target: one run of a chunk */
+};
+
+/** A request that came from a peer. */
+struct bsr_peer_request {
+	struct bsr_list link;  /* arrival order of writes and checkpoints of the peer; else peer.reads */
+	struct bsr_list queue; /* waiting for its epoch, or free list */
+	struct bsr_interval range;
+	struct bsr_peer *peer;
+	uint64_t offset;
+	uint64_t id;	/* write sequence, request id, checkpoint number */
+	uint64_t epoch;
+	uint32_t link_id; /* incarnation it belongs to */
+	uint32_t length;
+	uint32_t flush_pending; /* checkpoints: flushes under way */
+	bsr_buf_t buf;
+	uint32_t buf_offset;
+	uint32_t chunk; /* resync writes: index in the peer device's chunk table */
+	int32_t result;
+	uint16_t volume;
+	uint8_t op;
+	uint8_t kind;
+	uint8_t flags;
+	bool submitted;
+	bool barrier;
+};
+
+/* ---- peer device: one volume seen with one peer ---- */
+
+enum bsr_chunk_state { BSR_CHUNK_FREE = 0, BSR_CHUNK_ASKED, BSR_CHUNK_WRITING };
+
+/** A resync request of mine that is on its way. */
+struct bsr_chunk {
+	uint64_t offset;
+	uint64_t dropped[BSR_RESYNC_CHUNK_BYTES_MAX / BSR_BITMAP_BLOCK_BYTES / 64]; /* blocks an application write overtook */
+	uint32_t length;
+	bsr_buf_t buf;
+	uint32_t writes; /* runs being written */
+	uint32_t generation; /* part of the id, so that late answers are recognised */
+	uint8_t state;
+	bool failed;
+};
+
+struct bsr_peer_device {
+	bool exists;
+	enum bsr_repl_state repl;
+	enum bsr_disk_state disk;
+	uint32_t paused; /* BSR_PAUSE_*: mine and, as PEER, the peer's */
+	struct bsr_peer_device_options options;
+	int32_t slot; /* bitmap slot, -1 */
+	bool mirrored; /* writes are sent as data (derived from states) */
+
+	/* handshake */
+	bool hs_have; /* peer's HS_VOLUME came on this link */
+	struct bsr_hs_decision decision;
+	uint16_t handshake_reason;
+	struct bsr_gi peer_current;
+	enum bsr_repl_state peer_repl; /* as the peer last said of itself */
+	uint64_t peer_capacity;
+
+	/* bitmap exchange (resync.c) */
+	bool bm_send_active;
+	bool bm_sent;
+	bool bm_received;
+	bool sync_base_received;
+	struct bsr_gi sync_base; /* full sync: the generation both name as its start */
+	uint64_t bm_next_bit;
+
+	/* resync (resync.c) */
+	uint8_t sync_step; /* enum bsr_sync_step */
+	bool full_sync;
+	uint64_t scan_bit;
+	uint64_t resync_total_bits;
+	uint64_t resync_start_ns;
+	uint64_t failed_bytes;
+	uint32_t chunks_active;
+	uint64_t rate_tokens; /* bytes that may be requested now */
+	uint64_t rate_refill_ns;
+	uint64_t rate_mark_ns; /* speed shown by status */
+	uint64_t rate_mark_bytes;
+	uint64_t rate_bytes_s;
+	uint64_t resynced_bytes;
+	struct bsr_chunk chunk[BSR_RESYNC_REQUESTS_MAX];
+	uint64_t bm_flush_due_ns;
+
+	/* counters */
+	uint64_t sent_bytes;
+	uint64_t received_bytes;
+	uint32_t pending;
+	uint32_t unacked;
+};
+
+enum bsr_hs_stage {
+	BSR_HS_IDLE = 0,
+	BSR_HS_EXCHANGING, /* records sent, the peer's not complete */
+	BSR_HS_CONFIRMING, /* decided and told, the peer's decision has not come */
+	BSR_HS_COMPLETE,
+};
+
+struct bsr_checkpoint {
+	uint64_t number;
+	uint64_t log_index; /* every entry below is covered */
+};
+
+struct bsr_peer {
+	uint32_t node_id;
+	struct bsr_net_options options;
+	enum bsr_conn_state conn;
+	enum bsr_conn_error error;
+	enum bsr_role role;
+	uint32_t reported_conn; /* as last published */
+
+	/* link (peer.c) */
+	uint32_t link; /* incarnation, counts up; valid while link_active */
+	bool link_active; /* the host is dialing or has it */
+	bool link_up;
+	bool wanted; /* not StandAlone: reconnect after a loss */
+	bool reconnected; /* has been Connected since attach */
+	bool resolver;
+	bool discard_my_data;
+	bool tentative;
+	bool redial_now;
+	uint64_t features;
+	uint64_t last_received_ns;
+	uint64_t ping_nonce;
+	bool ping_outstanding;
+	uint64_t ping_sent_ns;
+	uint64_t hs_started_ns;
+	uint64_t send_queued_bytes;
+	uint64_t messages_rejected;
+	uint64_t redial_ns;
+
+	/* handshake (connect.c) */
+	enum bsr_hs_stage hs_stage;
+	bool hs_resource_have;
+	struct bsr_msg_hs_resource hs_peer;
+	uint32_t hs_volumes_have;
+	bool hs_confirm_have;
+	struct bsr_msg_hs_confirm hs_confirm;
+	struct bsr_msg_hs_volume *hs_volume; /* [BSR_VOLUMES_MAX], the peer's; allocated with the peer */
+	struct bsr_msg_hs_volume *hs_sent;   /* [BSR_VOLUMES_MAX], mine as sent */
+
+	/* sending writes (request.c, transfer_log.c) */
+	uint64_t log_from; /* first entry of the transfer log that this peer might still lose */
+	uint64_t checkpoint_log_index; /* entries below are covered by a checkpoint that was sent */
+	uint64_t next_checkpoint;
+	uint32_t checkpoint_first;
+	uint32_t checkpoint_count;
+	uint64_t checkpoint_due_ns;
+	bool checkpoint_wanted; /* the table was full */
+	struct bsr_checkpoint checkpoint[BSR_CHECKPOINTS_MAX];
+
+	/* receiving (receive.c) */
+	struct bsr_list arrived; /* writes and checkpoints in stream order, until done */
+	struct bsr_list epoch_queue; /* those that wait for their turn */
+	struct bsr_list reads; /* reads and resync reads and resync writes under way */
+	uint64_t epoch;	      /* being applied */
+	uint32_t epoch_active; /* writes of it not yet done */
+	uint32_t epoch_flushes; /* flushes under way between two epochs */
+	bool barrier_active; /* a barrier checkpoint holds back what follows */
+	uint64_t unflushed_volumes; /* mask: written since their last flush */
+	struct bsr_msg_acks acks; /* collected for the end of the turn */
+
+	/* two-phase commit (twopc.c) */
+	uint32_t prepared_tid; /* a promotion of the peer that I agreed to, 0 = none */
+	uint64_t prepared_until_ns;
+
+	struct bsr_peer_device device[BSR_VOLUMES_MAX];
+};
+
+/* ---- volume ---- */
+
+enum bsr_attach_step {
+	BSR_AT_NONE = 0,
+	BSR_AT_SUPERBLOCK,
+	BSR_AT_LOG,
+	BSR_AT_BITMAP,
+	BSR_AT_WRITE_BITMAP,
+	BSR_AT_WRITE_LOG,
+	BSR_AT_WRITE_SUPERBLOCK,
+	BSR_AT_DETACHING, /* in order: metadata is written last */
+	BSR_AT_FAILING,	  /* the disk is gone: only what is under way is waited for */
+};
+
+struct bsr_md_writer {
+	uint8_t *mem; /* BSR_MD_WRITER_BLOCKS x 4096 */
+	uint64_t block;
+	uint32_t count;
+	bool busy;
+};
+
+struct bsr_volume {
+	uint32_t index;
+	uint32_t vnr;
+	enum bsr_disk_state disk;
+	enum bsr_disk_state reported_disk;
+	uint64_t reported_size;
+	uint64_t size_bytes; /* agreed and in use; 0 = none yet */
+	struct bsr_disk_options options;
+	uint64_t wanted_bytes;
+	uint64_t capacity_bytes;
+	bool write_through;
+	bool crashed_primary;
+	bool sync_finishing; /* metadata says UpToDate already, the source has not confirmed */
+	uint32_t mirror_mask;  /* nodes that get writes as data (derived) */
+	uint32_t oos_slots;    /* bitmap slots whose owners do not (derived) */
+
+	/* attach and detach (attach.c) */
+	enum bsr_attach_step attach_step;
+	struct bsr_attach attach;
+	uint32_t attach_cmd;	/* command to answer, BSR_NONE */
+	uint8_t *ring;		/* activity-log ring while attaching */
+	uint8_t *load_mem;	/* bitmap blocks while attaching */
+	uint32_t *hot_table;
+	uint64_t load_at; /* bytes of the ring or of the bitmap area done */
+	uint64_t attach_ticket;
+	bool attach_busy;
+	uint32_t detach_cmd;
+	uint64_t detach_ticket;
+	bool detach_swept;
+
+	/* metadata on disk (metadata.c) */
+	struct bsr_superblock sb;
+	struct bsr_md_layout layout;
+	bool md_usable;
+	uint8_t *sb_mem;
+	uint64_t sb_wanted;  /* changes asked for */
+	uint64_t sb_issued;  /* changes in the write under way */
+	uint64_t sb_durable; /* changes on disk */
+	bool sb_busy;
+	struct bsr_bitmap *bitmap;
+	size_t bitmap_bytes;
+	struct bsr_al *al;
+	size_t al_mem_bytes;
+	uint8_t *al_mem;
+	uint32_t al_ring_block;
+	uint32_t al_evicted[BSR_AL_UPDATES_PER_TRANSACTION];
+	uint32_t al_evicted_count;
+	uint8_t al_step; /* enum bsr_al_step */
+	struct bsr_md_writer writer[BSR_MD_WRITERS];
+	uint32_t writers_busy;
+	uint64_t sweep_pos;	/* next block the sweep under way looks at */
+	uint64_t sweeps_wanted; /* a sweep writes out every block that was dirty when it began */
+	uint64_t sweeps_done;
+	bool sweeping;
+
+	/* generations (generation.c) */
+	bool gi_wanted; /* a new generation before the next write is acknowledged */
+	bool gi_busy;
+	uint64_t gi_sb_target;
+
+	/* requests (request.c) */
+	struct bsr_list al_waiting;
+	struct bsr_list done_waiting; /* finished but for the new generation */
+	uint32_t requests;
+	uint32_t lower_pending;
+	bool unflushed; /* local writes finished since the last local flush began */
+
+	/* counters */
+	uint64_t read_bytes, written_bytes, al_writes, bm_writes, io_errors;
+};
+
+/* ---- engine ---- */
+
+enum bsr_task_kind {
+	BSR_TASK_FREE = 0,
+	BSR_TASK_PROMOTE,
+	BSR_TASK_DEMOTE,
+	BSR_TASK_DISCONNECT,
+	BSR_TASK_DOWN,
+	BSR_TASK_RENEGOTIATE, /* when the record is durable */
+};
+
+/** A command that takes more than one step (commands.c). */
+struct bsr_task {
+	uint64_t sweep[BSR_VOLUMES_MAX]; /* demotion: tickets */
+	uint8_t kind;
+	uint8_t step;
+	uint32_t cmd_id;
+	uint32_t flags;
+	struct bsr_peer *peer;
+	uint32_t tid;	  /* two-phase commit */
+	uint32_t await;	  /* nodes that have not voted */
+	uint64_t until_ns;
+	uint32_t refuser;
+	uint32_t volume; /* that is the cause of a refusal */
+};
+#define BSR_TASKS_MAX 64u
+
+struct bsr_engine {
+	struct bsr_env env;
+	uint32_t node_id;
+	uint64_t now_ns;
+	uint64_t rng[4];
+	struct bsr_fx *fx; /* during a step */
+	uint64_t deadline_ns; /* not later than the earliest timer */
+	bool kick; /* something changed that waiting state machines look at */
+	bool turn_work; /* collected for the end of the turn */
+
+	enum bsr_role role;
+	enum bsr_role reported_role;
+	uint32_t suspended;
+	uint32_t reported_suspended;
+	struct bsr_resource_options options;
+	bool demoting; /* no new requests */
+	bool promoting; /* Primary already, but that is not durable yet */
+	uint32_t disconnecting; /* nodes being left in order: new writes wait */
+
+	struct bsr_volume *volume[BSR_VOLUMES_MAX];
+	uint32_t volume_count;
+	struct bsr_peer *peer[BSR_NODES_MAX];
+
+	/* pools */
+	struct bsr_disk_op *op;
+	uint32_t op_free;
+	uint32_t op_free_count;
+	struct bsr_request *request;
+	struct bsr_list request_free;
+	uint32_t request_count;
+	struct bsr_peer_request *peer_request;
+	struct bsr_list peer_request_free;
+	uint32_t peer_request_free_count;
+
+	/* order of overlapping ranges */
+	struct bsr_list interval_bucket[BSR_INTERVAL_BUCKETS];
+	struct bsr_list interval_large;
+	struct bsr_list interval_waiters;
+	uint64_t interval_order;
+
+	/* application writes */
+	struct bsr_list held;
+	struct bsr_list active; /* submitted requests, oldest first */
+	struct bsr_log_entry *log; /* [BSR_TRANSFER_LOG_MAX] */
+	uint64_t log_head;
+	uint64_t log_tail;
+	uint64_t epoch;
+	bool epoch_close; /* the next write begins a new one */
+	uint64_t dagtag;
+	uint64_t next_read_id;
+
+	struct bsr_task task[BSR_TASKS_MAX];
+	uint32_t next_link;
+	uint32_t next_handler;
+};
+
+/* ---- effects.c: emitting ---- */
+struct bsr_effect *bsr_fx_add(struct bsr_engine *e, enum bsr_effect_type type);
+void bsr_emit_log(struct bsr_engine *e, uint32_t number, const struct bsr_peer *peer, const struct bsr_volume *vol,
+	uint64_t a0, uint64_t a1, uint64_t a2);
+void bsr_emit_command_done(struct bsr_engine *e, uint32_t cmd_id, int32_t result, uint32_t peer, uint32_t volume);
+void bsr_emit_buf_put(struct bsr_engine *e, bsr_buf_t buf);
+void bsr_emit_md(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_fx_md md, bsr_op_fn done, uint32_t arg);
+/** Operations on data; @owner and @done as in struct bsr_disk_op. */
+void bsr_emit_disk(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_fx_disk io, void *owner, bsr_op_fn done);
+/** bsr_send_room - where to encode a message for @stream; commit with bsr_send_commit() */
+uint8_t *bsr_send_room(struct bsr_engine *e, uint32_t *room);
+void bsr_send_commit(struct bsr_engine *e, struct bsr_peer *peer, enum bsr_stream stream, uint32_t head_bytes,
+	bsr_buf_t buf, uint32_t buf_offset, uint32_t payload_bytes);
+uint64_t bsr_random(struct bsr_engine *e);
+void bsr_timer(struct bsr_engine *e, uint64_t due_ns);
+/** Encode and send one message in one go. */
+#define BSR_SEND(e, peer, stream, name, type, msg)                                                                    \
+	do {                                                                                                          \
+		uint32_t send_room_;                                                                                  \
+		uint8_t *send_at_ = bsr_send_room(e, &send_room_);                                                    \
+		bsr_send_commit(e, peer, stream, bsr_msg_##name##_encode(send_at_, send_room_, type, 0, msg),         \
+			BSR_BUF_NONE, 0, 0);                                                                          \
+	} while (0)
+
+/* ---- engine.c: pools ---- */
+struct bsr_disk_op *bsr_op_get(struct bsr_engine *e, bsr_op_fn done, struct bsr_volume *vol, void *owner, uint32_t arg);
+struct bsr_peer_request *bsr_peer_request_get(struct bsr_engine *e, struct bsr_peer *peer, enum bsr_peer_request_kind kind);
+void bsr_peer_request_put(struct bsr_engine *e, struct bsr_peer_request *pr);
+void *bsr_env_alloc(struct bsr_engine *e, size_t bytes, size_t align);
+void bsr_env_free(struct bsr_engine *e, void *mem, size_t bytes);
+struct bsr_volume *bsr_volume_by_vnr(struct bsr_engine *e, uint32_t vnr);
+
+/* ---- interval.c ---- */
+void bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i);
+void bsr_interval_remove(struct bsr_engine *e, struct bsr_interval *i);
+
+/* ---- state.c: the one place where states change ---- */
+void bsr_state_set_disk(struct bsr_engine *e, struct bsr_volume *vol, enum bsr_disk_state next);
+void bsr_state_set_role(struct bsr_engine *e, enum bsr_role next);
+void bsr_state_set_conn(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_state next);
+void bsr_state_set_peer_role(struct bsr_engine *e, struct bsr_peer *p, enum bsr_role next);
+void bsr_state_set_repl(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_repl_state next);
+void bsr_state_set_peer_disk(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_disk_state next);
+void bsr_state_set_paused(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint32_t paused);
+void bsr_state_set_suspended(struct bsr_engine *e, uint32_t suspended);
+void bsr_state_announce(struct bsr_engine *e, enum bsr_object object, enum bsr_action action, struct bsr_peer *p,
+	struct bsr_volume *vol);
+/** bsr_volume_bits - bitmap bits that the agreed size covers */
+uint64_t bsr_volume_bits(const struct bsr_volume *vol);
+/** bsr_volume_set_size - the agreed size: stored, announced; bits beyond it are dropped */
+void bsr_volume_set_size(struct bsr_engine *e, struct bsr_volume *vol, uint64_t size_bytes);
+/** bsr_state_recompute - mirror masks, slots, metadata flags that follow from states */
+void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_state_send(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+void bsr_state_send_all(struct bsr_engine *e, struct bsr_volume *vol);
+bool bsr_repl_is_target(enum bsr_repl_state repl);
+bool bsr_repl_is_source(enum bsr_repl_state repl);
+/** bsr_state_up_to_date_peer - a connected peer whose disk of @vol is UpToDate; NULL when there is none */
+struct bsr_peer *bsr_state_up_to_date_peer(struct bsr_engine *e, struct bsr_volume *vol, uint32_t except_mask);
+
+/* ---- metadata.c ---- */
+void bsr_md_superblock_dirty(struct bsr_engine *e, struct bsr_volume *vol);
+bool bsr_md_superblock_clean(const struct bsr_volume *vol); /* every change is durable */
+/**
+ * bsr_md_sweep - write out every bitmap block that is dirty now; returns a ticket for bsr_md_swept()
+ * The blocks are in the disk's cache then; a superblock write afterwards flushes and makes them durable.
+ */
+uint64_t bsr_md_sweep(struct bsr_engine *e, struct bsr_volume *vol);
+bool bsr_md_swept(const struct bsr_volume *vol, uint64_t ticket);
+void bsr_md_progress(struct bsr_engine *e, struct bsr_volume *vol);
+bool bsr_md_idle(const struct bsr_volume *vol);
+void bsr_md_failed(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_md_set_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length);
+/** bsr_md_clear_bits - only blocks that lie wholly inside (the last one of the volume counts as whole) */
+void bsr_md_clear_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length);
+
+/* ---- attach.c ---- */
+void bsr_attach_begin(struct bsr_engine *e, struct bsr_volume *vol, const struct bsr_attach *attach, uint32_t cmd_id);
+void bsr_detach_begin(struct bsr_engine *e, struct bsr_volume *vol, uint32_t cmd_id);
+void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_volume_free_disk(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, uint64_t offset, uint32_t length);
+
+/* ---- generation.c ---- */
+void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_gi_hold - writes may not be acknowledged now; starts the new generation if it is wanted */
+bool bsr_gi_hold(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced);
+void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_gi *m);
+/** bsr_gi_declare_equal - by an administrator's word: no bits, no bases, this generation, UpToDate */
+void bsr_gi_declare_equal(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current);
+struct bsr_gi bsr_gi_random(struct bsr_engine *e);
+bool bsr_gi_equal(struct bsr_gi a, struct bsr_gi b);
+
+/* ---- request.c, completion.c, transfer_log.c ---- */
+void bsr_request_arrive(struct bsr_engine *e, const struct bsr_ev_request *rq);
+void bsr_request_release_held(struct bsr_engine *e);
+void bsr_request_al_progress(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq);
+void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq);
+void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind kind, uint64_t write_seq);
+void bsr_request_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_request_checkpoint_acked(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_request_read_reply(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, const struct bsr_ev_message *ev);
+void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq);
+void bsr_request_disk_gone(struct bsr_engine *e, struct bsr_volume *vol);
+uint32_t bsr_request_index(const struct bsr_engine *e, const struct bsr_request *rq);
+
+uint64_t bsr_log_append(struct bsr_engine *e, struct bsr_request *rq);
+void bsr_log_complete(struct bsr_engine *e, uint64_t index);
+void bsr_log_advance(struct bsr_engine *e);
+void bsr_log_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
+/** bsr_log_mark_volume - the peer's disk of one volume is lost: the same for its writes */
+void bsr_log_mark_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+bool bsr_log_full(const struct bsr_engine *e);
+/** bsr_log_checkpoint - ask the peer to make everything sent so far stable; true when one is on its way or needless */
+bool bsr_log_checkpoint(struct bsr_engine *e, struct bsr_peer *p, bool barrier);
+void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_checkpoint *m);
+void bsr_log_timer(struct bsr_engine *e, struct bsr_peer *p);
+bool bsr_log_peer_clean(const struct bsr_engine *e, const struct bsr_peer *p);
+
+/* ---- receive.c: what peers write and read here ---- */
+void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev);
+void bsr_receive_checkpoint(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_checkpoint *m);
+void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, bool resync);
+void bsr_receive_out_of_sync(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m);
+void bsr_receive_flush_acks(struct bsr_engine *e, struct bsr_peer *p);
+bool bsr_receive_idle(const struct bsr_peer *p);
+void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p);
+
+/* ---- peer.c: links ---- */
+void bsr_peer_connect(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_peer_link_up(struct bsr_engine *e, const struct bsr_ev_link_up *up);
+void bsr_peer_link_down(struct bsr_engine *e, const struct bsr_ev_link_down *down);
+/** bsr_peer_drop - close the link for @reason; reconnects unless the reason says StandAlone */
+void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason);
+void bsr_peer_reject(struct bsr_engine *e, struct bsr_peer *p, uint16_t msg_type);
+void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev);
+/** bsr_peer_renegotiate_all - a disk came or changed: shake hands again with everybody */
+void bsr_peer_renegotiate_all(struct bsr_engine *e);
+bool bsr_peer_connected(const struct bsr_peer *p);
+
+/* ---- connect.c: the handshake over a new link ---- */
+void bsr_connect_begin(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_connect_hs_resource(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_resource *m);
+void bsr_connect_hs_volume(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_volume *m);
+void bsr_connect_hs_confirm(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_confirm *m);
+/** bsr_connect_changed - generations, disk or role changed: a handshake under way starts again */
+void bsr_connect_changed(struct bsr_engine *e);
+
+/* ---- resync.c ---- */
+void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_hs_action action);
+void bsr_resync_free_chunk(struct bsr_engine *e, struct bsr_peer_device *pd, struct bsr_chunk *c);
+void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+void bsr_resync_turn(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_resync_bitmap(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap *m);
+void bsr_resync_bitmap_end(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap_end *m);
+void bsr_resync_data(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, const struct bsr_ev_message *ev);
+void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m);
+void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_resync_done *m);
+void bsr_resync_sync_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_gi base);
+void bsr_resync_write_overtook(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length);
+void bsr_resync_paused_changed(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+void bsr_resync_write_done(struct bsr_engine *e, struct bsr_peer_request *pr);
+
+/* ---- commands.c, tasks.c, promote.c ---- */
+void bsr_command(struct bsr_engine *e, const struct bsr_ev_command *c);
+/** bsr_task_start - begin a command that takes more than one step; answers -BSR_E_BUSY itself when the table is full */
+struct bsr_task *bsr_task_start(struct bsr_engine *e, enum bsr_task_kind kind, const struct bsr_ev_command *c);
+void bsr_task_finish(struct bsr_engine *e, struct bsr_task *t, int32_t result);
+struct bsr_task *bsr_task_running(struct bsr_engine *e, enum bsr_task_kind kind);
+void bsr_task_progress(struct bsr_engine *e);
+void bsr_task_timer(struct bsr_engine *e);
+void bsr_task_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
+bool bsr_task_superblocks_clean(struct bsr_engine *e);
+void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t);
+void bsr_promote_peer_lost(struct bsr_engine *e, struct bsr_task *t, struct bsr_peer *p);
+/** bsr_demote_step - goes on as far as it can; true when the resource is Secondary and that is durable */
+bool bsr_demote_step(struct bsr_engine *e, struct bsr_task *t);
+void bsr_demote_abort(struct bsr_engine *e);
+void bsr_twopc_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_twopc *m);
+
+static inline uint32_t bsr_node_bit(uint32_t node_id)
+{
+	return 1u << node_id;
+}
+
+#define BSR_FOR_EACH_PEER(e, p)                                                                                       \
+	for (uint32_t peer_i_ = 0; peer_i_ < BSR_NODES_MAX; peer_i_++)                                                \
+		if (((p) = (e)->peer[peer_i_]) != NULL)
+#define BSR_FOR_EACH_VOLUME(e, v)                                                                                     \
+	for (uint32_t vol_i_ = 0; vol_i_ < BSR_VOLUMES_MAX; vol_i_++)                                                 \
+		if (((v) = (e)->volume[vol_i_]) != NULL)
+
+#endif

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * engine.c - life of an engine: creation, the step, pools, and what status asks
+ *
+ * Owns:       the pools of operations, requests and peer requests.
+ */
+#include "core.h"
+
+/* ------------------------------------------------------------------ pools */
+
+void *bsr_env_alloc(struct bsr_engine *e, size_t bytes, size_t align)
+{
+	return e->env.alloc(e->env.ctx, bytes, align);
+}
+
+void bsr_env_free(struct bsr_engine *e, void *mem, size_t bytes)
+{
+	if (mem) {
+		e->env.free(e->env.ctx, mem, bytes);
+	}
+}
+
+struct bsr_disk_op *bsr_op_get(struct bsr_engine *e, bsr_op_fn done, struct bsr_volume *vol, void *owner, uint32_t arg)
+{
+	BSR_ASSERT(e->op_free != BSR_NONE); /* admission keeps enough in reserve, see bsr_engine_may_receive() */
+	struct bsr_disk_op *op = &e->op[e->op_free];
+	e->op_free = op->next_free;
+	e->op_free_count--;
+	*op = (struct bsr_disk_op){.done = done, .vol = vol, .owner = owner, .arg = arg};
+	return op;
+}
+
+static void disk_done(struct bsr_engine *e, const struct bsr_ev_disk_done *d)
+{
+	BSR_ASSERT(d->op_id < BSR_DISK_OPS_MAX);
+	struct bsr_disk_op *op = &e->op[d->op_id];
+	BSR_ASSERT(op->done != NULL); /* every operation is answered exactly once */
+	struct bsr_disk_op copy = *op;
+	op->done = NULL;
+	op->next_free = e->op_free;
+	e->op_free = d->op_id;
+	e->op_free_count++;
+	BSR_ASSERT(copy.vol->lower_pending > 0);
+	copy.vol->lower_pending--;
+	copy.done(e, &copy, d->result, d->buf);
+}
+
+struct bsr_peer_request *bsr_peer_request_get(
+	struct bsr_engine *e, struct bsr_peer *peer, enum bsr_peer_request_kind kind)
+{
+	if (bsr_list_empty(&e->peer_request_free)) {
+		return NULL;
+	}
+	struct bsr_peer_request *pr = BSR_CONTAINER(e->peer_request_free.next, struct bsr_peer_request, queue);
+	bsr_list_remove(&pr->queue);
+	e->peer_request_free_count--;
+	memset(pr, 0, sizeof(*pr));
+	bsr_list_init(&pr->link);
+	bsr_list_init(&pr->queue);
+	bsr_list_init(&pr->range.link);
+	bsr_list_init(&pr->range.wait);
+	pr->peer = peer;
+	pr->kind = (uint8_t)kind;
+	pr->buf = BSR_BUF_NONE;
+	pr->link_id = peer->link;
+	return pr;
+}
+
+void bsr_peer_request_put(struct bsr_engine *e, struct bsr_peer_request *pr)
+{
+	BSR_ASSERT(pr->kind != BSR_PR_FREE);
+	bsr_emit_buf_put(e, pr->buf);
+	bsr_list_remove(&pr->link);
+	bsr_list_remove(&pr->queue);
+	pr->kind = BSR_PR_FREE;
+	bsr_list_append(&e->peer_request_free, &pr->queue);
+	e->peer_request_free_count++;
+}
+
+/* --------------------------------------------------------------- creation */
+
+struct engine_memory {
+	struct bsr_engine engine;
+	struct bsr_disk_op op[BSR_DISK_OPS_MAX];
+	struct bsr_request request[BSR_REQUESTS_MAX];
+	struct bsr_peer_request peer_request[BSR_PEER_REQUESTS_MAX];
+	struct bsr_log_entry log[BSR_TRANSFER_LOG_MAX];
+};
+
+static void init_pools(struct engine_memory *mem)
+{
+	struct bsr_engine *e = &mem->engine;
+	e->op = mem->op;
+	e->op_free = BSR_NONE;
+	for (uint32_t i = BSR_DISK_OPS_MAX; i-- > 0;) {
+		e->op[i].next_free = e->op_free;
+		e->op_free = i;
+	}
+	e->op_free_count = BSR_DISK_OPS_MAX;
+	e->request = mem->request;
+	bsr_list_init(&e->request_free);
+	for (uint32_t i = 0; i < BSR_REQUESTS_MAX; i++) {
+		bsr_list_init(&e->request[i].range.link);
+		bsr_list_init(&e->request[i].range.wait);
+		bsr_list_append(&e->request_free, &e->request[i].link);
+	}
+	e->peer_request = mem->peer_request;
+	bsr_list_init(&e->peer_request_free);
+	for (uint32_t i = 0; i < BSR_PEER_REQUESTS_MAX; i++) {
+		bsr_list_init(&e->peer_request[i].link);
+		bsr_list_append(&e->peer_request_free, &e->peer_request[i].queue);
+	}
+	e->peer_request_free_count = BSR_PEER_REQUESTS_MAX;
+	e->log = mem->log;
+}
+
+struct bsr_engine *bsr_engine_create(const struct bsr_engine_config *config)
+{
+	BSR_ASSERT(config->node_id < BSR_NODES_MAX);
+	struct engine_memory *mem = config->env.alloc(config->env.ctx, sizeof(*mem), BSR_MD_BLOCK_BYTES);
+	if (!mem) {
+		return NULL;
+	}
+	struct bsr_engine *e = &mem->engine;
+	e->env = config->env;
+	e->node_id = config->node_id;
+	e->role = BSR_ROLE_SECONDARY;
+	e->reported_role = BSR_ROLE_SECONDARY;
+	e->deadline_ns = BSR_NEVER;
+	e->epoch = 1;
+	/* Index 0 would make the first write's sequence number 0, which acknowledgements reserve for "none". */
+	e->log_head = 1;
+	e->log_tail = 1;
+	for (uint32_t i = 0; i < 4; i++) {
+		memcpy(&e->rng[i], config->seed + 8 * i, 8);
+	}
+	e->rng[0] |= 1; /* the generator must not start at all zeroes */
+	init_pools(mem);
+	for (uint32_t i = 0; i < BSR_INTERVAL_BUCKETS; i++) {
+		bsr_list_init(&e->interval_bucket[i]);
+	}
+	bsr_list_init(&e->interval_large);
+	bsr_list_init(&e->interval_waiters);
+	bsr_list_init(&e->held);
+	bsr_list_init(&e->active);
+	bsr_resource_options_defaults(&e->options);
+	return e;
+}
+
+void bsr_engine_destroy(struct bsr_engine *e)
+{
+	struct bsr_volume *vol;
+	struct bsr_peer *p;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		bsr_volume_free_disk(e, vol);
+		bsr_env_free(e, vol, sizeof(*vol));
+	}
+	BSR_FOR_EACH_PEER (e, p) {
+		bsr_env_free(e, p->hs_volume, sizeof(*p->hs_volume) * BSR_VOLUMES_MAX);
+		bsr_env_free(e, p->hs_sent, sizeof(*p->hs_sent) * BSR_VOLUMES_MAX);
+		bsr_env_free(e, p, sizeof(*p));
+	}
+	struct bsr_env env = e->env;
+	env.free(env.ctx, e, sizeof(struct engine_memory));
+}
+
+struct bsr_volume *bsr_volume_by_vnr(struct bsr_engine *e, uint32_t vnr)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (vol->vnr == vnr) {
+			return vol;
+		}
+	}
+	return NULL;
+}
+
+/* --------------------------------------------------------------- the step */
+
+/* State machines that wait look again, until nothing moves any more. */
+static void progress(struct bsr_engine *e)
+{
+	struct bsr_volume *vol;
+	struct bsr_peer *p;
+	for (uint32_t rounds = 0; e->kick; rounds++) {
+		BSR_ASSERT(rounds < 1000); /* each round must finish something */
+		e->kick = false;
+		BSR_FOR_EACH_VOLUME (e, vol) {
+			bsr_attach_progress(e, vol);
+			bsr_gi_progress(e, vol);
+			bsr_md_progress(e, vol);
+		}
+		BSR_FOR_EACH_PEER (e, p) {
+			bsr_peer_progress(e, p);
+		}
+		bsr_task_progress(e);
+		bsr_request_release_held(e);
+	}
+}
+
+static void run_timers(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	e->deadline_ns = BSR_NEVER;
+	if (e->turn_work) {
+		e->turn_work = false;
+		BSR_FOR_EACH_PEER (e, p) {
+			bsr_receive_flush_acks(e, p);
+			bsr_resync_turn(e, p);
+		}
+	}
+	BSR_FOR_EACH_PEER (e, p) {
+		bsr_peer_timer(e, p);
+		bsr_log_timer(e, p);
+	}
+	bsr_task_timer(e);
+}
+
+static void sent(struct bsr_engine *e, const struct bsr_ev_sent *s)
+{
+	struct bsr_peer *p = s->peer < BSR_NODES_MAX ? e->peer[s->peer] : NULL;
+	if (!p || !p->link_up || p->link != s->link) {
+		return;
+	}
+	p->send_queued_bytes -= s->bytes < p->send_queued_bytes ? s->bytes : p->send_queued_bytes;
+	if (!bsr_list_empty(&e->held)) {
+		bsr_request_release_held(e);
+	}
+	for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
+		if (p->device[v].bm_send_active) {
+			e->kick = true;
+		}
+	}
+}
+
+void bsr_engine_step(struct bsr_engine *e, const struct bsr_event *ev, struct bsr_fx *fx)
+{
+	BSR_ASSERT(e->fx == NULL);
+	BSR_ASSERT(ev->now_ns >= e->now_ns);
+	e->now_ns = ev->now_ns;
+	e->fx = fx;
+	switch (ev->type) {
+	case BSR_EV_TIME:
+		run_timers(e);
+		break;
+	case BSR_EV_REQUEST:
+		bsr_request_arrive(e, &ev->u.request);
+		break;
+	case BSR_EV_DISK_DONE:
+		disk_done(e, &ev->u.disk_done);
+		break;
+	case BSR_EV_LINK_UP:
+		bsr_peer_link_up(e, &ev->u.link_up);
+		break;
+	case BSR_EV_LINK_DOWN:
+		bsr_peer_link_down(e, &ev->u.link_down);
+		break;
+	case BSR_EV_MESSAGE:
+		bsr_peer_message(e, &ev->u.message);
+		break;
+	case BSR_EV_SENT:
+		sent(e, &ev->u.sent);
+		break;
+	case BSR_EV_COMMAND:
+		bsr_command(e, &ev->u.command);
+		break;
+	case BSR_EV_HANDLER_EXIT:
+		break; /* no rule waits for a handler yet */
+	}
+	if (e->kick) {
+		progress(e);
+	}
+#ifdef BSR_SLOW_ASSERTS
+	bsr_engine_check(e);
+#endif
+	e->fx = NULL;
+}
+
+uint64_t bsr_engine_deadline(const struct bsr_engine *e)
+{
+	return e->turn_work ? e->now_ns : e->deadline_ns;
+}
+
+uint32_t bsr_engine_credits(const struct bsr_engine *e)
+{
+	const uint32_t free_requests = BSR_REQUESTS_MAX - e->request_count;
+	/* one operation each, and a reserve for peers, resync and metadata */
+	const uint32_t reserve = BSR_DISK_OPS_MAX / 4;
+	const uint32_t free_ops = e->op_free_count > reserve ? e->op_free_count - reserve : 0;
+	return free_requests < free_ops ? free_requests : free_ops;
+}
+
+bool bsr_engine_may_receive(const struct bsr_engine *e, uint32_t peer, enum bsr_stream stream)
+{
+	const struct bsr_peer *p = peer < BSR_NODES_MAX ? e->peer[peer] : NULL;
+	if (!p) {
+		return false;
+	}
+	/* A message costs at most one peer request and, for a chunk with holes, a few hundred runs. */
+	if (e->peer_request_free_count < 512 || e->op_free_count < 1024) {
+		return stream == BSR_STREAM_CONTROL && e->peer_request_free_count >= 128 && e->op_free_count >= 512;
+	}
+	return stream == BSR_STREAM_CONTROL || p->hs_stage == BSR_HS_COMPLETE || !p->hs_confirm_have;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * generation.c - generation identifiers: when a new data history begins, and who follows it
+ *
+ * Owns:       the wish for a new generation and its way to the disk.
+ * Invariants:
+ *   GI-1  After a peer that had every write is lost, a new generation is durable before the next write is acknowledged
+ *         without it (I16, rule 3 of the design).
+ *   GI-2  A bitmap identifier is set only where it was none: it names the last generation the peer is known to have had.
+ */
+#include "core.h"
+
+bool bsr_gi_equal(struct bsr_gi a, struct bsr_gi b)
+{
+	return ((a.v ^ b.v) & BSR_GI_MASK) == 0;
+}
+
+struct bsr_gi bsr_gi_random(struct bsr_engine *e)
+{
+	struct bsr_gi gi;
+	do {
+		gi.v = bsr_random(e) & BSR_GI_MASK;
+	} while (gi.v == BSR_GI_NONE || gi.v == BSR_GI_JUST_CREATED);
+	return gi;
+}
+
+void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (e->role == BSR_ROLE_PRIMARY && vol->md_usable && vol->disk >= BSR_DISK_INCONSISTENT) {
+		vol->gi_wanted = true;
+	}
+}
+
+/* GI-2: peers without the writes to come get the old generation as their base. Returns whether there was one. */
+static bool rotate(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	bool rotated = false;
+	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
+		struct bsr_superblock_peer *sp = &vol->sb.peer[node];
+		if (node == e->node_id || sp->bitmap_index < 0 || sp->bitmap_gi.v != BSR_GI_NONE) {
+			continue;
+		}
+		if (vol->mirror_mask & bsr_node_bit(node)) {
+			continue;
+		}
+		if ((vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
+			sp->bitmap_gi = vol->sb.current_gi;
+			sp->bitmap_dagtag = e->dagtag;
+		}
+		rotated = true;
+	}
+	return rotated;
+}
+
+void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
+{
+	BSR_ASSERT(vol->md_usable);
+	const struct bsr_gi old = vol->sb.current_gi;
+	vol->gi_wanted = false;
+	if (!rotate(e, vol) && !forced) {
+		return; /* everybody away has a base already: the history goes on */
+	}
+	vol->sb.current_gi = bsr_gi_random(e);
+	vol->sb.current_gi.v |= e->role == BSR_ROLE_PRIMARY ? BSR_GI_PRIMARY_BIT : 0;
+	bsr_superblock_push_history(&vol->sb, old);
+	bsr_md_superblock_dirty(e, vol);
+	vol->gi_busy = true;
+	vol->gi_sb_target = vol->sb_wanted;
+	bsr_emit_log(e, BSR_LOGN_NEW_GENERATION, NULL, vol, vol->sb.current_gi.v, old.v, 0);
+	bsr_connect_changed(e);
+}
+
+bool bsr_gi_hold(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (vol->gi_wanted && !vol->gi_busy && vol->attach_step == BSR_AT_NONE) {
+		bsr_gi_create(e, vol, false);
+	}
+	return vol->gi_busy;
+}
+
+static void tell_peers(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		const struct bsr_peer_device *pd = &p->device[vol->index];
+		if (pd->mirrored && p->hs_stage == BSR_HS_COMPLETE) {
+			struct bsr_msg_gi m = {.vnr = vol->vnr,
+				.flags = BSR_GIF_NEW_GENERATION,
+				.current = vol->sb.current_gi,
+				.bitmap = vol->sb.peer[p->node_id].bitmap_gi};
+			BSR_SEND(e, p, BSR_STREAM_CONTROL, gi, BSR_MSG_GI, &m);
+		}
+	}
+}
+
+void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (!vol->gi_busy || vol->sb_durable < vol->gi_sb_target) {
+		return;
+	}
+	vol->gi_busy = false;
+	e->kick = true;
+	tell_peers(e, vol);
+	while (!vol->gi_busy && !vol->gi_wanted && !bsr_list_empty(&vol->done_waiting)) {
+		struct bsr_request *rq = BSR_CONTAINER(vol->done_waiting.next, struct bsr_request, link);
+		bsr_list_remove(&rq->link);
+		bsr_request_finish(e, rq);
+	}
+	if (vol->gi_wanted && !bsr_list_empty(&vol->done_waiting)) {
+		bsr_gi_hold(e, vol); /* another peer was lost meanwhile */
+	}
+}
+
+/* The Primary begins a new generation with my disk taking part: it is mine, too. */
+static void adopt(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current)
+{
+	const struct bsr_gi old = vol->sb.current_gi;
+	if (bsr_gi_equal(old, current)) {
+		return;
+	}
+	rotate(e, vol);
+	vol->sb.current_gi.v = current.v & BSR_GI_MASK;
+	bsr_superblock_push_history(&vol->sb, old);
+	bsr_md_superblock_dirty(e, vol);
+	bsr_connect_changed(e);
+}
+
+/* An administrator has declared two fresh disks equal. */
+static void skip_initial_sync(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_gi current)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if ((vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED || pd->repl != BSR_REPL_ESTABLISHED) {
+		return;
+	}
+	bsr_gi_declare_equal(e, vol, current);
+	bsr_state_set_peer_disk(e, p, vol, BSR_DISK_UP_TO_DATE);
+}
+
+void bsr_gi_declare_equal(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current)
+{
+	for (uint32_t slot = 0; slot < vol->sb.max_peers; slot++) {
+		bsr_bitmap_clear(vol->bitmap, slot, 0, bsr_bitmap_bit_count(vol->bitmap));
+	}
+	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
+		vol->sb.peer[node].bitmap_gi.v = BSR_GI_NONE;
+		vol->sb.peer[node].flags &= ~BSR_MDPF_FULL_SYNC;
+	}
+	const struct bsr_gi old = vol->sb.current_gi;
+	vol->sb.current_gi = current;
+	bsr_superblock_push_history(&vol->sb, old);
+	bsr_md_sweep(e, vol);
+	bsr_md_superblock_dirty(e, vol);
+	bsr_state_set_disk(e, vol, BSR_DISK_UP_TO_DATE);
+}
+
+void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_gi *m)
+{
+	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
+	if (!vol || !vol->md_usable || !p->device[vol->index].exists) {
+		return;
+	}
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (m->flags & BSR_GIF_SYNC_BASE) {
+		bsr_resync_sync_base(e, p, vol, m->current);
+		return;
+	}
+	pd->peer_current = m->current;
+	if (m->flags & BSR_GIF_SKIP_INITIAL_SYNC) {
+		skip_initial_sync(e, p, vol, m->current);
+		return;
+	}
+	if ((m->flags & BSR_GIF_NEW_GENERATION) && p->role == BSR_ROLE_PRIMARY && !bsr_repl_is_target(pd->repl) &&
+		vol->disk == BSR_DISK_UP_TO_DATE) {
+		adopt(e, vol, m->current);
+	}
+}

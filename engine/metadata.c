@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * metadata.c - superblock, bitmap blocks and activity-log transactions on their way to the disk
+ *
+ * Owns:       the write of each kind that is under way, and what must be written before what.
+ * Invariants:
+ *   MD-1  Bits of an extent are in the disk's cache before the transaction that evicts it is issued, and the
+ *         transaction flushes first.
+ *   MD-2  A bitmap block with cleared bits is written behind a flush of the data (the clearing was for data that had
+ *         been written when the block was composed).
+ *   MD-3  The superblock is written behind a flush and is durable before anyone who waits for it goes on.
+ */
+#include "core.h"
+
+enum bsr_al_step { AL_IDLE = 0, AL_BITMAP, AL_TRANSACTION };
+
+/* ------------------------------------------------------------- superblock */
+
+void bsr_md_superblock_dirty(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	vol->sb_wanted++;
+	e->kick = true;
+}
+
+bool bsr_md_superblock_clean(const struct bsr_volume *vol)
+{
+	return vol->sb_durable == vol->sb_wanted;
+}
+
+static void superblock_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
+{
+	struct bsr_volume *vol = op->vol;
+	(void)buf;
+	vol->sb_busy = false;
+	e->kick = true;
+	if (result < 0) {
+		bsr_md_failed(e, vol);
+		return;
+	}
+	vol->sb_durable = vol->sb_issued;
+}
+
+static void superblock_write(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (vol->sb_busy || bsr_md_superblock_clean(vol)) {
+		return;
+	}
+	vol->sb_busy = true;
+	vol->sb_issued = vol->sb_wanted;
+	vol->sb.write_sequence++;
+	bsr_superblock_encode(vol->sb_mem, &vol->sb);
+	bsr_emit_md(e, vol,
+		(struct bsr_fx_md){.write = true,
+			.flags = BSR_MD_PREFLUSH | BSR_MD_FUA,
+			.offset = vol->layout.superblock_offset,
+			.length = BSR_MD_BLOCK_BYTES,
+			.mem = vol->sb_mem},
+		superblock_done, 0);
+}
+
+/* ----------------------------------------------------------------- bitmap */
+
+static void blocks_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
+{
+	struct bsr_volume *vol = op->vol;
+	struct bsr_md_writer *w = &vol->writer[op->arg];
+	(void)buf;
+	BSR_ASSERT(w->busy);
+	w->busy = false;
+	vol->writers_busy--;
+	e->kick = true;
+	if (result < 0) {
+		for (uint32_t i = 0; i < w->count; i++) {
+			bsr_bitmap_mark_dirty(
+				vol->bitmap, w->block + i, BSR_BITMAP_DIRTY_SET | BSR_BITMAP_DIRTY_CLEAR);
+		}
+		bsr_md_failed(e, vol);
+	}
+}
+
+static struct bsr_md_writer *free_writer(struct bsr_volume *vol)
+{
+	for (uint32_t i = 0; i < BSR_MD_WRITERS; i++) {
+		if (!vol->writer[i].busy) {
+			return &vol->writer[i];
+		}
+	}
+	return NULL;
+}
+
+/* Two writes of one block must not be under way at once: the disk could keep the older content. */
+static bool block_under_way(const struct bsr_volume *vol, uint64_t block)
+{
+	for (uint32_t i = 0; i < BSR_MD_WRITERS; i++) {
+		const struct bsr_md_writer *w = &vol->writer[i];
+		if (w->busy && block >= w->block && block < w->block + w->count) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void write_blocks(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_md_writer *w, uint64_t first)
+{
+	uint32_t kinds = 0;
+	w->block = first;
+	w->count = 0;
+	while (w->count < BSR_MD_WRITER_BLOCKS && first + w->count < bsr_bitmap_block_count(vol->bitmap)) {
+		const uint64_t block = first + w->count;
+		const uint32_t dirty = bsr_bitmap_dirty(vol->bitmap, block);
+		if (!dirty || block_under_way(vol, block)) {
+			break;
+		}
+		kinds |= dirty;
+		bsr_bitmap_store(vol->bitmap, block, w->mem + (size_t)w->count * BSR_MD_BLOCK_BYTES);
+		bsr_bitmap_mark_written(vol->bitmap, block);
+		w->count++;
+	}
+	BSR_ASSERT(w->count > 0);
+	w->busy = true;
+	vol->writers_busy++;
+	vol->bm_writes += w->count;
+	bsr_emit_md(e, vol,
+		(struct bsr_fx_md){.write = true,
+			.flags = (kinds & BSR_BITMAP_DIRTY_CLEAR) ? BSR_MD_PREFLUSH : 0, /* MD-2 */
+			.offset = vol->layout.bitmap_offset + first * BSR_MD_BLOCK_BYTES,
+			.length = w->count * BSR_MD_BLOCK_BYTES,
+			.mem = w->mem},
+		blocks_done, (uint32_t)(w - vol->writer));
+}
+
+uint64_t bsr_md_sweep(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	/* A sweep under way may have passed a block that is dirty now: the next one counts. */
+	const uint64_t ticket = vol->sweeps_done + (vol->sweeping ? 2 : 1);
+	if (vol->sweeps_wanted < ticket) {
+		vol->sweeps_wanted = ticket;
+	}
+	e->kick = true;
+	return ticket;
+}
+
+bool bsr_md_swept(const struct bsr_volume *vol, uint64_t ticket)
+{
+	return vol->sweeps_done >= ticket;
+}
+
+static void sweep(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	const uint32_t any = BSR_BITMAP_DIRTY_SET | BSR_BITMAP_DIRTY_CLEAR;
+	if (!vol->sweeping) {
+		if (vol->sweeps_done >= vol->sweeps_wanted) {
+			return;
+		}
+		vol->sweeping = true;
+		vol->sweep_pos = 0;
+	}
+	struct bsr_md_writer *w;
+	while (vol->sweep_pos != BSR_BITMAP_NO_BIT && (w = free_writer(vol)) != NULL) {
+		const uint64_t block = bsr_bitmap_next_dirty(vol->bitmap, vol->sweep_pos, any);
+		if (block == BSR_BITMAP_NO_BIT) {
+			vol->sweep_pos = BSR_BITMAP_NO_BIT;
+			break;
+		}
+		if (block_under_way(vol, block)) {
+			vol->sweep_pos = block;
+			return; /* its writer's end kicks */
+		}
+		write_blocks(e, vol, w, block);
+		vol->sweep_pos = block + w->count;
+	}
+	if (vol->sweep_pos == BSR_BITMAP_NO_BIT && vol->writers_busy == 0) {
+		vol->sweeping = false;
+		vol->sweeps_done++;
+		e->kick = true;
+	}
+}
+
+void bsr_md_set_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length)
+{
+	(void)e;
+	if (!vol->bitmap || slot < 0 || length == 0) {
+		return;
+	}
+	const uint64_t first = offset / BSR_BITMAP_BLOCK_BYTES;
+	const uint64_t end = bsr_div_ceil_u64(offset + length, BSR_BITMAP_BLOCK_BYTES);
+	bsr_bitmap_set(vol->bitmap, (uint32_t)slot, first, end - first);
+}
+
+void bsr_md_clear_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length)
+{
+	(void)e;
+	if (!vol->bitmap || slot < 0) {
+		return;
+	}
+	const uint64_t first = bsr_div_ceil_u64(offset, BSR_BITMAP_BLOCK_BYTES);
+	const uint64_t end = offset + length >= vol->size_bytes
+				     ? bsr_div_ceil_u64(vol->size_bytes, BSR_BITMAP_BLOCK_BYTES)
+				     : (offset + length) / BSR_BITMAP_BLOCK_BYTES;
+	if (end > first) {
+		bsr_bitmap_clear(vol->bitmap, (uint32_t)slot, first, end - first);
+	}
+}
+
+/* ----------------------------------------------------------- activity log */
+
+static void transaction_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
+{
+	struct bsr_volume *vol = op->vol;
+	(void)buf;
+	vol->al_step = AL_IDLE;
+	vol->al_writes++;
+	bsr_al_transaction_done(vol->al, result >= 0);
+	e->kick = true;
+	if (result < 0) {
+		bsr_md_failed(e, vol);
+		return;
+	}
+	bsr_request_al_progress(e, vol);
+}
+
+/* MD-1: true when no block of the evicted extents is dirty or being written any more. */
+static bool evicted_bits_written(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	for (uint32_t i = 0; i < vol->al_evicted_count; i++) {
+		uint64_t first;
+		uint64_t count;
+		bsr_bitmap_extent_blocks(vol->bitmap, vol->al_evicted[i], &first, &count);
+		for (uint64_t block = first; block < first + count; block++) {
+			if (!bsr_bitmap_dirty(vol->bitmap, block)) {
+				continue;
+			}
+			struct bsr_md_writer *w = free_writer(vol);
+			if (!w || block_under_way(vol, block)) {
+				return false;
+			}
+			write_blocks(e, vol, w, block);
+		}
+	}
+	return vol->writers_busy == 0;
+}
+
+static void activity_log(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (vol->al_step == AL_IDLE) {
+		if (!bsr_al_transaction_wanted(vol->al)) {
+			return;
+		}
+		vol->al_evicted_count =
+			bsr_al_begin_transaction(vol->al, vol->al_mem, &vol->al_ring_block, vol->al_evicted);
+		vol->al_step = AL_BITMAP;
+	}
+	if (vol->al_step == AL_BITMAP && evicted_bits_written(e, vol)) {
+		vol->al_step = AL_TRANSACTION;
+		bsr_emit_md(e, vol,
+			(struct bsr_fx_md){.write = true,
+				.flags = (uint8_t)(BSR_MD_FUA | (vol->al_evicted_count ? BSR_MD_PREFLUSH : 0)),
+				.offset = vol->layout.al_offset + (uint64_t)vol->al_ring_block * BSR_MD_BLOCK_BYTES,
+				.length = BSR_MD_BLOCK_BYTES,
+				.mem = vol->al_mem},
+			transaction_done, 0);
+	}
+}
+
+/* ----------------------------------------------------------------- all of it */
+
+void bsr_md_progress(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (!vol->md_usable || vol->attach_step == BSR_AT_FAILING) {
+		return;
+	}
+	if (vol->al && vol->attach_step == BSR_AT_NONE) {
+		activity_log(e, vol);
+	}
+	if (vol->bitmap) {
+		sweep(e, vol);
+	}
+	superblock_write(e, vol);
+}
+
+bool bsr_md_idle(const struct bsr_volume *vol)
+{
+	return !vol->sb_busy && vol->writers_busy == 0 && vol->al_step == AL_IDLE;
+}

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * peer.c - links to peers: wanted, up, lost; and what arrives on them
+ *
+ * Owns:       link incarnations, keep-alive, the reaction to every message type in every stage.
+ * Invariants:
+ *   PE-1  Every event of a link names its incarnation; what comes from an older one is ignored (T30).
+ *   PE-2  A new link is asked for only when everything that came over the old one has been carried out.
+ *   PE-3  A lost peer's writes are marked and the wish for a new generation is noted before any write completes
+ *         without it (TL-2, GI-1).
+ */
+#include "core.h"
+
+#define HANDSHAKE_TIMEOUT_NS (10 * BSR_SECOND_NS)
+#define RENEGOTIATE_PAUSE_NS (20 * 1000000ull)
+
+bool bsr_peer_connected(const struct bsr_peer *p)
+{
+	return p->conn == BSR_CONN_CONNECTED;
+}
+
+void bsr_peer_connect(struct bsr_engine *e, struct bsr_peer *p)
+{
+	BSR_ASSERT(p->conn == BSR_CONN_STANDALONE);
+	p->wanted = true;
+	p->error = BSR_CONN_ERROR_NONE;
+	p->redial_ns = e->now_ns;
+	bsr_state_set_conn(e, p, BSR_CONN_UNCONNECTED);
+}
+
+/* -------------------------------------------------------------------- loss */
+
+static enum bsr_conn_state state_after(enum bsr_link_reason reason)
+{
+	switch (reason) {
+	case BSR_LINK_CLOSED:
+		return BSR_CONN_BROKEN_PIPE;
+	case BSR_LINK_SILENT:
+		return BSR_CONN_NETWORK_FAILURE;
+	case BSR_LINK_BAD_MESSAGE:
+		return BSR_CONN_PROTOCOL_ERROR;
+	case BSR_LINK_PEER_LEAVES:
+	case BSR_LINK_RENEGOTIATE:
+		return BSR_CONN_TEAR_DOWN;
+	case BSR_LINK_AUTH:
+	case BSR_LINK_MISMATCH:
+	case BSR_LINK_ADMIN:
+	case BSR_LINK_REFUSED:
+		return BSR_CONN_DISCONNECTING;
+	}
+	return BSR_CONN_NETWORK_FAILURE;
+}
+
+static void forget_link(struct bsr_peer *p)
+{
+	p->link_active = false;
+	p->link_up = false;
+	p->hs_stage = BSR_HS_IDLE;
+	p->hs_resource_have = false;
+	p->hs_confirm_have = false;
+	p->hs_volumes_have = 0;
+	p->send_queued_bytes = 0;
+	p->ping_outstanding = false;
+	p->acks.count = 0;
+	p->prepared_tid = 0;
+	p->checkpoint_due_ns = BSR_NEVER;
+}
+
+/* PE-3 */
+static void note_loss(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		if (pd->mirrored && pd->slot >= 0) {
+			bsr_gi_want_new(e, vol);
+		}
+	}
+	bsr_log_peer_lost(e, p);
+}
+
+static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason)
+{
+	struct bsr_volume *vol;
+	const bool was_connected = bsr_peer_connected(p);
+	if (was_connected) {
+		note_loss(e, p);
+	}
+	forget_link(p);
+	p->redial_ns = e->now_ns;
+	if (reason == BSR_LINK_RENEGOTIATE) {
+		p->redial_ns += RENEGOTIATE_PAUSE_NS;
+	} else if (!was_connected) {
+		p->redial_ns += p->options.connect_int_s * BSR_SECOND_NS;
+	}
+	const enum bsr_conn_state next = state_after(reason);
+	if (next == BSR_CONN_DISCONNECTING) {
+		p->wanted = false;
+	}
+	if (reason == BSR_LINK_AUTH || reason == BSR_LINK_MISMATCH) {
+		p->error = BSR_CONN_ERROR_CONFIG;
+	}
+	bsr_state_set_conn(e, p, next);
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		if (pd->exists) {
+			bsr_resync_stop(e, p, vol);
+			pd->pending = 0;
+			pd->unacked = 0;
+			pd->hs_have = false;
+			pd->peer_repl = BSR_REPL_OFF;
+		}
+	}
+	bsr_request_peer_lost(e, p);
+	bsr_task_peer_lost(e, p);
+	if (next == BSR_CONN_DISCONNECTING) {
+		p->discard_my_data = false;
+		bsr_state_set_conn(e, p, BSR_CONN_STANDALONE);
+	}
+	e->kick = true;
+}
+
+void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason)
+{
+	if (!p->link_active) {
+		if (state_after(reason) == BSR_CONN_DISCONNECTING && p->conn != BSR_CONN_STANDALONE) {
+			p->wanted = false;
+			bsr_state_set_conn(e, p, BSR_CONN_DISCONNECTING);
+			bsr_state_set_conn(e, p, BSR_CONN_STANDALONE);
+		}
+		return;
+	}
+	const bool tell = p->link_up && (reason == BSR_LINK_ADMIN || reason == BSR_LINK_RENEGOTIATE || reason == BSR_LINK_REFUSED);
+	if (tell) {
+		struct bsr_msg_tear_down m = {.reason = (uint8_t)reason};
+		if (p->hs_stage == BSR_HS_COMPLETE) {
+			bsr_receive_flush_acks(e, p);
+		}
+		BSR_SEND(e, p, BSR_STREAM_CONTROL, tear_down, BSR_MSG_TEAR_DOWN, &m);
+	}
+	bsr_fx_add(e, BSR_FX_CLOSE)->u.link =
+		(struct bsr_fx_link){.peer = p->node_id, .link = p->link, .reason = reason, .drain = tell};
+	lost(e, p, reason);
+}
+
+void bsr_peer_reject(struct bsr_engine *e, struct bsr_peer *p, uint16_t msg_type)
+{
+	p->messages_rejected++;
+	bsr_emit_log(e, BSR_LOGN_MESSAGE_REJECTED, p, NULL, msg_type, p->messages_rejected, 0);
+	bsr_peer_drop(e, p, BSR_LINK_BAD_MESSAGE);
+}
+
+void bsr_peer_link_up(struct bsr_engine *e, const struct bsr_ev_link_up *up)
+{
+	struct bsr_peer *p = up->peer < BSR_NODES_MAX ? e->peer[up->peer] : NULL;
+	if (!p || !p->link_active || p->link_up || p->link != up->link) {
+		return; /* PE-1 */
+	}
+	p->link_up = true;
+	p->resolver = up->resolver;
+	p->features = up->features;
+	p->last_received_ns = e->now_ns;
+	p->hs_started_ns = e->now_ns;
+	bsr_timer(e, e->now_ns + BSR_SECOND_NS);
+	bsr_connect_begin(e, p);
+}
+
+void bsr_peer_link_down(struct bsr_engine *e, const struct bsr_ev_link_down *down)
+{
+	struct bsr_peer *p = down->peer < BSR_NODES_MAX ? e->peer[down->peer] : NULL;
+	if (p && p->link_active && p->link == down->link) {
+		lost(e, p, down->reason);
+	}
+}
+
+void bsr_peer_renegotiate_all(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->link_up) {
+			bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE);
+		}
+	}
+}
+
+void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	if (p->conn >= BSR_CONN_TIMEOUT && p->conn <= BSR_CONN_TEAR_DOWN && bsr_receive_idle(p)) {
+		bsr_state_set_conn(e, p, BSR_CONN_UNCONNECTED); /* PE-2 */
+	}
+	if (p->conn == BSR_CONN_UNCONNECTED && p->wanted && bsr_receive_idle(p)) {
+		bsr_state_set_conn(e, p, BSR_CONN_CONNECTING);
+		p->link = ++e->next_link;
+		p->link_active = true;
+		bsr_fx_add(e, BSR_FX_LISTEN_DIAL)->u.link =
+			(struct bsr_fx_link){.peer = p->node_id, .link = p->link, .not_before_ns = p->redial_ns};
+	}
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (p->device[vol->index].sync_step) {
+			bsr_resync_progress(e, p, vol);
+		}
+	}
+}
+
+/* ------------------------------------------------------------------- timers */
+
+static uint64_t oldest_unanswered(const struct bsr_engine *e, const struct bsr_peer *p)
+{
+	const uint32_t bit = bsr_node_bit(p->node_id);
+	for (const struct bsr_list *l = e->active.next; l != &e->active; l = l->next) {
+		const struct bsr_request *rq = BSR_CONTAINER(l, struct bsr_request, link);
+		if ((rq->await_any | rq->await_flush) & bit) {
+			return rq->submitted_ns;
+		}
+	}
+	return BSR_NEVER;
+}
+
+void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	if (!p->link_up) {
+		return;
+	}
+	const uint64_t ping_timeout = p->options.ping_timeout_ds * BSR_DS_NS;
+	const uint64_t ping_interval = p->options.ping_int_s * BSR_SECOND_NS;
+	if (p->hs_stage != BSR_HS_COMPLETE) {
+		if (e->now_ns - p->hs_started_ns >= HANDSHAKE_TIMEOUT_NS) {
+			bsr_peer_drop(e, p, BSR_LINK_SILENT);
+			return;
+		}
+		bsr_timer(e, p->hs_started_ns + HANDSHAKE_TIMEOUT_NS);
+	}
+	const uint64_t oldest = oldest_unanswered(e, p);
+	const uint64_t write_limit = (uint64_t)p->options.timeout_ds * BSR_DS_NS * p->options.ko_count;
+	const bool stuck = write_limit && oldest != BSR_NEVER && e->now_ns - oldest >= write_limit;
+	if (stuck || (p->ping_outstanding && e->now_ns - p->ping_sent_ns >= ping_timeout)) {
+		bsr_emit_log(e, BSR_LOGN_PEER_SILENT, p, NULL, e->now_ns - (stuck ? oldest : p->ping_sent_ns), 0, 0);
+		bsr_peer_drop(e, p, BSR_LINK_SILENT);
+		return;
+	}
+	if (!p->ping_outstanding && e->now_ns - p->last_received_ns >= ping_interval) {
+		struct bsr_msg_ping m = {.nonce = ++p->ping_nonce};
+		BSR_SEND(e, p, BSR_STREAM_CONTROL, ping, BSR_MSG_PING, &m);
+		p->ping_outstanding = true;
+		p->ping_sent_ns = e->now_ns;
+	}
+	bsr_timer(e, p->ping_outstanding ? p->ping_sent_ns + ping_timeout : p->last_received_ns + ping_interval);
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (p->device[vol->index].sync_step) {
+			bsr_resync_timer(e, p, vol);
+		}
+	}
+}
+
+/* ----------------------------------------------------------------- messages */
+
+static void peer_disk_changed(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_disk_state next)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool was_mirrored = pd->mirrored;
+	if (was_mirrored && next < BSR_DISK_INCONSISTENT) {
+		bsr_gi_want_new(e, vol);
+		bsr_log_mark_volume(e, p, vol);
+		if (pd->repl > BSR_REPL_ESTABLISHED) {
+			bsr_resync_stop(e, p, vol);
+			bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
+		}
+	}
+	bsr_state_set_peer_disk(e, p, vol, next);
+}
+
+static void state_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_state *m)
+{
+	if (m->role == BSR_ROLE_PRIMARY && e->role == BSR_ROLE_PRIMARY) {
+		p->error = BSR_CONN_ERROR_TWO_PRIMARIES;
+		bsr_peer_drop(e, p, BSR_LINK_REFUSED);
+		return;
+	}
+	if (m->role != BSR_ROLE_UNKNOWN) {
+		bsr_state_set_peer_role(e, p, m->role);
+	}
+	struct bsr_volume *vol = m->vnr == BSR_NONE ? NULL : bsr_volume_by_vnr(e, m->vnr);
+	if (!vol || !p->device[vol->index].exists) {
+		return;
+	}
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const enum bsr_repl_state before = pd->peer_repl;
+	pd->peer_repl = m->repl;
+	peer_disk_changed(e, p, vol, m->disk);
+	bsr_state_set_paused(e, p, vol, (pd->paused & ~BSR_PAUSE_PEER) | (m->paused ? BSR_PAUSE_PEER : 0));
+	const bool peer_gave_up = m->repl == BSR_REPL_ESTABLISHED && before > BSR_REPL_ESTABLISHED;
+	if (peer_gave_up && pd->repl > BSR_REPL_ESTABLISHED) {
+		bsr_resync_stop(e, p, vol);
+		bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
+	}
+}
+
+static void tear_down_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_tear_down *m)
+{
+	const bool again = m->reason == BSR_LINK_RENEGOTIATE;
+	if (m->reason == BSR_LINK_REFUSED && p->hs_stage == BSR_HS_COMPLETE) {
+		p->error = BSR_CONN_ERROR_TWO_PRIMARIES; /* the only refusal after a handshake */
+		bsr_peer_drop(e, p, BSR_LINK_REFUSED);
+		return;
+	}
+	bsr_fx_add(e, BSR_FX_CLOSE)->u.link =
+		(struct bsr_fx_link){.peer = p->node_id, .link = p->link, .reason = BSR_LINK_PEER_LEAVES};
+	lost(e, p, again ? BSR_LINK_RENEGOTIATE : BSR_LINK_PEER_LEAVES);
+}
+
+static void acks_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev)
+{
+	struct bsr_msg_acks m;
+	if (bsr_msg_acks_decode(&m, ev->body, ev->body_bytes) < 0) {
+		bsr_peer_reject(e, p, ev->msg_type);
+		return;
+	}
+	for (uint32_t i = 0; i < m.count && p->link_up; i++) {
+		bsr_request_ack(e, p, m.ack[i].kind, m.ack[i].write_seq);
+	}
+}
+
+/* One case per type: decode, then the module whose business it is. */
+#define CASE(type, name, call)                                                                                \
+	case type: {                                                                                          \
+		struct bsr_msg_##name m;                                                                      \
+		if (bsr_msg_##name##_decode(&m, ev->body, ev->body_bytes) < 0) {                              \
+			goto bad;                                                                             \
+		}                                                                                             \
+		call;                                                                                         \
+		return;                                                                                       \
+	}
+
+static void control_message(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev)
+{
+	switch (ev->msg_type) {
+		CASE(BSR_MSG_PING, ping, BSR_SEND(e, p, BSR_STREAM_CONTROL, ping, BSR_MSG_PONG, &m))
+		CASE(BSR_MSG_PONG, ping, p->ping_outstanding = p->ping_outstanding && m.nonce != p->ping_nonce)
+		CASE(BSR_MSG_HS_RESOURCE, hs_resource, bsr_connect_hs_resource(e, p, &m))
+		CASE(BSR_MSG_HS_VOLUME, hs_volume, bsr_connect_hs_volume(e, p, &m))
+		CASE(BSR_MSG_STATE, state, state_received(e, p, &m))
+		CASE(BSR_MSG_GI, gi, bsr_gi_receive(e, p, &m))
+		CASE(BSR_MSG_TWOPC, twopc, bsr_twopc_receive(e, p, &m))
+		CASE(BSR_MSG_CHECKPOINT_ACK, checkpoint, bsr_log_checkpoint_ack(e, p, &m))
+		CASE(BSR_MSG_READ_REQUEST, range, bsr_receive_read(e, p, &m, false))
+		CASE(BSR_MSG_RESYNC_REQUEST, range, bsr_receive_read(e, p, &m, true))
+		CASE(BSR_MSG_RESYNC_ACK, range, bsr_resync_ack(e, p, &m))
+		CASE(BSR_MSG_RESYNC_DONE, resync_done, bsr_resync_done(e, p, &m))
+		CASE(BSR_MSG_TEAR_DOWN, tear_down, tear_down_received(e, p, &m))
+	case BSR_MSG_ACKS:
+		acks_received(e, p, ev);
+		return;
+	default:
+		break; /* numbers from the wire, not enumerators: anything else is refused */
+	}
+bad:
+	bsr_peer_reject(e, p, ev->msg_type);
+}
+
+static void data_message(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev)
+{
+	switch (ev->msg_type) {
+	case BSR_MSG_WRITE:
+		bsr_receive_write(e, p, ev);
+		return;
+		CASE(BSR_MSG_RESYNC_DATA, range, bsr_resync_data(e, p, &m, ev))
+		CASE(BSR_MSG_READ_REPLY, range, bsr_request_read_reply(e, p, &m, ev))
+		CASE(BSR_MSG_CHECKPOINT, checkpoint, bsr_receive_checkpoint(e, p, &m))
+		CASE(BSR_MSG_OUT_OF_SYNC, range, bsr_receive_out_of_sync(e, p, &m))
+		CASE(BSR_MSG_BITMAP, bitmap, bsr_resync_bitmap(e, p, &m))
+		CASE(BSR_MSG_BITMAP_END, bitmap_end, bsr_resync_bitmap_end(e, p, &m))
+	default:
+		break;
+	}
+bad:
+	bsr_emit_buf_put(e, ev->payload);
+	bsr_peer_reject(e, p, ev->msg_type);
+}
+
+static bool takes_payload(uint16_t type)
+{
+	return type == BSR_MSG_WRITE || type == BSR_MSG_RESYNC_DATA || type == BSR_MSG_READ_REPLY;
+}
+
+/* Before the handshake is complete only its own messages, pings and good-byes make sense. */
+static bool fits_stage(const struct bsr_peer *p, uint16_t type)
+{
+	switch (type) {
+	case BSR_MSG_HS_CONFIRM:
+	case BSR_MSG_PING:
+	case BSR_MSG_PONG:
+	case BSR_MSG_TEAR_DOWN:
+		return true;
+	case BSR_MSG_HS_RESOURCE:
+	case BSR_MSG_HS_VOLUME:
+		return p->hs_stage == BSR_HS_EXCHANGING;
+	default:
+		/* The peer may have everything while I still wait for its decision on the other stream. */
+		return p->hs_stage == BSR_HS_COMPLETE;
+	}
+}
+
+void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev)
+{
+	struct bsr_peer *p = ev->peer < BSR_NODES_MAX ? e->peer[ev->peer] : NULL;
+	if (!p || !p->link_up || p->link != ev->link) {
+		bsr_emit_buf_put(e, ev->payload); /* PE-1 */
+		return;
+	}
+	if (ev->stream == BSR_STREAM_CONTROL) {
+		p->last_received_ns = e->now_ns;
+	}
+	const int stream = bsr_msg_stream(ev->msg_type);
+	if ((stream >= 0 && stream != ev->stream) || !fits_stage(p, ev->msg_type) ||
+		(ev->payload_bytes != 0 && !takes_payload(ev->msg_type))) {
+		bsr_emit_buf_put(e, ev->payload);
+		bsr_peer_reject(e, p, ev->msg_type);
+		return;
+	}
+	if (ev->msg_type == BSR_MSG_HS_CONFIRM) {
+		struct bsr_msg_hs_confirm m;
+		if (bsr_msg_hs_confirm_decode(&m, ev->body, ev->body_bytes) < 0) {
+			bsr_peer_reject(e, p, ev->msg_type);
+			return;
+		}
+		bsr_connect_hs_confirm(e, p, &m);
+	} else if (ev->stream == BSR_STREAM_CONTROL) {
+		control_message(e, p, ev);
+	} else {
+		data_message(e, p, ev);
+	}
+}

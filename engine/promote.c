@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * promote.c - becoming Primary and Secondary
+ *
+ * Owns:       the vote on a promotion, and the steps of both role changes.
+ * Invariants:
+ *   PR-1  A node becomes Primary only when every peer it reaches has agreed (rule 7, I31).
+ *   PR-2  No write is admitted before "Primary" is in the superblock: the activity log counts only then.
+ *   PR-3  A demoted node's bitmap is on disk before "Primary" leaves the superblock.
+ */
+#include "core.h"
+
+enum promote_step { VOTE_BEGIN = 0, VOTING, MAKE_DURABLE };
+enum demote_step { DRAIN = 0, CONFIRM, WRITE_BITMAPS, WRITE_RECORDS, DEMOTED };
+
+static void twopc_send(struct bsr_engine *e, struct bsr_peer *p, enum bsr_twopc_step step, uint32_t tid, int32_t error)
+{
+	const bool mine = step == BSR_TWOPC_PREPARE || step == BSR_TWOPC_COMMIT || step == BSR_TWOPC_ABORT;
+	struct bsr_msg_twopc m = {.step = (uint8_t)step,
+		.kind = BSR_TWOPC_PROMOTE,
+		.tid = tid,
+		.initiator = mine ? e->node_id : p->node_id,
+		.vnr = BSR_NONE,
+		.error = error};
+	BSR_SEND(e, p, BSR_STREAM_CONTROL, twopc, BSR_MSG_TWOPC, &m);
+}
+
+static void tell_voters(struct bsr_engine *e, const struct bsr_task *t, enum bsr_twopc_step step)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->hs_stage == BSR_HS_COMPLETE && p->link_up) {
+			twopc_send(e, p, step, t->tid, 0);
+		}
+	}
+}
+
+static void promote_fail(struct bsr_engine *e, struct bsr_task *t, int32_t error)
+{
+	if (t->step == VOTING) {
+		tell_voters(e, t, BSR_TWOPC_ABORT);
+	}
+	bsr_task_finish(e, t, error);
+}
+
+/* What forbids a promotion from here; 0 when nothing does. */
+static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
+{
+	struct bsr_peer *p;
+	struct bsr_volume *vol;
+	const bool force = (t->flags & BSR_CMDF_FORCE) != 0;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->role == BSR_ROLE_PRIMARY) {
+			t->refuser = p->node_id;
+			return -BSR_E_TWO_PRIMARIES;
+		}
+		if (p->prepared_tid != 0) {
+			t->refuser = p->node_id;
+			return -BSR_E_CONCURRENT_CHANGE;
+		}
+	}
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		t->volume = vol->index;
+		if (vol->attach_step != BSR_AT_NONE) {
+			return -BSR_E_IN_TRANSIENT_STATE;
+		}
+		if (vol->disk < BSR_DISK_INCONSISTENT) {
+			return -BSR_E_DISKLESS;
+		}
+		if (vol->disk <= BSR_DISK_OUTDATED && !force) {
+			return -BSR_E_NO_UP_TO_DATE;
+		}
+		BSR_FOR_EACH_PEER (e, p) {
+			if (vol->disk <= BSR_DISK_OUTDATED && bsr_repl_is_target(p->device[vol->index].repl)) {
+				return -BSR_E_RESYNC_RUNNING;
+			}
+		}
+	}
+	t->volume = BSR_NONE;
+	return 0;
+}
+
+/* Whoever is away and had everything needs a new generation before the first write. */
+static void want_generation(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
+		const struct bsr_superblock_peer *sp = &vol->sb.peer[node];
+		if (sp->bitmap_index >= 0 && sp->bitmap_gi.v == BSR_GI_NONE && !(vol->mirror_mask & bsr_node_bit(node))) {
+			bsr_gi_want_new(e, vol);
+		}
+	}
+}
+
+static void become_primary(struct bsr_engine *e, struct bsr_task *t)
+{
+	struct bsr_volume *vol;
+	tell_voters(e, t, BSR_TWOPC_COMMIT);
+	t->step = MAKE_DURABLE;
+	e->promoting = true;
+	bool forced = false;
+	bsr_state_set_role(e, BSR_ROLE_PRIMARY);
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (vol->size_bytes == 0) {
+			bsr_volume_set_size(e, vol, vol->wanted_bytes ? vol->wanted_bytes : vol->capacity_bytes);
+		}
+		if (vol->disk < BSR_DISK_UP_TO_DATE) {
+			forced = true;
+			bsr_state_set_disk(e, vol, BSR_DISK_UP_TO_DATE);
+			bsr_gi_create(e, vol, true);
+		} else {
+			if ((vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
+				vol->sb.current_gi.v |= BSR_GI_PRIMARY_BIT;
+			}
+			want_generation(e, vol);
+		}
+		vol->sb.flags |= BSR_MDF_LAST_PRIMARY | ((t->flags & BSR_CMDF_RESUME_PRIMARY) ? 0 : BSR_MDF_WAS_PRIMARY);
+		bsr_md_superblock_dirty(e, vol);
+	}
+	if (forced) {
+		t->flags |= BSR_CMDF_FORCE;
+	} else {
+		t->flags &= ~BSR_CMDF_FORCE;
+	}
+}
+
+static void vote_begin(struct bsr_engine *e, struct bsr_task *t)
+{
+	struct bsr_peer *p;
+	const int32_t ret = promote_check(e, t);
+	if (e->role == BSR_ROLE_PRIMARY || ret < 0) {
+		bsr_task_finish(e, t, e->role == BSR_ROLE_PRIMARY ? 0 : ret);
+		return;
+	}
+	t->tid = (uint32_t)bsr_random(e) | 1u;
+	t->await = 0;
+	t->step = VOTING;
+	t->until_ns = e->now_ns + e->options.twopc_timeout_ds * BSR_DS_NS;
+	bsr_timer(e, t->until_ns);
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->hs_stage == BSR_HS_COMPLETE) {
+			t->await |= bsr_node_bit(p->node_id);
+		}
+	}
+	tell_voters(e, t, BSR_TWOPC_PREPARE);
+}
+
+void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
+{
+	if (t->step == VOTE_BEGIN) {
+		vote_begin(e, t);
+		if (t->kind == BSR_TASK_FREE) {
+			return;
+		}
+	}
+	if (t->step == VOTING) {
+		if (t->await == 0) {
+			become_primary(e, t);
+		} else if (e->now_ns >= t->until_ns) {
+			t->refuser = (uint32_t)__builtin_ctz(t->await);
+			promote_fail(e, t, -BSR_E_TIMED_OUT);
+			return;
+		}
+	}
+	if (t->step == MAKE_DURABLE && bsr_task_superblocks_clean(e)) {
+		e->promoting = false; /* PR-2 */
+		const bool forced = (t->flags & BSR_CMDF_FORCE) != 0;
+		bsr_task_finish(e, t, 0);
+		if (forced) {
+			bsr_peer_renegotiate_all(e); /* peers find out that there is data now */
+		}
+	}
+}
+
+void bsr_promote_peer_lost(struct bsr_engine *e, struct bsr_task *t, struct bsr_peer *p)
+{
+	if (t->step == VOTING && (t->await & bsr_node_bit(p->node_id))) {
+		tell_voters(e, t, BSR_TWOPC_ABORT);
+		t->step = VOTE_BEGIN; /* ask again whoever is left */
+		e->kick = true;
+	}
+}
+
+/* --------------------------------------------------------------- the voters */
+
+static void prepare_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_twopc *m)
+{
+	struct bsr_peer *other;
+	struct bsr_task *mine = bsr_task_running(e, BSR_TASK_PROMOTE);
+	if (e->role == BSR_ROLE_PRIMARY) {
+		twopc_send(e, p, BSR_TWOPC_NO, m->tid, -BSR_E_TWO_PRIMARIES);
+		return;
+	}
+	BSR_FOR_EACH_PEER (e, other) {
+		if (other != p && (other->prepared_tid != 0 || other->role == BSR_ROLE_PRIMARY)) {
+			twopc_send(e, p, BSR_TWOPC_RETRY, m->tid, -BSR_E_CONCURRENT_CHANGE);
+			return;
+		}
+	}
+	if (mine && e->node_id < p->node_id) {
+		twopc_send(e, p, BSR_TWOPC_RETRY, m->tid, -BSR_E_CONCURRENT_CHANGE);
+		return;
+	}
+	if (mine) {
+		mine->refuser = p->node_id;
+		promote_fail(e, mine, -BSR_E_CONCURRENT_CHANGE); /* the lower node id wins */
+	}
+	p->prepared_tid = m->tid;
+	p->prepared_until_ns = e->now_ns + 2 * e->options.twopc_timeout_ds * BSR_DS_NS;
+	bsr_timer(e, p->prepared_until_ns);
+	twopc_send(e, p, BSR_TWOPC_YES, m->tid, 0);
+}
+
+static void vote_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_twopc *m)
+{
+	struct bsr_task *t = bsr_task_running(e, BSR_TASK_PROMOTE);
+	if (!t || t->step != VOTING || t->tid != m->tid) {
+		return;
+	}
+	if (m->step == BSR_TWOPC_YES) {
+		t->await &= ~bsr_node_bit(p->node_id);
+		e->kick = true;
+		return;
+	}
+	t->refuser = p->node_id;
+	promote_fail(e, t, m->error < 0 ? m->error : -BSR_E_PEER_REFUSED);
+}
+
+void bsr_twopc_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_twopc *m)
+{
+	if (m->kind != BSR_TWOPC_PROMOTE) {
+		if (m->step == BSR_TWOPC_PREPARE) {
+			twopc_send(e, p, BSR_TWOPC_NO, m->tid, -BSR_E_UNSUPPORTED);
+		}
+		return;
+	}
+	switch ((enum bsr_twopc_step)m->step) {
+	case BSR_TWOPC_PREPARE:
+		prepare_received(e, p, m);
+		break;
+	case BSR_TWOPC_YES:
+	case BSR_TWOPC_NO:
+	case BSR_TWOPC_RETRY:
+		vote_received(e, p, m);
+		break;
+	case BSR_TWOPC_COMMIT:
+		if (p->prepared_tid == m->tid) {
+			p->prepared_tid = 0;
+			bsr_state_set_peer_role(e, p, BSR_ROLE_PRIMARY);
+		}
+		break;
+	case BSR_TWOPC_ABORT:
+		p->prepared_tid = p->prepared_tid == m->tid ? 0 : p->prepared_tid;
+		break;
+	}
+}
+
+/* ----------------------------------------------------------------- demotion */
+
+static bool drained(struct bsr_engine *e)
+{
+	uint32_t held = 0;
+	for (const struct bsr_list *l = e->held.next; l != &e->held; l = l->next) {
+		held++;
+	}
+	return e->request_count == held;
+}
+
+static bool confirmed(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	bool clean = true;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->hs_stage == BSR_HS_COMPLETE && !bsr_log_peer_clean(e, p)) {
+			bsr_log_checkpoint(e, p, false);
+			clean = false;
+		}
+	}
+	return clean;
+}
+
+static void become_secondary(struct bsr_engine *e)
+{
+	struct bsr_volume *vol;
+	bsr_state_set_role(e, BSR_ROLE_SECONDARY); /* PR-3 */
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		vol->gi_wanted = false;
+		if (vol->md_usable) {
+			vol->sb.current_gi.v &= BSR_GI_MASK;
+			vol->sb.flags &= ~BSR_MDF_WAS_PRIMARY;
+			bsr_md_superblock_dirty(e, vol);
+		}
+	}
+}
+
+bool bsr_demote_step(struct bsr_engine *e, struct bsr_task *t)
+{
+	struct bsr_volume *vol;
+	if (e->role != BSR_ROLE_PRIMARY && t->step < WRITE_RECORDS) {
+		return true;
+	}
+	e->demoting = true;
+	if (t->step == DRAIN && drained(e)) {
+		t->step = CONFIRM;
+	}
+	if (t->step == CONFIRM && confirmed(e)) {
+		BSR_FOR_EACH_VOLUME (e, vol) {
+			t->sweep[vol->index] = vol->bitmap ? bsr_md_sweep(e, vol) : 0;
+		}
+		t->step = WRITE_BITMAPS;
+	}
+	if (t->step == WRITE_BITMAPS) {
+		BSR_FOR_EACH_VOLUME (e, vol) {
+			if (vol->bitmap && vol->attach_step == BSR_AT_NONE && !bsr_md_swept(vol, t->sweep[vol->index])) {
+				return false;
+			}
+		}
+		become_secondary(e);
+		t->step = WRITE_RECORDS;
+	}
+	if (t->step == WRITE_RECORDS && bsr_task_superblocks_clean(e)) {
+		t->step = DEMOTED;
+		e->demoting = false;
+	}
+	return t->step == DEMOTED;
+}
+
+void bsr_demote_abort(struct bsr_engine *e)
+{
+	e->demoting = false;
+	e->kick = true;
+}

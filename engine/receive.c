@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * receive.c - what peers write and read here
+ *
+ * Owns:       requests of peers from arrival to acknowledgement; epochs on the receiving side.
+ * Invariants:
+ *   RX-1  A write of an epoch is submitted only when every write of the epochs before it has finished, across all volumes
+ *         (rule 4); with disk-flushes also behind a flush.
+ *   RX-2  A checkpoint is confirmed only when everything before it in the stream is on stable storage.
+ *   RX-3  Writes that have arrived are carried out even when the link is lost meanwhile (protocols A and B count on it).
+ */
+#include "core.h"
+
+static bool same_link(const struct bsr_peer_request *pr)
+{
+	return pr->peer->link_up && pr->peer->link == pr->link_id && pr->peer->hs_stage == BSR_HS_COMPLETE;
+}
+
+/* -------------------------------------------------------- acknowledgements */
+
+void bsr_receive_flush_acks(struct bsr_engine *e, struct bsr_peer *p)
+{
+	if (p->acks.count == 0) {
+		return;
+	}
+	if (p->link_up && p->hs_stage == BSR_HS_COMPLETE) {
+		BSR_SEND(e, p, BSR_STREAM_CONTROL, acks, BSR_MSG_ACKS, &p->acks);
+	}
+	p->acks.count = 0;
+}
+
+static void ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind kind, uint64_t write_seq)
+{
+	if (p->acks.count == BSR_WIRE_ACKS_MAX) {
+		bsr_receive_flush_acks(e, p);
+	}
+	p->acks.ack[p->acks.count].kind = (uint8_t)kind;
+	p->acks.ack[p->acks.count].write_seq = write_seq;
+	p->acks.count++;
+	e->turn_work = true;
+}
+
+/* ------------------------------------------------------------------ writes */
+
+static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
+{
+	struct bsr_peer *p = pr->peer;
+	struct bsr_peer_device *pd = &p->device[pr->volume];
+	struct bsr_volume *vol = e->volume[pr->volume];
+	bsr_interval_remove(e, &pr->range);
+	if (same_link(pr)) {
+		ack(e, p, pr->result < 0 ? BSR_ACK_NEGATIVE : BSR_ACK_WRITTEN, pr->id);
+		if (pr->result == 0 && (pd->repl == BSR_REPL_SYNC_TARGET || pd->repl == BSR_REPL_PAUSED_SYNC_T)) {
+			bsr_md_clear_bits(e, vol, pd->slot, pr->offset, pr->length);
+		}
+		pd->unacked -= pd->unacked > 0;
+	}
+	BSR_ASSERT(p->epoch_active > 0);
+	p->epoch_active--;
+	bsr_peer_request_put(e, pr);
+	if (!bsr_list_empty(&p->arrived) || !bsr_list_empty(&p->epoch_queue)) {
+		bsr_receive_progress(e, p);
+	} else if (!p->link_up || bsr_repl_is_target(pd->repl)) {
+		e->kick = true;
+	}
+}
+
+static void write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
+{
+	struct bsr_peer_request *pr = op->owner;
+	(void)buf;
+	pr->result = result;
+	if (result < 0) {
+		bsr_disk_error(e, op->vol, true, pr->offset, pr->length);
+	} else if (!(pr->flags & BSR_WRITEF_FUA) && !op->vol->write_through) {
+		pr->peer->unflushed_volumes |= 1ull << pr->volume;
+		op->vol->unflushed = true;
+	}
+	write_finished(e, pr);
+}
+
+static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
+{
+	struct bsr_peer_request *pr = BSR_CONTAINER(i, struct bsr_peer_request, range);
+	struct bsr_volume *vol = e->volume[pr->volume];
+	if (vol->disk < BSR_DISK_INCONSISTENT) {
+		pr->result = -BSR_E_NO_DISK;
+		write_finished(e, pr);
+		return;
+	}
+	bsr_emit_disk(e, vol,
+		(struct bsr_fx_disk){.op = pr->op,
+			.flags = (pr->flags & BSR_WRITEF_FUA) ? BSR_REQ_FUA : 0,
+			.offset = pr->offset,
+			.length = pr->length,
+			.buf = pr->buf},
+		pr, write_done);
+}
+
+static void start_write(struct bsr_engine *e, struct bsr_peer_request *pr)
+{
+	struct bsr_peer *p = pr->peer;
+	p->epoch = pr->epoch;
+	p->epoch_active++;
+	pr->range.start = pr->offset;
+	pr->range.end = pr->offset + pr->length;
+	pr->range.volume = pr->volume;
+	pr->range.write = true;
+	pr->range.go = write_turn;
+	bsr_interval_add(e, &pr->range);
+}
+
+static bool epoch_is_open(const struct bsr_peer *p, uint64_t epoch)
+{
+	return !p->barrier_active && p->epoch_flushes == 0 && bsr_list_empty(&p->epoch_queue) &&
+	       (epoch == p->epoch || p->epoch_active == 0);
+}
+
+static bool write_fits(const struct bsr_volume *vol, const struct bsr_msg_write *m, const struct bsr_ev_message *ev)
+{
+	const uint32_t payload = m->op == BSR_OP_WRITE ? m->length : 0;
+	return ev->payload_bytes == payload && m->length <= vol->size_bytes && m->offset <= vol->size_bytes - m->length;
+}
+
+static bool flushes_between_epochs(const struct bsr_engine *e, const struct bsr_peer *p)
+{
+	for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
+		if ((p->unflushed_volumes & (1ull << v)) && e->volume[v] && e->volume[v]->options.disk_flushes) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev)
+{
+	struct bsr_msg_write m;
+	const int ret = bsr_msg_write_decode(&m, ev->body, ev->body_bytes);
+	struct bsr_volume *vol = ret < 0 ? NULL : bsr_volume_by_vnr(e, m.vnr);
+	if (!vol || !write_fits(vol, &m, ev) || m.epoch < p->epoch) {
+		bsr_emit_buf_put(e, ev->payload);
+		bsr_peer_reject(e, p, ev->msg_type);
+		return;
+	}
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (!pd->exists || pd->repl < BSR_REPL_ESTABLISHED || vol->disk < BSR_DISK_INCONSISTENT) {
+		bsr_emit_buf_put(e, ev->payload);
+		ack(e, p, BSR_ACK_NEGATIVE, m.write_seq);
+		return;
+	}
+	struct bsr_peer_request *pr = bsr_peer_request_get(e, p, BSR_PR_WRITE);
+	BSR_ASSERT(pr != NULL); /* the host honours bsr_engine_may_receive() */
+	pr->offset = m.offset;
+	pr->length = m.length;
+	pr->id = m.write_seq;
+	pr->epoch = m.epoch;
+	pr->op = m.op;
+	pr->flags = m.flags;
+	pr->volume = (uint16_t)vol->index;
+	pr->buf = ev->payload;
+	bsr_list_append(&p->arrived, &pr->link);
+	pd->unacked++;
+	pd->received_bytes += m.length;
+	if (m.flags & BSR_WRITEF_WANT_RECEIVED) {
+		ack(e, p, BSR_ACK_RECEIVED, m.write_seq);
+	}
+	if (bsr_repl_is_target(pd->repl)) {
+		bsr_resync_write_overtook(e, p, vol, m.offset, m.length);
+	}
+	if (epoch_is_open(p, m.epoch) && (m.epoch == p->epoch || !flushes_between_epochs(e, p))) {
+		start_write(e, pr);
+	} else {
+		bsr_list_append(&p->epoch_queue, &pr->queue);
+		bsr_receive_progress(e, p);
+	}
+}
+
+/* -------------------------------------------------- checkpoints and flushes */
+
+static void checkpoint_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
+{
+	struct bsr_peer *p = pr->peer;
+	if (same_link(pr)) {
+		bsr_receive_flush_acks(e, p); /* RX-2: acknowledgements of what it covers come first */
+		struct bsr_msg_checkpoint m = {.number = pr->id, .error = pr->result};
+		BSR_SEND(e, p, BSR_STREAM_CONTROL, checkpoint, BSR_MSG_CHECKPOINT_ACK, &m);
+	}
+	if (pr->barrier) {
+		p->barrier_active = false;
+	}
+	bsr_peer_request_put(e, pr);
+}
+
+static void checkpoint_flushed(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
+{
+	struct bsr_peer_request *pr = op->owner;
+	(void)buf;
+	if (result < 0) {
+		pr->result = -BSR_E_IO;
+		bsr_disk_error(e, op->vol, false, 0, 0);
+	}
+	if (--pr->flush_pending == 0) {
+		struct bsr_peer *p = pr->peer;
+		checkpoint_finished(e, pr);
+		bsr_receive_progress(e, p);
+	}
+}
+
+static uint32_t flush_volumes(struct bsr_engine *e, struct bsr_peer *p, void *owner, bsr_op_fn done)
+{
+	uint32_t count = 0;
+	for (uint64_t mask = p->unflushed_volumes; mask; mask &= mask - 1) {
+		struct bsr_volume *vol = e->volume[__builtin_ctzll(mask)];
+		if (vol && vol->disk >= BSR_DISK_INCONSISTENT) {
+			count++;
+			bsr_emit_disk(e, vol, (struct bsr_fx_disk){.op = BSR_OP_FLUSH, .buf = BSR_BUF_NONE}, owner, done);
+		}
+	}
+	p->unflushed_volumes = 0;
+	return count;
+}
+
+void bsr_receive_checkpoint(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_checkpoint *m)
+{
+	struct bsr_peer_request *pr = bsr_peer_request_get(e, p, BSR_PR_CHECKPOINT);
+	BSR_ASSERT(pr != NULL);
+	pr->id = m->number;
+	pr->barrier = m->barrier;
+	bsr_list_append(&p->arrived, &pr->link);
+	if (m->barrier) {
+		bsr_list_append(&p->epoch_queue, &pr->queue);
+	}
+	bsr_receive_progress(e, p);
+}
+
+static void epoch_flushed(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
+{
+	struct bsr_peer *p = op->owner;
+	(void)buf;
+	if (result < 0) {
+		bsr_disk_error(e, op->vol, false, 0, 0);
+	}
+	if (--p->epoch_flushes == 0) {
+		bsr_receive_progress(e, p);
+	}
+}
+
+static void start_checkpoints(struct bsr_engine *e, struct bsr_peer *p)
+{
+	while (!bsr_list_empty(&p->arrived)) {
+		struct bsr_peer_request *pr = BSR_CONTAINER(p->arrived.next, struct bsr_peer_request, link);
+		if (pr->kind != BSR_PR_CHECKPOINT || pr->submitted) {
+			return;
+		}
+		pr->submitted = true;
+		pr->flush_pending = flush_volumes(e, p, pr, checkpoint_flushed);
+		if (pr->flush_pending) {
+			return;
+		}
+		checkpoint_finished(e, pr);
+	}
+}
+
+void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p)
+{
+	start_checkpoints(e, p);
+	while (!bsr_list_empty(&p->epoch_queue) && p->epoch_flushes == 0) {
+		struct bsr_peer_request *pr = BSR_CONTAINER(p->epoch_queue.next, struct bsr_peer_request, queue);
+		if (pr->kind == BSR_PR_CHECKPOINT) {
+			p->barrier_active = true; /* leaves the queue when it is confirmed */
+			break;
+		}
+		if (pr->epoch != p->epoch && p->epoch_active > 0) {
+			break;
+		}
+		if (pr->epoch != p->epoch && flushes_between_epochs(e, p)) {
+			p->epoch_flushes = flush_volumes(e, p, p, epoch_flushed);
+			if (p->epoch_flushes) {
+				break;
+			}
+		}
+		bsr_list_remove(&pr->queue);
+		start_write(e, pr);
+	}
+	if (bsr_receive_idle(p)) {
+		e->kick = true;
+	}
+}
+
+bool bsr_receive_idle(const struct bsr_peer *p)
+{
+	return bsr_list_empty(&p->arrived) && bsr_list_empty(&p->reads) && p->epoch_flushes == 0;
+}
+
+/* ------------------------------------------------------------------- reads */
+
+static void read_answer(struct bsr_engine *e, struct bsr_peer_request *pr)
+{
+	struct bsr_peer *p = pr->peer;
+	const bool resync = pr->kind == BSR_PR_RESYNC_READ;
+	struct bsr_peer_device *pd = &p->device[pr->volume];
+	bsr_interval_remove(e, &pr->range);
+	if (same_link(pr)) {
+		const struct bsr_msg_range m = {.vnr = e->volume[pr->volume]->vnr,
+			.id = pr->id,
+			.offset = pr->offset,
+			.length = pr->length,
+			.error = pr->result};
+		const uint32_t payload = pr->result < 0 ? 0 : pr->length;
+		const enum bsr_msg_type type = resync ? BSR_MSG_RESYNC_DATA : BSR_MSG_READ_REPLY;
+		uint32_t room;
+		uint8_t *at = bsr_send_room(e, &room);
+		bsr_send_commit(e, p, BSR_STREAM_DATA, bsr_msg_range_encode(at, room, type, payload, &m),
+			payload ? pr->buf : BSR_BUF_NONE, 0, payload);
+		pd->sent_bytes += payload;
+		pd->unacked -= pd->unacked > 0;
+	}
+	bsr_peer_request_put(e, pr);
+	if (bsr_receive_idle(p)) {
+		e->kick = true;
+	}
+}
+
+static void read_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
+{
+	struct bsr_peer_request *pr = op->owner;
+	pr->buf = buf;
+	pr->result = result;
+	if (result < 0) {
+		bsr_disk_error(e, op->vol, false, pr->offset, pr->length);
+	}
+	read_answer(e, pr);
+}
+
+static void read_turn(struct bsr_engine *e, struct bsr_interval *i)
+{
+	struct bsr_peer_request *pr = BSR_CONTAINER(i, struct bsr_peer_request, range);
+	struct bsr_volume *vol = e->volume[pr->volume];
+	/* rule 6: a mixture of old and new is never offered */
+	if (vol->disk != BSR_DISK_UP_TO_DATE && !(pr->kind == BSR_PR_RESYNC_READ && vol->disk >= BSR_DISK_OUTDATED)) {
+		pr->result = -BSR_E_NO_UP_TO_DATE;
+		read_answer(e, pr);
+		return;
+	}
+	vol->read_bytes += pr->length;
+	bsr_emit_disk(e, vol,
+		(struct bsr_fx_disk){
+			.op = BSR_OP_READ, .offset = pr->offset, .length = pr->length, .buf = BSR_BUF_NONE},
+		pr, read_done);
+}
+
+void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, bool resync)
+{
+	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
+	if (!vol || !p->device[vol->index].exists || m->length > BSR_REQUEST_BYTES_MAX ||
+		m->length > vol->size_bytes || m->offset > vol->size_bytes - m->length ||
+		(m->offset | m->length) % BSR_SECTOR_BYTES) {
+		bsr_peer_reject(e, p, resync ? BSR_MSG_RESYNC_REQUEST : BSR_MSG_READ_REQUEST);
+		return;
+	}
+	struct bsr_peer_request *pr = bsr_peer_request_get(e, p, resync ? BSR_PR_RESYNC_READ : BSR_PR_READ);
+	if (!pr) {
+		bsr_peer_reject(e, p, resync ? BSR_MSG_RESYNC_REQUEST : BSR_MSG_READ_REQUEST);
+		return; /* far more requests than any window of ours allows */
+	}
+	pr->id = m->id;
+	pr->offset = m->offset;
+	pr->length = m->length;
+	pr->volume = (uint16_t)vol->index;
+	pr->range.start = m->offset;
+	pr->range.end = m->offset + m->length;
+	pr->range.volume = pr->volume;
+	pr->range.go = read_turn;
+	p->device[vol->index].unacked++;
+	bsr_list_append(&p->reads, &pr->link);
+	bsr_interval_add(e, &pr->range);
+}
+
+void bsr_receive_out_of_sync(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m)
+{
+	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
+	if (vol && p->device[vol->index].exists && m->length <= vol->size_bytes &&
+		m->offset <= vol->size_bytes - m->length) {
+		bsr_md_set_bits(e, vol, p->device[vol->index].slot, m->offset, m->length);
+	}
+}

@@ -1,0 +1,736 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * resync.c - bringing two disks to the same content: bitmap exchange, source, target
+ *
+ * Owns:       the steps of a resync on both sides, its requests, their rate.
+ * Invariants:
+ *   RS-1  Before the first block is asked for, the target's disk is durably Inconsistent and its merged bitmap is on
+ *         disk: from then on the target's own bits are enough to continue.
+ *   RS-2  A bit is cleared only when the block was written on the target's disk; the target's cleared bits reach its disk
+ *         behind a flush of the data (MD-2), so the source may forget its own at once (I7).
+ *   RS-3  A block that an application write reached after it was asked for is not overwritten by the answer.
+ *   RS-4  The target's record changes to the source's generation, UpToDate, slot clear, in one superblock write (I26).
+ * The target drives: it knows what it has. The source answers requests and counts.
+ */
+#include "core.h"
+
+#define IN_FLIGHT_BYTES (16ull << 20)
+#define FAILED_PASS_PAUSE_NS (10 * BSR_SECOND_NS)
+#define CLEARED_WRITE_NS (5 * BSR_SECOND_NS)
+#define BITMAP_QUEUE_BYTES (256u << 10)
+
+enum sync_step {
+	STEP_NONE = 0,
+	STEP_SOURCE_PREPARE, /* full sync: all bits and the common base are made durable */
+	STEP_EXCHANGE,	     /* both: bitmaps go over */
+	STEP_TARGET_BITMAP,  /* merged bitmap goes to the disk */
+	STEP_TARGET_RECORD,  /* the Inconsistent record does */
+	STEP_RUN,
+	STEP_TARGET_FLUSH,  /* cleared bits go to the disk behind the data */
+	STEP_TARGET_FINISH, /* the finished record does */
+	STEP_TARGET_ANSWER, /* the source has been told */
+};
+
+static uint64_t weight(const struct bsr_volume *vol, const struct bsr_peer_device *pd)
+{
+	return pd->slot >= 0 && vol->bitmap ? bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) : 0;
+}
+
+void bsr_resync_free_chunk(struct bsr_engine *e, struct bsr_peer_device *pd, struct bsr_chunk *c)
+{
+	BSR_ASSERT(c->state != BSR_CHUNK_FREE && c->writes == 0);
+	BSR_ASSERT(pd->chunks_active > 0);
+	bsr_emit_buf_put(e, c->buf);
+	const uint32_t generation = c->generation + 1;
+	memset(c, 0, sizeof(*c));
+	c->buf = BSR_BUF_NONE;
+	c->generation = generation;
+	pd->chunks_active--;
+}
+
+void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	for (uint32_t i = 0; i < BSR_RESYNC_REQUESTS_MAX; i++) {
+		if (pd->chunk[i].state == BSR_CHUNK_ASKED) {
+			bsr_resync_free_chunk(e, pd, &pd->chunk[i]);
+		}
+	}
+	const bool recorded = pd->sync_step == STEP_TARGET_FINISH || pd->sync_step == STEP_TARGET_ANSWER;
+	pd->sync_step = STEP_NONE;
+	pd->bm_send_active = pd->bm_sent = pd->bm_received = pd->sync_base_received = false;
+	pd->resync_total_bits = 0;
+	pd->rate_bytes_s = 0;
+	if (recorded && vol->sync_finishing) {
+		/* Everything is here and the record says so, or is about to; only the source has not heard. */
+		vol->sync_finishing = false;
+		if (vol->disk == BSR_DISK_INCONSISTENT || vol->disk == BSR_DISK_OUTDATED) {
+			bsr_state_set_disk(e, vol, BSR_DISK_UP_TO_DATE);
+		}
+	}
+}
+
+static void set_all_bits(struct bsr_volume *vol, const struct bsr_peer_device *pd)
+{
+	if (pd->slot >= 0 && bsr_volume_bits(vol) > 0) {
+		bsr_bitmap_set(vol->bitmap, (uint32_t)pd->slot, 0, bsr_volume_bits(vol));
+	}
+}
+
+/* ------------------------------------------------------------------- begin */
+
+static void start_exchange(struct bsr_engine *e, struct bsr_peer_device *pd)
+{
+	pd->sync_step = STEP_EXCHANGE;
+	pd->bm_send_active = true;
+	pd->bm_next_bit = 0;
+	e->kick = true;
+}
+
+static void begin_full_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
+	const struct bsr_gi old = sp->bitmap_gi;
+	set_all_bits(vol, pd);
+	pd->sync_base = bsr_gi_random(e);
+	sp->bitmap_gi = pd->sync_base;
+	sp->flags |= BSR_MDPF_FULL_SYNC; /* a crash while the bitmap is being written sets all bits at attach */
+	bsr_superblock_push_history(&vol->sb, old);
+	bsr_md_superblock_dirty(e, vol);
+	pd->bm_flush_due_ns = bsr_md_sweep(e, vol); /* the ticket, until the exchange begins */
+	pd->sync_step = STEP_SOURCE_PREPARE;
+}
+
+void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_hs_action action)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool source = action == BSR_HS_SOURCE_BITMAP || action == BSR_HS_SOURCE_FULL;
+	BSR_ASSERT(pd->slot >= 0 && vol->bitmap != NULL);
+	bsr_resync_stop(e, p, vol);
+	pd->full_sync = action == BSR_HS_SOURCE_FULL || action == BSR_HS_TARGET_FULL;
+	pd->failed_bytes = 0;
+	pd->resynced_bytes = 0;
+	pd->resync_start_ns = e->now_ns;
+	bsr_state_set_repl(e, p, vol, source ? BSR_REPL_WF_BITMAP_S : BSR_REPL_WF_BITMAP_T);
+	if (!source) {
+		if (vol->disk > BSR_DISK_OUTDATED) {
+			bsr_state_set_disk(e, vol, BSR_DISK_OUTDATED);
+		}
+		if (pd->full_sync) {
+			set_all_bits(vol, pd);
+		}
+		start_exchange(e, pd);
+	} else if (pd->full_sync) {
+		begin_full_source(e, p, vol);
+	} else {
+		start_exchange(e, pd);
+	}
+}
+
+/* ---------------------------------------------------------- bitmap exchange */
+
+static void send_all_set(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t run)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	struct bsr_msg_bitmap m = {.vnr = vol->vnr,
+		.first_bit = pd->bm_next_bit,
+		.bit_count = (uint32_t)(run & ~63ull),
+		.encoding = BSR_BITMAP_ALL_SET};
+	BSR_SEND(e, p, BSR_STREAM_DATA, bitmap, BSR_MSG_BITMAP, &m);
+	pd->bm_next_bit += m.bit_count;
+}
+
+static void send_plain(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	uint8_t words[BSR_BITMAP_BITS_PER_MESSAGE / 8];
+	const uint64_t all = bsr_round_up_u64(bsr_volume_bits(vol), 64);
+	const uint64_t left = all - pd->bm_next_bit;
+	const uint32_t count = left < BSR_BITMAP_BITS_PER_MESSAGE ? (uint32_t)left : BSR_BITMAP_BITS_PER_MESSAGE;
+	bsr_bitmap_words(vol->bitmap, (uint32_t)pd->slot, pd->bm_next_bit, count, words);
+	struct bsr_msg_bitmap m = {.vnr = vol->vnr,
+		.first_bit = pd->bm_next_bit,
+		.bit_count = count,
+		.encoding = BSR_BITMAP_PLAIN,
+		.words = words};
+	BSR_SEND(e, p, BSR_STREAM_DATA, bitmap, BSR_MSG_BITMAP, &m);
+	pd->bm_next_bit += count;
+}
+
+static void send_bitmap(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	for (uint32_t messages = 0; messages < 4; messages++) {
+		if (p->send_queued_bytes > BITMAP_QUEUE_BYTES) {
+			return; /* goes on when something has left */
+		}
+		const uint64_t bit = bsr_bitmap_next(vol->bitmap, (uint32_t)pd->slot, pd->bm_next_bit);
+		if (bit == BSR_BITMAP_NO_BIT || bit >= bsr_volume_bits(vol)) {
+			struct bsr_msg_bitmap_end m = {.vnr = vol->vnr, .bits_set = weight(vol, pd)};
+			BSR_SEND(e, p, BSR_STREAM_DATA, bitmap_end, BSR_MSG_BITMAP_END, &m);
+			pd->bm_send_active = false;
+			pd->bm_sent = true;
+			e->kick = true;
+			return;
+		}
+		pd->bm_next_bit = bit & ~63ull;
+		const uint64_t run = bsr_bitmap_run(vol->bitmap, (uint32_t)pd->slot, pd->bm_next_bit, 1u << 31);
+		if (run >= BSR_BITMAP_BITS_PER_MESSAGE) {
+			send_all_set(e, p, vol, run);
+		} else {
+			send_plain(e, p, vol);
+		}
+	}
+	e->kick = e->kick || p->send_queued_bytes <= BITMAP_QUEUE_BYTES;
+}
+
+static struct bsr_volume *exchange_volume(struct bsr_engine *e, struct bsr_peer *p, uint32_t vnr)
+{
+	struct bsr_volume *vol = bsr_volume_by_vnr(e, vnr);
+	if (!vol || !vol->bitmap || p->device[vol->index].slot < 0) {
+		return NULL;
+	}
+	const enum bsr_repl_state repl = p->device[vol->index].repl;
+	return repl == BSR_REPL_WF_BITMAP_S || repl == BSR_REPL_WF_BITMAP_T ? vol : NULL;
+}
+
+void bsr_resync_bitmap(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap *m)
+{
+	struct bsr_volume *vol = exchange_volume(e, p, m->vnr);
+	if (!vol) {
+		return; /* given up here meanwhile; the peer hears of it by my state */
+	}
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const uint64_t bits = bsr_volume_bits(vol);
+	if (m->first_bit >= bits || m->bit_count > bsr_round_up_u64(bits, 64) - m->first_bit) {
+		bsr_peer_reject(e, p, BSR_MSG_BITMAP);
+		return;
+	}
+	if (m->encoding == BSR_BITMAP_ALL_SET) {
+		const uint64_t left = bits - m->first_bit;
+		bsr_bitmap_set(vol->bitmap, (uint32_t)pd->slot, m->first_bit, m->bit_count < left ? m->bit_count : left);
+	} else {
+		bsr_bitmap_merge_words(vol->bitmap, (uint32_t)pd->slot, m->first_bit, m->bit_count, m->words);
+	}
+}
+
+void bsr_resync_bitmap_end(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap_end *m)
+{
+	struct bsr_volume *vol = exchange_volume(e, p, m->vnr);
+	if (vol) {
+		p->device[vol->index].bm_received = true;
+		bsr_volume_set_size(e, vol, vol->size_bytes); /* drops bits of the last word beyond the end */
+		e->kick = true;
+	}
+}
+
+void bsr_resync_sync_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_gi base)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (pd->repl == BSR_REPL_WF_BITMAP_T && pd->full_sync) {
+		pd->sync_base = base;
+		pd->sync_base_received = true;
+		e->kick = true;
+	}
+}
+
+/* ------------------------------------------------------------------ target */
+
+static uint64_t rate_of(const struct bsr_peer_device *pd)
+{
+	const uint64_t kib = pd->options.c_plan_ahead_ds ? pd->options.c_max_rate_kib : pd->options.resync_rate_kib;
+	return (kib ? kib : 1) << 10;
+}
+
+static void refill_tokens(struct bsr_engine *e, struct bsr_peer_device *pd)
+{
+	const uint64_t rate = rate_of(pd);
+	const uint64_t elapsed_us = (e->now_ns - pd->rate_refill_ns) / 1000;
+	const uint64_t most = rate / 4 > BSR_RESYNC_CHUNK_BYTES_MAX ? rate / 4 : BSR_RESYNC_CHUNK_BYTES_MAX;
+	uint64_t earned = elapsed_us > 1000000 ? rate : rate * elapsed_us / 1000000;
+	pd->rate_refill_ns += elapsed_us * 1000;
+	pd->rate_tokens = pd->rate_tokens + earned > most ? most : pd->rate_tokens + earned;
+}
+
+static struct bsr_chunk *free_chunk(struct bsr_peer_device *pd)
+{
+	for (uint32_t i = 0; i < BSR_RESYNC_REQUESTS_MAX; i++) {
+		if (pd->chunk[i].state == BSR_CHUNK_FREE) {
+			return &pd->chunk[i];
+		}
+	}
+	return NULL;
+}
+
+static void ask(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t bit, uint64_t bits)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	struct bsr_chunk *c = free_chunk(pd);
+	BSR_ASSERT(c != NULL);
+	const uint64_t end = (bit + bits) * BSR_BITMAP_BLOCK_BYTES;
+	c->offset = bit * BSR_BITMAP_BLOCK_BYTES;
+	c->length = (uint32_t)((end < vol->size_bytes ? end : vol->size_bytes) - c->offset);
+	c->buf = BSR_BUF_NONE;
+	c->state = BSR_CHUNK_ASKED;
+	pd->chunks_active++;
+	pd->rate_tokens -= pd->rate_tokens < c->length ? pd->rate_tokens : c->length;
+	struct bsr_msg_range m = {.vnr = vol->vnr,
+		.id = ((uint64_t)c->generation << 8) | (uint64_t)(c - pd->chunk),
+		.offset = c->offset,
+		.length = c->length};
+	BSR_SEND(e, p, BSR_STREAM_CONTROL, range, BSR_MSG_RESYNC_REQUEST, &m);
+}
+
+static void ask_more(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const uint64_t rate = rate_of(pd);
+	const uint64_t chunk_bytes = rate >= (32ull << 20) ? BSR_RESYNC_CHUNK_BYTES_MAX : 128u << 10;
+	const uint32_t window = (uint32_t)(IN_FLIGHT_BYTES / BSR_RESYNC_CHUNK_BYTES_MAX);
+	if (pd->rate_refill_ns > e->now_ns) {
+		bsr_timer(e, pd->rate_refill_ns); /* a pause after a pass with failures */
+		return;
+	}
+	refill_tokens(e, pd);
+	while (pd->chunks_active < window && pd->scan_bit != BSR_BITMAP_NO_BIT) {
+		const uint64_t bit = bsr_bitmap_next(vol->bitmap, (uint32_t)pd->slot, pd->scan_bit);
+		if (bit == BSR_BITMAP_NO_BIT) {
+			pd->scan_bit = BSR_BITMAP_NO_BIT;
+			break;
+		}
+		if (pd->rate_tokens < chunk_bytes) {
+			bsr_timer(e, e->now_ns + (chunk_bytes - pd->rate_tokens) * BSR_SECOND_NS / rate + 1000000);
+			return;
+		}
+		/* chunks stay within aligned pieces: large requests, and no piece is asked for twice in a pass */
+		const uint64_t piece = chunk_bytes / BSR_BITMAP_BLOCK_BYTES;
+		const uint64_t limit = piece - bit % piece;
+		const uint64_t run = bsr_bitmap_run(vol->bitmap, (uint32_t)pd->slot, bit, limit);
+		ask(e, p, vol, bit, run);
+		pd->scan_bit = bit + run;
+	}
+}
+
+static void finish_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	struct bsr_superblock *sb = &vol->sb;
+	const struct bsr_gi old_current = sb->current_gi;
+	const struct bsr_gi old_slot = sb->peer[p->node_id].bitmap_gi;
+	sb->current_gi.v = pd->peer_current.v & BSR_GI_MASK;
+	sb->current_gi.v |= e->role == BSR_ROLE_PRIMARY ? BSR_GI_PRIMARY_BIT : 0;
+	sb->peer[p->node_id].bitmap_gi.v = BSR_GI_NONE;
+	sb->peer[p->node_id].bitmap_dagtag = 0;
+	bsr_superblock_push_history(sb, old_slot);
+	bsr_superblock_push_history(sb, old_current);
+	vol->sync_finishing = true;
+	vol->crashed_primary = false;
+	bsr_state_recompute(e, vol); /* the flags of the record */
+	bsr_md_superblock_dirty(e, vol);
+}
+
+static void run_target(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (pd->repl != BSR_REPL_SYNC_TARGET) {
+		return; /* paused */
+	}
+	ask_more(e, p, vol);
+	if (pd->chunks_active != 0 || pd->scan_bit != BSR_BITMAP_NO_BIT) {
+		return;
+	}
+	if (weight(vol, pd) == 0) {
+		pd->sync_step = STEP_TARGET_FLUSH;
+		pd->bm_flush_due_ns = bsr_md_sweep(e, vol);
+		return;
+	}
+	pd->scan_bit = 0; /* blocks that were overtaken, or failed */
+	if (pd->failed_bytes != 0) {
+		bsr_emit_log(e, BSR_LOGN_RESYNC_FAILED_BLOCKS, p, vol, pd->failed_bytes, 0, 0);
+		pd->failed_bytes = 0;
+		pd->rate_tokens = 0;
+		pd->rate_refill_ns = e->now_ns + FAILED_PASS_PAUSE_NS;
+		bsr_timer(e, pd->rate_refill_ns);
+		return;
+	}
+	e->kick = true;
+}
+
+static void target_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	vol->sb.peer[p->node_id].flags &= ~BSR_MDPF_FULL_SYNC; /* the bits are on disk now */
+	if (pd->full_sync) {
+		const struct bsr_gi old = vol->sb.current_gi;
+		vol->sb.current_gi = pd->sync_base;
+		bsr_superblock_push_history(&vol->sb, old);
+	}
+	if (weight(vol, pd) != 0) {
+		bsr_state_set_disk(e, vol, BSR_DISK_INCONSISTENT);
+	}
+	bsr_md_superblock_dirty(e, vol);
+	pd->sync_step = STEP_TARGET_RECORD;
+}
+
+static void start_running(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, bool target)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	pd->sync_step = STEP_RUN;
+	pd->scan_bit = 0;
+	pd->resync_total_bits = weight(vol, pd);
+	pd->rate_refill_ns = e->now_ns;
+	pd->rate_tokens = rate_of(pd) / 4;
+	pd->rate_mark_ns = e->now_ns;
+	pd->rate_mark_bytes = 0;
+	pd->bm_flush_due_ns = e->now_ns + CLEARED_WRITE_NS;
+	const bool paused = pd->paused != 0;
+	if (target) {
+		bsr_state_set_repl(e, p, vol, paused ? BSR_REPL_PAUSED_SYNC_T : BSR_REPL_SYNC_TARGET);
+	} else {
+		bsr_state_set_repl(e, p, vol, paused ? BSR_REPL_PAUSED_SYNC_S : BSR_REPL_SYNC_SOURCE);
+		if (pd->resync_total_bits != 0 && pd->disk > BSR_DISK_INCONSISTENT) {
+			bsr_state_set_peer_disk(e, p, vol, BSR_DISK_INCONSISTENT);
+		}
+	}
+	bsr_emit_log(e, BSR_LOGN_RESYNC_STARTED, p, vol, pd->repl, pd->resync_total_bits * BSR_BITMAP_BLOCK_BYTES, 0);
+	e->kick = true;
+}
+
+void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (pd->sync_step == STEP_NONE || !p->link_up || p->hs_stage != BSR_HS_COMPLETE) {
+		return;
+	}
+	const bool target = bsr_repl_is_target(pd->repl);
+	switch ((enum sync_step)pd->sync_step) {
+	case STEP_NONE:
+	case STEP_TARGET_ANSWER:
+		break;
+	case STEP_SOURCE_PREPARE:
+		if (bsr_md_swept(vol, pd->bm_flush_due_ns) && bsr_md_superblock_clean(vol)) {
+			struct bsr_msg_gi m = {.vnr = vol->vnr, .flags = BSR_GIF_SYNC_BASE, .current = pd->sync_base};
+			BSR_SEND(e, p, BSR_STREAM_CONTROL, gi, BSR_MSG_GI, &m);
+			vol->sb.peer[p->node_id].flags &= ~BSR_MDPF_FULL_SYNC;
+			bsr_md_superblock_dirty(e, vol);
+			start_exchange(e, pd);
+		}
+		break;
+	case STEP_EXCHANGE:
+		if (pd->bm_send_active) {
+			send_bitmap(e, p, vol);
+		}
+		if (!pd->bm_sent || !pd->bm_received) {
+			break;
+		}
+		if (!target) {
+			start_running(e, p, vol, false);
+		} else if (!pd->full_sync || pd->sync_base_received) {
+			pd->sync_step = STEP_TARGET_BITMAP;
+			pd->bm_flush_due_ns = bsr_md_sweep(e, vol);
+		}
+		break;
+	case STEP_TARGET_BITMAP:
+		if (bsr_md_swept(vol, pd->bm_flush_due_ns)) {
+			target_record(e, p, vol);
+		}
+		break;
+	case STEP_TARGET_RECORD:
+		if (bsr_md_superblock_clean(vol)) {
+			start_running(e, p, vol, true); /* RS-1 */
+		}
+		break;
+	case STEP_RUN:
+		if (target) {
+			run_target(e, p, vol);
+		}
+		break;
+	case STEP_TARGET_FLUSH:
+		if (weight(vol, pd) != 0) {
+			pd->sync_step = STEP_RUN; /* a write failed here meanwhile */
+			e->kick = true;
+		} else if (bsr_md_swept(vol, pd->bm_flush_due_ns)) {
+			finish_record(e, p, vol);
+			pd->sync_step = STEP_TARGET_FINISH;
+		}
+		break;
+	case STEP_TARGET_FINISH:
+		if (bsr_md_superblock_clean(vol)) {
+			struct bsr_msg_resync_done m = {.vnr = vol->vnr, .current = vol->sb.current_gi};
+			bsr_receive_flush_acks(e, p);
+			BSR_SEND(e, p, BSR_STREAM_CONTROL, resync_done, BSR_MSG_RESYNC_DONE, &m);
+			pd->sync_step = STEP_TARGET_ANSWER;
+		}
+		break;
+	}
+}
+
+void bsr_resync_turn(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (p->device[vol->index].sync_step == STEP_RUN) {
+			bsr_resync_progress(e, p, vol);
+		}
+	}
+}
+
+/* ------------------------------------------------------------ blocks arrive */
+
+void bsr_resync_write_overtook(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	(void)e;
+	for (uint32_t i = 0; pd->chunks_active && i < BSR_RESYNC_REQUESTS_MAX; i++) {
+		struct bsr_chunk *c = &pd->chunk[i];
+		if (c->state != BSR_CHUNK_ASKED || offset >= c->offset + c->length || offset + length <= c->offset) {
+			continue;
+		}
+		const uint64_t from = offset > c->offset ? offset - c->offset : 0;
+		const uint64_t to = offset + length < c->offset + c->length ? offset + length - c->offset : c->length;
+		for (uint64_t b = from / BSR_BITMAP_BLOCK_BYTES; b < bsr_div_ceil_u64(to, BSR_BITMAP_BLOCK_BYTES); b++) {
+			c->dropped[b / 64] |= 1ull << (b % 64); /* RS-3 */
+		}
+	}
+}
+
+static void run_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
+{
+	(void)buf;
+	struct bsr_peer_request *pr = op->owner;
+	pr->result = result;
+	if (result < 0) {
+		bsr_disk_error(e, op->vol, true, pr->offset, pr->length);
+	} else if (!op->vol->write_through) {
+		op->vol->unflushed = true;
+	}
+	bsr_resync_write_done(e, pr);
+}
+
+void bsr_resync_write_done(struct bsr_engine *e, struct bsr_peer_request *pr)
+{
+	struct bsr_peer *p = pr->peer;
+	struct bsr_volume *vol = e->volume[pr->volume];
+	struct bsr_peer_device *pd = &p->device[pr->volume];
+	struct bsr_chunk *c = &pd->chunk[pr->chunk];
+	const bool live = p->link_up && p->link == pr->link_id && pd->sync_step == STEP_RUN;
+	bsr_interval_remove(e, &pr->range);
+	if (pr->result < 0) {
+		pd->failed_bytes += pr->length;
+	} else if (live) {
+		struct bsr_msg_range m = {.vnr = vol->vnr, .offset = pr->offset, .length = pr->length};
+		bsr_md_clear_bits(e, vol, pd->slot, pr->offset, pr->length); /* RS-2 */
+		BSR_SEND(e, p, BSR_STREAM_CONTROL, range, BSR_MSG_RESYNC_ACK, &m);
+		pd->resynced_bytes += pr->length;
+	}
+	BSR_ASSERT(c->writes > 0);
+	if (--c->writes == 0) {
+		bsr_resync_free_chunk(e, pd, c);
+	}
+	bsr_peer_request_put(e, pr);
+	e->turn_work = true;
+	if (pd->chunks_active == 0 || bsr_receive_idle(p)) {
+		e->kick = true;
+	}
+}
+
+static void run_turn(struct bsr_engine *e, struct bsr_interval *i)
+{
+	struct bsr_peer_request *pr = BSR_CONTAINER(i, struct bsr_peer_request, range);
+	struct bsr_volume *vol = e->volume[pr->volume];
+	if (vol->disk < BSR_DISK_INCONSISTENT) {
+		pr->result = -BSR_E_NO_DISK;
+		bsr_resync_write_done(e, pr);
+		return;
+	}
+	const struct bsr_chunk *c = &pr->peer->device[pr->volume].chunk[pr->chunk];
+	bsr_emit_disk(e, vol,
+		(struct bsr_fx_disk){.op = BSR_OP_WRITE,
+			.offset = pr->offset,
+			.length = pr->length,
+			.buf = c->buf,
+			.buf_offset = pr->buf_offset},
+		pr, run_done);
+}
+
+static bool dropped(const struct bsr_chunk *c, uint32_t block)
+{
+	return (c->dropped[block / 64] >> (block % 64)) & 1;
+}
+
+/* Writes one run of blocks that nobody overtook; returns the block behind it. */
+static uint32_t write_run(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_chunk *c, uint32_t first)
+{
+	const uint32_t blocks = (uint32_t)bsr_div_ceil_u64(c->length, BSR_BITMAP_BLOCK_BYTES);
+	uint32_t end = first;
+	while (end < blocks && !dropped(c, end)) {
+		end++;
+	}
+	struct bsr_peer_request *pr = bsr_peer_request_get(e, p, BSR_PR_RESYNC_WRITE);
+	BSR_ASSERT(pr != NULL);
+	const uint32_t last = end * BSR_BITMAP_BLOCK_BYTES < c->length ? end * BSR_BITMAP_BLOCK_BYTES : c->length;
+	pr->buf_offset = first * BSR_BITMAP_BLOCK_BYTES;
+	pr->offset = c->offset + pr->buf_offset;
+	pr->length = last - pr->buf_offset;
+	pr->volume = (uint16_t)vol->index;
+	pr->chunk = (uint32_t)(c - p->device[vol->index].chunk);
+	pr->range = (struct bsr_interval){
+		.start = pr->offset, .end = pr->offset + pr->length, .volume = pr->volume, .write = true, .go = run_turn};
+	bsr_list_init(&pr->range.link);
+	bsr_list_append(&p->reads, &pr->link);
+	bsr_interval_add(e, &pr->range);
+	return end;
+}
+
+void bsr_resync_data(
+	struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, const struct bsr_ev_message *ev)
+{
+	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
+	struct bsr_peer_device *pd = vol ? &p->device[vol->index] : NULL;
+	const uint32_t index = (uint32_t)(m->id & 0xff);
+	struct bsr_chunk *c = pd && index < BSR_RESYNC_REQUESTS_MAX ? &pd->chunk[index] : NULL;
+	if (!c || c->state != BSR_CHUNK_ASKED || c->generation != m->id >> 8) {
+		bsr_emit_buf_put(e, ev->payload); /* the resync it was for has been stopped */
+		return;
+	}
+	if (m->offset != c->offset || m->length != c->length || (m->error == 0 && ev->payload_bytes != c->length)) {
+		bsr_emit_buf_put(e, ev->payload);
+		bsr_peer_reject(e, p, BSR_MSG_RESYNC_DATA);
+		return;
+	}
+	e->turn_work = true;
+	if (m->error < 0) {
+		bsr_emit_buf_put(e, ev->payload);
+		pd->failed_bytes += c->length;
+		bsr_resync_free_chunk(e, pd, c);
+		return;
+	}
+	c->state = BSR_CHUNK_WRITING;
+	c->buf = ev->payload;
+	pd->received_bytes += c->length;
+	const uint32_t blocks = (uint32_t)bsr_div_ceil_u64(c->length, BSR_BITMAP_BLOCK_BYTES);
+	c->writes = 1; /* held while runs are issued */
+	for (uint32_t block = 0; block < blocks;) {
+		if (dropped(c, block)) {
+			block++;
+			continue;
+		}
+		c->writes++;
+		block = write_run(e, p, vol, c, block);
+	}
+	if (--c->writes == 0) {
+		bsr_resync_free_chunk(e, pd, c);
+	}
+}
+
+/* ------------------------------------------------------------------ source */
+
+void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m)
+{
+	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
+	struct bsr_peer_device *pd = vol ? &p->device[vol->index] : NULL;
+	if (!pd || !(pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S)) {
+		return;
+	}
+	bsr_md_clear_bits(e, vol, pd->slot, m->offset, m->length);
+	pd->resynced_bytes += m->length;
+}
+
+static void ended(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	bsr_emit_log(
+		e, BSR_LOGN_RESYNC_FINISHED, p, vol, pd->repl, pd->resynced_bytes, e->now_ns - pd->resync_start_ns);
+	bsr_resync_stop(e, p, vol);
+	bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
+}
+
+static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
+	struct bsr_msg_resync_done m = {.vnr = vol->vnr, .answer = true, .current = vol->sb.current_gi};
+	if (weight(vol, pd) == 0) { /* I25: otherwise the slot keeps saying what the bits are relative to */
+		const struct bsr_gi old = sp->bitmap_gi;
+		sp->bitmap_gi.v = BSR_GI_NONE;
+		sp->bitmap_dagtag = 0;
+		sp->flags &= ~BSR_MDPF_FULL_SYNC;
+		bsr_superblock_push_history(&vol->sb, old);
+		bsr_md_superblock_dirty(e, vol);
+	}
+	BSR_SEND(e, p, BSR_STREAM_CONTROL, resync_done, BSR_MSG_RESYNC_DONE, &m);
+	bsr_state_set_peer_disk(e, p, vol, vol->disk == BSR_DISK_UP_TO_DATE ? BSR_DISK_UP_TO_DATE : vol->disk);
+	ended(e, p, vol);
+}
+
+void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_resync_done *m)
+{
+	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
+	if (!vol || !vol->md_usable || !p->device[vol->index].exists) {
+		return;
+	}
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (!m->answer) {
+		if (pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S) {
+			done_at_source(e, p, vol);
+		}
+		return;
+	}
+	if (pd->sync_step != STEP_TARGET_ANSWER) {
+		return;
+	}
+	if (!bsr_gi_equal(m->current, vol->sb.current_gi)) {
+		const struct bsr_gi old = vol->sb.current_gi; /* the Primary moved on while I finished */
+		vol->sb.current_gi.v = m->current.v & BSR_GI_MASK;
+		bsr_superblock_push_history(&vol->sb, old);
+		bsr_md_superblock_dirty(e, vol);
+	}
+	ended(e, p, vol);
+}
+
+/* ------------------------------------------------------------ pause, timers */
+
+void bsr_resync_paused_changed(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool paused = pd->paused != 0;
+	if (pd->repl == BSR_REPL_SYNC_SOURCE && paused) {
+		bsr_state_set_repl(e, p, vol, BSR_REPL_PAUSED_SYNC_S);
+	} else if (pd->repl == BSR_REPL_PAUSED_SYNC_S && !paused) {
+		bsr_state_set_repl(e, p, vol, BSR_REPL_SYNC_SOURCE);
+	} else if (pd->repl == BSR_REPL_SYNC_TARGET && paused && pd->sync_step == STEP_RUN) {
+		bsr_state_set_repl(e, p, vol, BSR_REPL_PAUSED_SYNC_T);
+	} else if (pd->repl == BSR_REPL_PAUSED_SYNC_T && !paused) {
+		pd->rate_refill_ns = e->now_ns;
+		bsr_state_set_repl(e, p, vol, BSR_REPL_SYNC_TARGET);
+	}
+}
+
+void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (pd->sync_step != STEP_RUN) {
+		return;
+	}
+	if (e->now_ns - pd->rate_mark_ns >= BSR_SECOND_NS) {
+		const uint64_t ms = (e->now_ns - pd->rate_mark_ns) / 1000000;
+		pd->rate_bytes_s = (pd->resynced_bytes - pd->rate_mark_bytes) * 1000 / ms;
+		pd->rate_mark_ns = e->now_ns;
+		pd->rate_mark_bytes = pd->resynced_bytes;
+	}
+	bsr_timer(e, pd->rate_mark_ns + BSR_SECOND_NS);
+	if (bsr_repl_is_target(pd->repl)) {
+		if (e->now_ns >= pd->bm_flush_due_ns) {
+			bsr_md_sweep(e, vol); /* an interrupted resync continues near where it was */
+			pd->bm_flush_due_ns = e->now_ns + CLEARED_WRITE_NS;
+		}
+		if (pd->rate_refill_ns <= e->now_ns) {
+			run_target(e, p, vol);
+		} else {
+			bsr_timer(e, pd->rate_refill_ns);
+		}
+	}
+}

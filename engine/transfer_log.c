@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * transfer_log.c - writes remembered until no peer can lose them any more
+ *
+ * Owns:       the ring of written ranges, checkpoints under way, and the pins those ranges hold in activity logs.
+ * Invariants:
+ *   TL-1  A write leaves the log only when it is complete here and every peer that got it as data has confirmed a
+ *         checkpoint behind it: from then on a crash of the peer cannot lose it.
+ *   TL-2  When a peer is lost, every write it might have lost is marked in its bitmap slot before anything is
+ *         acknowledged without it.
+ *   TL-3  The extents of a logged write stay pinned in the activity log: a crash of both nodes finds them.
+ */
+#include "core.h"
+
+#define CHECKPOINT_INTERVAL_NS BSR_SECOND_NS
+
+static struct bsr_log_entry *entry_at(struct bsr_engine *e, uint64_t index)
+{
+	return &e->log[index % BSR_TRANSFER_LOG_MAX];
+}
+
+static uint32_t extent_count(const struct bsr_log_entry *en, uint32_t *first)
+{
+	*first = (uint32_t)(en->offset >> BSR_AL_EXTENT_SHIFT);
+	return (uint32_t)((en->offset + en->length - 1) >> BSR_AL_EXTENT_SHIFT) - *first + 1;
+}
+
+bool bsr_log_full(const struct bsr_engine *e)
+{
+	/* requests that were admitted already and are not in the log yet find room */
+	return e->log_tail - e->log_head >= BSR_TRANSFER_LOG_MAX - BSR_REQUESTS_MAX;
+}
+
+uint64_t bsr_log_append(struct bsr_engine *e, struct bsr_request *rq)
+{
+	BSR_ASSERT(e->log_tail - e->log_head < BSR_TRANSFER_LOG_MAX);
+	const uint64_t index = e->log_tail++;
+	*entry_at(e, index) = (struct bsr_log_entry){.offset = rq->offset,
+		.length = rq->length,
+		.request = bsr_request_index(e, rq),
+		.volume = rq->volume,
+		.pinned = rq->al_pinned};
+	rq->al_pinned = false;
+	return index;
+}
+
+void bsr_log_advance(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	uint64_t limit = e->log_tail;
+	BSR_FOR_EACH_PEER (e, p) {
+		limit = p->log_from < limit ? p->log_from : limit;
+	}
+	while (e->log_head < limit) {
+		struct bsr_log_entry *en = entry_at(e, e->log_head);
+		struct bsr_volume *vol = e->volume[en->volume];
+		if (!en->complete) {
+			return;
+		}
+		if (en->pinned && vol && vol->al) {
+			uint32_t first;
+			const uint32_t count = extent_count(en, &first);
+			bsr_al_unpin(vol->al, first, count);
+			if (!bsr_list_empty(&vol->al_waiting)) {
+				e->kick = true;
+			}
+		}
+		e->log_head++;
+	}
+}
+
+void bsr_log_complete(struct bsr_engine *e, uint64_t index)
+{
+	BSR_ASSERT(index >= e->log_head && index < e->log_tail);
+	struct bsr_log_entry *en = entry_at(e, index);
+	BSR_ASSERT(!en->complete);
+	en->complete = true;
+	en->request = BSR_NONE;
+	if (index == e->log_head) {
+		bsr_log_advance(e);
+	}
+}
+
+static void mark_range(struct bsr_engine *e, struct bsr_peer *p, uint64_t from, uint64_t to)
+{
+	for (uint64_t i = from > e->log_head ? from : e->log_head; i < to; i++) {
+		const struct bsr_log_entry *en = entry_at(e, i);
+		struct bsr_volume *vol = e->volume[en->volume];
+		if (vol) {
+			bsr_md_set_bits(e, vol, p->device[en->volume].slot, en->offset, en->length);
+		}
+	}
+}
+
+void bsr_log_mark_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	for (uint64_t i = p->log_from > e->log_head ? p->log_from : e->log_head; i < e->log_tail; i++) {
+		const struct bsr_log_entry *en = entry_at(e, i);
+		if (en->volume == vol->index) {
+			bsr_md_set_bits(e, vol, p->device[vol->index].slot, en->offset, en->length);
+		}
+	}
+}
+
+/* TL-2 */
+void bsr_log_peer_lost(struct bsr_engine *e, struct bsr_peer *p)
+{
+	if (p->log_from == BSR_NEVER) {
+		return;
+	}
+	mark_range(e, p, p->log_from, e->log_tail);
+	p->log_from = BSR_NEVER;
+	p->checkpoint_count = 0;
+	p->checkpoint_wanted = false;
+	bsr_log_advance(e);
+}
+
+bool bsr_log_peer_clean(const struct bsr_engine *e, const struct bsr_peer *p)
+{
+	return p->log_from == BSR_NEVER || p->log_from >= e->log_tail;
+}
+
+bool bsr_log_checkpoint(struct bsr_engine *e, struct bsr_peer *p, bool barrier)
+{
+	if (bsr_log_peer_clean(e, p) || (p->checkpoint_log_index == e->log_tail && p->checkpoint_count > 0)) {
+		return true;
+	}
+	if (p->checkpoint_count == BSR_CHECKPOINTS_MAX) {
+		p->checkpoint_wanted = true;
+		return false;
+	}
+	struct bsr_checkpoint *c = &p->checkpoint[(p->checkpoint_first + p->checkpoint_count++) % BSR_CHECKPOINTS_MAX];
+	*c = (struct bsr_checkpoint){.number = p->next_checkpoint++, .log_index = e->log_tail};
+	p->checkpoint_log_index = e->log_tail;
+	p->checkpoint_wanted = false;
+	struct bsr_msg_checkpoint m = {.number = c->number, .barrier = barrier};
+	BSR_SEND(e, p, BSR_STREAM_DATA, checkpoint, BSR_MSG_CHECKPOINT, &m);
+	return true;
+}
+
+void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_checkpoint *m)
+{
+	if (p->checkpoint_count == 0 || p->checkpoint[p->checkpoint_first].number != m->number) {
+		bsr_peer_reject(e, p, BSR_MSG_CHECKPOINT_ACK);
+		return;
+	}
+	const uint64_t covered = p->checkpoint[p->checkpoint_first].log_index;
+	p->checkpoint_first = (p->checkpoint_first + 1) % BSR_CHECKPOINTS_MAX;
+	p->checkpoint_count--;
+	if (m->error < 0) {
+		mark_range(e, p, p->log_from, covered); /* the peer cannot promise to keep them */
+	}
+	p->log_from = covered;
+	bsr_log_advance(e);
+	if (p->checkpoint_wanted) {
+		bsr_log_checkpoint(e, p, false);
+	}
+	bsr_request_checkpoint_acked(e, p);
+	e->kick = true;
+}
+
+/* A quiet Primary's last writes are confirmed soon, too. */
+void bsr_log_timer(struct bsr_engine *e, struct bsr_peer *p)
+{
+	if (p->hs_stage != BSR_HS_COMPLETE || bsr_log_peer_clean(e, p) || p->checkpoint_log_index == e->log_tail) {
+		p->checkpoint_due_ns = BSR_NEVER;
+		return;
+	}
+	if (p->checkpoint_due_ns == BSR_NEVER) {
+		p->checkpoint_due_ns = e->now_ns + CHECKPOINT_INTERVAL_NS;
+	} else if (p->checkpoint_due_ns <= e->now_ns) {
+		bsr_log_checkpoint(e, p, false);
+		p->checkpoint_due_ns = e->now_ns + CHECKPOINT_INTERVAL_NS;
+	}
+	bsr_timer(e, p->checkpoint_due_ns);
+}
