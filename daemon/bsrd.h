@@ -26,7 +26,7 @@
 #include "../host/pool.h"
 
 #define BSRD_PATH_MAX 4096u
-#define BSRD_PATHS_MAX 8u	/* address pairs of one peer */
+#define BSRD_PATHS_MAX BSR_LINK_PATHS_MAX /* address pairs of one peer */
 #define BSRD_ADDRESS_TEXT 80u	/* "ipv6:[...]:port" */
 #define BSRD_FLOWS_MAX 64u	/* administrator's requests waiting or running */
 #define BSRD_COMMANDS_MAX 64u	/* engine commands running */

@@ -61,11 +61,13 @@ extern const struct bsr_links_ops bsrd_links_ops;
 int bsrd_flows_create(struct bsrd_flows **flows, struct bsrd *d);
 /** bsrd_flows_turn - end of a turn: start what waits */
 void bsrd_flows_turn(struct bsrd_flows *flows);
-/** bsrd_flows_rebuild - a later generation: everything as the running configuration says, then READY */
-void bsrd_flows_rebuild(struct bsrd *d);
+/** bsrd_flows_rebuild - everything as the running configuration says (or new-resource when @node_id is one), then READY */
+void bsrd_flows_rebuild(struct bsrd *d, uint32_t node_id);
 /** bsrd_flows_handed - what the keeper gave this generation at its start */
 void bsrd_flows_handed_disk(struct bsrd *d, const struct bsrd_message *m, struct bsrd_fds *fds);
 void bsrd_flows_handed_channel(struct bsrd *d, const struct bsrd_message *m, struct bsrd_fds *fds);
+/** bsrd_flows_listener - a listening socket from the keeper, at the start or as an answer: LISTENER's text is the address */
+int bsrd_flows_listener(struct bsrd *d, const struct bsrd_message *m, struct bsrd_fds *fds);
 /** bsrd_flows_channel - CHANNEL from the keeper while running */
 void bsrd_flows_channel(struct bsrd *d, const struct bsrd_message *m, struct bsrd_fds *fds);
 void bsrd_flows_stop(struct bsrd *d);

@@ -18,14 +18,14 @@
 #define KEEPER_LISTENERS_MAX 64u
 #define KEEPER_HANDLERS_MAX 32u
 #define KEEPER_WAITING_MAX 8u /* requests waiting behind the job of a volume */
-#define KEEPER_LOCK_BYTE_COMMAND 0 /* of <lock dir>/bsr-147-<minor>: held by a tool while it works */
-#define KEEPER_LOCK_BYTE_ATTACHED 1 /* ... held by the keeper while the disk is attached */
+#define KEEPER_LOCK_BYTE_ATTACHED 1 /* of <lock dir>/bsr-147-<minor>; tools that change metadata lock the whole file */
 
 struct keeper_disk {
 	bool open;
 	bool write_through;
 	int data_fd;
 	int md_fd; /* equals data_fd for metadata on the same device */
+	bool md_shared; /* an indexed slot: others use the rest of the device */
 	int lock_fd;
 	uint64_t data_bytes;
 	uint64_t md_bytes;

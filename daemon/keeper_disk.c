@@ -25,6 +25,11 @@
 
 #include "keeper.h"
 
+#define LOCK_TRIES 20
+#define LOCK_PAUSE_US 50000 /* 20 times: one second, as all tools wait */
+#define LET_GO_TRIES 500
+#define LET_GO_PAUSE_US 4000 /* 500 times: two seconds */
+
 struct opened {
 	int fd;
 	bool is_block;
@@ -177,12 +182,16 @@ static int lock_attached(struct keeper_job *job)
 		refuse(job, 0, "lock file", path, strerror(errno));
 		return -1;
 	}
-	if (fcntl(fd, F_OFD_SETLK, &byte) != 0) {
-		refuse(job, 0, "lock file", path, "a tool is working on the metadata of this minor; try again");
-		close(fd);
-		return -1;
+	/* a lock of the process, not of the descriptor: only such a one tells a tool the keeper's pid */
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (fcntl(fd, F_SETLK, &byte) == 0) {
+			return fd;
+		}
+		usleep(LOCK_PAUSE_US);
 	}
-	return fd;
+	refuse(job, 0, "lock file", path, "a tool is working on the metadata of this minor; try again");
+	close(fd);
+	return -1;
 }
 
 static int open_both(struct keeper_job *job, struct opened *data, struct opened *md)
@@ -229,6 +238,7 @@ void keeper_disk_open(struct keeper_job *job)
 		.write_through = is_write_through(&data) && (md.fd == data.fd || is_write_through(&md)),
 		.data_fd = data.fd,
 		.md_fd = md.fd,
+		.md_shared = job->message.arg[0] == BSR_MD_INDEXED,
 		.lock_fd = lock_fd,
 		.data_bytes = data.bytes,
 		.md_bytes = md.bytes};
@@ -237,15 +247,51 @@ void keeper_disk_open(struct keeper_job *job)
 		(unsigned long long)data.bytes, disk->write_through ? "yes" : "no");
 }
 
+/* True when the claim of the closed descriptor is gone, tried by taking it for a moment. */
+static bool claim_is_free(const char *by_fd, const struct stat *st, bool shared)
+{
+	bool block = S_ISBLK(st->st_mode);
+	int fd = open(by_fd, O_RDONLY | O_CLOEXEC | (block && !shared ? O_EXCL : 0));
+	if (fd < 0) {
+		return errno != EBUSY;
+	}
+	bool is_free = block || flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0;
+	close(fd);
+	return is_free;
+}
+
+/*
+ * The ring of the engine process lets go of a descriptor some milliseconds after it was told to, and until then the
+ * claim stands: without this wait, whoever is told "detached" could be refused the disk.
+ */
+static void close_claimed(int fd, bool shared)
+{
+	char by_fd[64];
+	struct stat st;
+	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
+	int path_fd = open(by_fd, O_PATH | O_CLOEXEC);
+	close(fd);
+	if (path_fd < 0) {
+		return;
+	}
+	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", path_fd);
+	if (fstat(path_fd, &st) == 0) {
+		for (int i = 0; i < LET_GO_TRIES && !claim_is_free(by_fd, &st, shared); i++) {
+			usleep(LET_GO_PAUSE_US);
+		}
+	}
+	close(path_fd);
+}
+
 void keeper_disk_close(struct keeper_disk *disk)
 {
 	if (!disk->open) {
 		return;
 	}
 	if (disk->md_fd != disk->data_fd) {
-		close(disk->md_fd);
+		close_claimed(disk->md_fd, disk->md_shared);
 	}
-	close(disk->data_fd);
+	close_claimed(disk->data_fd, false);
 	close(disk->lock_fd); /* last: who gets the lock may open the disk */
 	*disk = (struct keeper_disk){.data_fd = -1, .md_fd = -1, .lock_fd = -1};
 }

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * logging_test.c - lines that scripts can read, and not too many of them
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "logging.h"
+
+static void a_line_has_number_level_name_and_pairs(void **state)
+{
+	char line[512];
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	bsr_logging_init("r0");
+	bsr_logging_text(line, sizeof(line), BSR_LOGN_ENGINE_DIED, 0, "pid=12 signal=KILL");
+	assert_string_equal(line,
+		"6003 error engine-died resource=r0 pid=12 signal=KILL msg=\"engine process died; it is restarted\"\n");
+	bsr_logging_text(line, sizeof(line), BSR_LOGN_ENGINE_DIED, 14, "");
+	assert_non_null(strstr(line, " suppressed=14 "));
+}
+
+static void under_systemd_a_line_carries_its_priority(void **state)
+{
+	char line[512];
+	(void)state;
+	setenv("JOURNAL_STREAM", "8:1", 1);
+	bsr_logging_init("r0");
+	bsr_logging_text(line, sizeof(line), BSR_LOGN_ENGINE_DIED, 0, "");
+	assert_memory_equal(line, "<3>6003 error", 13);
+	unsetenv("JOURNAL_STREAM");
+	bsr_logging_init("r0");
+}
+
+static void text_from_outside_cannot_make_a_line_of_its_own(void **state)
+{
+	char line[512];
+	(void)state;
+	size_t bytes = bsr_logging_text(line, sizeof(line), BSR_LOGN_ENGINE_DIED, 0, "a\n6011 error x\x1b[31m");
+	for (size_t i = 0; i + 1 < bytes; i++) {
+		assert_true((unsigned char)line[i] >= 0x20);
+	}
+	assert_int_equal(line[bytes - 1], '\n');
+}
+
+static void a_long_text_is_cut(void **state)
+{
+	char line[256], pairs[1000];
+	(void)state;
+	memset(pairs, 'x', sizeof(pairs) - 1);
+	pairs[sizeof(pairs) - 1] = '\0';
+	size_t bytes = bsr_logging_text(line, sizeof(line), BSR_LOGN_ENGINE_DIED, 0, pairs);
+	assert_true(bytes < sizeof(line));
+	assert_int_equal(line[bytes - 1], '\n');
+}
+
+static void a_flood_is_cut_and_counted(void **state)
+{
+	uint64_t now = 1000000000000ull, suppressed;
+	int printed = 0;
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		printed += bsr_logging_admit(BSR_LOGN_LISTEN_REFUSED, now, &suppressed);
+	}
+	assert_in_range(printed, 1, 50);
+	assert_true(bsr_logging_admit(BSR_LOGN_LISTEN_REFUSED, now + 2000000000ull, &suppressed));
+	assert_int_equal(suppressed, 1000 - printed);
+	assert_true(bsr_logging_admit(BSR_LOGN_LISTEN_REFUSED, now + 3000000000ull, &suppressed));
+	assert_int_equal(suppressed, 0);
+	/* other numbers are not affected */
+	assert_true(bsr_logging_admit(BSR_LOGN_STOPPED, now, &suppressed));
+}
+
+static void an_effect_shows_states_as_words(void **state)
+{
+	char line[512] = "";
+	int fds[2];
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	int saved = dup(STDERR_FILENO);
+	dup2(fds[1], STDERR_FILENO);
+	struct bsr_fx_log log = {.number = BSR_LOGN_DISK_CHANGED,
+		.peer = UINT32_MAX,
+		.volume = 3,
+		.arg = {BSR_DISK_ATTACHING, BSR_DISK_UP_TO_DATE}};
+	bsr_log_effect(&log, 5);
+	dup2(saved, STDERR_FILENO);
+	assert_true(read(fds[0], line, sizeof(line) - 1) > 0);
+	assert_non_null(strstr(line, "3001 notice disk-changed resource=r0 volume=5 from=Attaching to=UpToDate"));
+	close(fds[0]);
+	close(fds[1]);
+	close(saved);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_has_number_level_name_and_pairs),
+		cmocka_unit_test(under_systemd_a_line_carries_its_priority),
+		cmocka_unit_test(text_from_outside_cannot_make_a_line_of_its_own),
+		cmocka_unit_test(a_long_text_is_cut),
+		cmocka_unit_test(a_flood_is_cut_and_counted),
+		cmocka_unit_test(an_effect_shows_states_as_words),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,667 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * perform.c - events into the engine, effects out of it: the only place of the engine process where anything happens
+ *
+ * Owns: the effects of the current step, disk operations under way, engine commands under way, descriptors of disks.
+ * Invariants:
+ *   PF-1  A step never runs inside of another one: what an effect causes at once is noted and done after it.
+ *   PF-2  A buffer has a reference of ours as long as a disk operation uses it.
+ *   PF-3  Descriptors of a disk are closed only when nothing is in flight on them.
+ *   PF-4  No allocation and no system call per operation: operations come from a table, submission is per turn.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bsr/assert.h>
+
+#include "engine_process.h"
+
+#define NONE UINT32_MAX
+#define LET_GO_NS 300000000ull /* turns go on for so long after a file was removed, see bsr_loop_remove_file() */
+#define LET_GO_STEP_NS 3000000ull
+
+enum op_stage {
+	OP_MAIN,     /* the operation itself */
+	OP_PREFLUSH, /* metadata: flushes that come before the write */
+	OP_AFTER,    /* the flush that makes a finished discard or write-zeroes stable */
+};
+
+struct disk_op {
+	struct bsr_io io;
+	struct bsr_io io_second; /* preflush of two devices */
+	struct bsrd *d;
+	uint32_t next; /* free list, or queue for a buffer */
+	uint32_t op_id;
+	bsr_buf_t buf;
+	uint16_t volume;
+	uint8_t op; /* enum bsr_op */
+	uint8_t stage;
+	uint8_t flags;	 /* BSR_REQ_FUA, or BSR_MD_* */
+	bool is_md;
+	bool own_buf;	 /* allocated here: goes to the engine with the result */
+	uint8_t waiting; /* flushes under way before the write */
+	uint32_t length;
+	uint64_t offset;
+	void *md_mem;
+	int32_t error; /* of the flushes before */
+};
+
+struct disk_use {
+	bool used;
+	bool releasing;
+	int data_fd, md_fd;
+	int data_slot, md_slot;
+	uint32_t in_flight;
+	void (*released)(void *ctx);
+	void *released_ctx;
+};
+
+struct command_slot {
+	bool used;
+	bool done;
+	bsrd_command_fn fn;
+	void *ctx;
+	struct bsr_fx_command_done result;
+};
+
+struct bsrd_perform {
+	struct bsrd *d;
+	struct bsr_fx *fx;
+	bool in_step;
+	bool draining;
+	bool starved; /* front ends were told 0 credits */
+	bool paused;  /* a stream was told not to be read */
+	bool retry;   /* buffers are free again */
+	uint32_t free_op;
+	uint32_t wait_first, wait_last; /* reads that wait for a buffer */
+	uint32_t commands_done;
+	uint64_t sends;
+	uint64_t let_go_until_ns;
+	struct disk_use disk[BSR_VOLUMES_MAX];
+	struct command_slot command[BSRD_COMMANDS_MAX];
+	struct disk_op op[BSR_DISK_OPS_MAX];
+};
+
+/* ------------------------------------------------------------- operations */
+
+static struct disk_op *op_get(struct bsrd_perform *p)
+{
+	BSR_ASSERT(p->free_op != NONE); /* the engine keeps to BSR_DISK_OPS_MAX */
+	struct disk_op *op = &p->op[p->free_op];
+	p->free_op = op->next;
+	op->next = NONE;
+	return op;
+}
+
+static void op_put(struct bsrd_perform *p, struct disk_op *op)
+{
+	op->next = p->free_op;
+	p->free_op = (uint32_t)(op - p->op);
+}
+
+/* Adapters turn errno into BSR_E_* once: here. */
+static int32_t map_result(int64_t result)
+{
+	if (result >= 0) {
+		return 0;
+	}
+	switch (result) {
+	case -ENOSPC:
+		return -BSR_E_NO_SPACE;
+	case -EOPNOTSUPP:
+		return -BSR_E_UNSUPPORTED;
+	default:
+		return -BSR_E_IO;
+	}
+}
+
+static void release_if_idle(struct bsrd *d, struct disk_use *use)
+{
+	if (!use->releasing || use->in_flight > 0) {
+		return;
+	}
+	bsr_loop_remove_file(d->loop, use->data_slot);
+	close(use->data_fd);
+	if (use->md_fd != use->data_fd) {
+		bsr_loop_remove_file(d->loop, use->md_slot);
+		close(use->md_fd);
+	}
+	void (*fn)(void *ctx) = use->released;
+	void *ctx = use->released_ctx;
+	memset(use, 0, sizeof(*use));
+	d->perform->let_go_until_ns = bsrd_now_ns(d) + LET_GO_NS;
+	if (fn != NULL) {
+		fn(ctx);
+	}
+}
+
+static void op_finish(struct disk_op *op, int32_t error)
+{
+	struct bsrd *d = op->d;
+	struct bsrd_perform *p = d->perform;
+	struct disk_use *use = &p->disk[op->volume];
+	struct bsr_event event = {.type = BSR_EV_DISK_DONE,
+		.u.disk_done = {.op_id = op->op_id, .result = error, .buf = BSR_BUF_NONE}};
+	if (op->buf != BSR_BUF_NONE && op->own_buf && error == 0) {
+		event.u.disk_done.buf = op->buf;
+	} else if (op->buf != BSR_BUF_NONE) {
+		bsr_pool_put(d->pool, op->buf);
+	}
+	op_put(p, op);
+	BSR_ASSERT(use->in_flight > 0);
+	use->in_flight--;
+	bsrd_step(d, &event);
+	release_if_idle(d, use);
+}
+
+static void main_done(struct bsr_io *io, int64_t result)
+{
+	struct disk_op *op = (struct disk_op *)io;
+	bool zeroing = !op->is_md && (op->op == BSR_OP_DISCARD || op->op == BSR_OP_ZEROES);
+	if (result >= 0 && zeroing && op->stage == OP_MAIN && (op->flags & BSR_REQ_FUA) != 0) {
+		op->stage = OP_AFTER;
+		bsr_loop_flush(op->d->loop, io, op->d->perform->disk[op->volume].data_slot);
+		return;
+	}
+	op_finish(op, map_result(result));
+}
+
+static void read_into(struct disk_op *op, uint32_t buf_offset)
+{
+	struct bsrd *d = op->d;
+	uint8_t *mem = bsr_pool_mem(d->pool, op->buf) + buf_offset;
+	bsr_loop_read(d->loop, &op->io, d->perform->disk[op->volume].data_slot, mem, op->length, op->offset);
+}
+
+static void on_pool_free(void *ctx)
+{
+	struct bsrd *d = ctx;
+	d->perform->retry = true;
+	bsr_loop_again(d->loop);
+}
+
+static bool take_buffer(struct disk_op *op)
+{
+	op->buf = bsr_pool_get(op->d->pool, op->length);
+	if (op->buf == BSR_BUF_NONE) {
+		bsr_pool_on_free(op->d->pool, on_pool_free, op->d);
+		return false;
+	}
+	return true;
+}
+
+static void start_read(struct bsrd_perform *p, struct disk_op *op, const struct bsr_fx_disk *fx)
+{
+	if (fx->buf != BSR_BUF_NONE) {
+		bsr_pool_ref(op->d->pool, fx->buf);
+		read_into(op, fx->buf_offset);
+		return;
+	}
+	op->own_buf = true;
+	if (p->wait_first == NONE && take_buffer(op)) {
+		read_into(op, 0);
+		return;
+	}
+	if (p->wait_first == NONE) {
+		p->wait_first = (uint32_t)(op - p->op);
+	} else {
+		p->op[p->wait_last].next = (uint32_t)(op - p->op);
+	}
+	p->wait_last = (uint32_t)(op - p->op);
+}
+
+static void retry_waiting(struct bsrd_perform *p)
+{
+	p->retry = false;
+	while (p->wait_first != NONE) {
+		struct disk_op *op = &p->op[p->wait_first];
+		if (!take_buffer(op)) {
+			return;
+		}
+		p->wait_first = op->next;
+		op->next = NONE;
+		read_into(op, 0);
+	}
+}
+
+static struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t op_id)
+{
+	BSR_ASSERT(volume < BSR_VOLUMES_MAX);
+	struct disk_use *use = &d->perform->disk[volume];
+	BSR_ASSERT(use->used && !use->releasing); /* operations stop before BSR_FX_DISK_GONE */
+	use->in_flight++;
+	struct disk_op *op = op_get(d->perform);
+	op->op_id = op_id;
+	op->volume = (uint16_t)volume;
+	op->own_buf = false;
+	op->stage = OP_MAIN;
+	return op;
+}
+
+static void perform_disk(struct bsrd *d, const struct bsr_fx_disk *fx)
+{
+	struct disk_op *op = op_start(d, fx->volume, fx->op_id);
+	int slot = d->perform->disk[fx->volume].data_slot;
+	op->is_md = false;
+	op->op = fx->op;
+	op->flags = fx->flags;
+	op->buf = fx->buf;
+	op->offset = fx->offset;
+	op->length = fx->length;
+	switch ((enum bsr_op)fx->op) {
+	case BSR_OP_READ:
+		start_read(d->perform, op, fx);
+		break;
+	case BSR_OP_WRITE:
+		bsr_pool_ref(d->pool, fx->buf);
+		bsr_loop_write(d->loop, &op->io, slot, bsr_pool_mem(d->pool, fx->buf) + fx->buf_offset, fx->length,
+			fx->offset, (fx->flags & BSR_REQ_FUA) != 0 ? BSR_IO_DSYNC : 0);
+		break;
+	case BSR_OP_FLUSH:
+		bsr_loop_flush(d->loop, &op->io, slot);
+		break;
+	case BSR_OP_DISCARD:
+		bsr_loop_zero(d->loop, &op->io, slot, fx->offset, fx->length, true);
+		break;
+	case BSR_OP_ZEROES:
+		bsr_loop_zero(d->loop, &op->io, slot, fx->offset, fx->length, false);
+		break;
+	}
+}
+
+static void md_write(struct disk_op *op)
+{
+	bsr_loop_write(op->d->loop, &op->io, op->d->perform->disk[op->volume].md_slot, op->md_mem, op->length,
+		op->offset, (op->flags & BSR_MD_FUA) != 0 ? BSR_IO_DSYNC : 0);
+}
+
+static void preflushed(struct disk_op *op, int64_t result)
+{
+	if (result < 0) {
+		op->error = map_result(result);
+	}
+	if (--op->waiting > 0) {
+		return;
+	}
+	op->io.done = main_done;
+	if (op->error != 0) {
+		op_finish(op, op->error);
+		return;
+	}
+	op->stage = OP_MAIN;
+	md_write(op);
+}
+
+static void first_flushed(struct bsr_io *io, int64_t result)
+{
+	preflushed((struct disk_op *)io, result);
+}
+
+static void second_flushed(struct bsr_io *io, int64_t result)
+{
+	preflushed((struct disk_op *)((char *)io - offsetof(struct disk_op, io_second)), result);
+}
+
+static void perform_md(struct bsrd *d, const struct bsr_fx_md *fx)
+{
+	struct disk_op *op = op_start(d, fx->volume, fx->op_id);
+	const struct disk_use *use = &d->perform->disk[fx->volume];
+	op->is_md = true;
+	op->op = fx->write ? BSR_OP_WRITE : BSR_OP_READ;
+	op->flags = fx->flags;
+	op->buf = BSR_BUF_NONE;
+	op->offset = fx->offset;
+	op->length = fx->length;
+	op->md_mem = fx->mem;
+	op->error = 0;
+	if (!fx->write) {
+		bsr_loop_read(d->loop, &op->io, use->md_slot, fx->mem, fx->length, fx->offset);
+		return;
+	}
+	if ((fx->flags & BSR_MD_PREFLUSH) == 0) {
+		md_write(op);
+		return;
+	}
+	op->stage = OP_PREFLUSH;
+	op->waiting = use->md_slot != use->data_slot ? 2 : 1;
+	op->io.done = first_flushed;
+	bsr_loop_flush(d->loop, &op->io, use->data_slot);
+	if (use->md_slot != use->data_slot) {
+		op->io_second.done = second_flushed;
+		bsr_loop_flush(d->loop, &op->io_second, use->md_slot);
+	}
+}
+
+/* ------------------------------------------------------------ disks in use */
+
+int bsrd_disk_use(struct bsrd *d, uint32_t volume, int data_fd, int md_fd)
+{
+	struct disk_use *use = &d->perform->disk[volume];
+	BSR_ASSERT(!use->used);
+	int data_slot = bsr_loop_add_file(d->loop, data_fd);
+	if (data_slot < 0) {
+		return data_slot;
+	}
+	int md_slot = md_fd == data_fd ? data_slot : bsr_loop_add_file(d->loop, md_fd);
+	if (md_slot < 0) {
+		bsr_loop_remove_file(d->loop, data_slot);
+		return md_slot;
+	}
+	*use = (struct disk_use){.used = true,
+		.data_fd = data_fd,
+		.md_fd = md_fd,
+		.data_slot = data_slot,
+		.md_slot = md_slot};
+	return 0;
+}
+
+bool bsrd_disk_in_use(const struct bsrd *d, uint32_t volume)
+{
+	return d->perform->disk[volume].used;
+}
+
+void bsrd_disk_release(struct bsrd *d, uint32_t volume, void (*fn)(void *ctx), void *ctx)
+{
+	struct disk_use *use = &d->perform->disk[volume];
+	if (!use->used) {
+		if (fn != NULL) {
+			fn(ctx);
+		}
+		return;
+	}
+	BSR_ASSERT(!use->releasing);
+	use->releasing = true;
+	use->released = fn;
+	use->released_ctx = ctx;
+	release_if_idle(d, use);
+}
+
+/* ---------------------------------------------------------------- effects */
+
+static void perform_log(struct bsrd *d, const struct bsr_fx_log *log)
+{
+	uint32_t vnr = log->volume < BSR_VOLUMES_MAX ? d->running.volume[log->volume].vnr : NONE;
+	bsr_log_effect(log, vnr);
+	control_on_log(d->control, log);
+}
+
+static void perform_command_done(struct bsrd_perform *p, const struct bsr_fx_command_done *done)
+{
+	BSR_ASSERT(done->cmd_id < BSRD_COMMANDS_MAX);
+	struct command_slot *slot = &p->command[done->cmd_id];
+	BSR_ASSERT(slot->used && !slot->done);
+	slot->done = true;
+	slot->result = *done;
+	p->commands_done++;
+}
+
+static void perform_effect(struct bsrd *d, const struct bsr_effect *e)
+{
+	switch (e->type) {
+	case BSR_FX_DISK:
+		perform_disk(d, &e->u.disk);
+		break;
+	case BSR_FX_MD:
+		perform_md(d, &e->u.md);
+		break;
+	case BSR_FX_SEND:
+		d->perform->sends++;
+		bsr_links_send(d->links, &e->u.send, d->perform->fx->arena + e->u.send.head_offset);
+		break;
+	case BSR_FX_COMPLETE:
+		bsr_devices_complete(d->devices, e->u.complete.tag, e->u.complete.result);
+		break;
+	case BSR_FX_BUF_PUT:
+		bsr_pool_put(d->pool, e->u.buf_put);
+		break;
+	case BSR_FX_LISTEN_DIAL:
+		bsr_links_dial(d->links, e->u.link.peer, e->u.link.link, e->u.link.not_before_ns);
+		break;
+	case BSR_FX_CLOSE:
+		bsr_links_close(d->links, e->u.link.peer, e->u.link.link, e->u.link.drain);
+		break;
+	case BSR_FX_HANDLER:
+		bsrd_handler_run(d, &e->u.handler);
+		break;
+	case BSR_FX_STATE:
+		bsrd_flows_state(d, &e->u.state);
+		control_on_state(d->control, &e->u.state);
+		break;
+	case BSR_FX_LOG:
+		perform_log(d, &e->u.log);
+		break;
+	case BSR_FX_COMMAND_DONE:
+		perform_command_done(d->perform, &e->u.command_done);
+		break;
+	case BSR_FX_DISK_GONE:
+		bsrd_flows_disk_gone(d, e->u.disk_gone_volume);
+		break;
+	}
+}
+
+/* Callbacks of commands may start the next command, so they run when no step does. */
+static void drain_commands(struct bsrd_perform *p)
+{
+	if (p->draining) {
+		return;
+	}
+	p->draining = true;
+	while (p->commands_done > 0) {
+		for (uint32_t i = 0; i < BSRD_COMMANDS_MAX; i++) {
+			struct command_slot slot = p->command[i];
+			if (slot.used && slot.done) {
+				memset(&p->command[i], 0, sizeof(p->command[i]));
+				p->commands_done--;
+				slot.fn(slot.ctx, &slot.result);
+			}
+		}
+	}
+	p->draining = false;
+}
+
+void bsrd_step(struct bsrd *d, struct bsr_event *event)
+{
+	struct bsrd_perform *p = d->perform;
+	struct bsr_fx *fx = p->fx;
+	BSR_ASSERT(!p->in_step);
+	BSR_ASSERT(d->engine != NULL);
+	p->in_step = true;
+	fx->count = 0;
+	fx->arena_used = 0;
+	event->now_ns = bsrd_now_ns(d);
+	bsr_engine_step(d->engine, event, fx);
+	BSR_ASSERT(fx->count <= BSR_EFFECTS_MAX);
+	for (uint32_t i = 0; i < fx->count; i++) {
+		perform_effect(d, &fx->effect[i]);
+	}
+	p->in_step = false;
+	if (p->commands_done > 0) {
+		drain_commands(p);
+	}
+}
+
+void bsrd_run_command(struct bsrd *d, const struct bsr_command *cmd, bsrd_command_fn fn, void *ctx)
+{
+	struct bsrd_perform *p = d->perform;
+	uint32_t id = 0;
+	while (id < BSRD_COMMANDS_MAX && p->command[id].used) {
+		id++;
+	}
+	BSR_ASSERT(id < BSRD_COMMANDS_MAX); /* each flow runs one at a time, and there are no more flows than slots */
+	p->command[id] = (struct command_slot){.used = true, .fn = fn, .ctx = ctx};
+	struct bsr_event event = {.type = BSR_EV_COMMAND, .u.command = {.cmd_id = id, .cmd = cmd}};
+	bsrd_step(d, &event);
+}
+
+/* ------------------------------------------------- what front ends and links say */
+
+static uint32_t on_credits(void *ctx)
+{
+	struct bsrd *d = ctx;
+	uint32_t credits = d->engine != NULL ? bsr_engine_credits(d->engine) : 0;
+	if (credits == 0) {
+		d->perform->starved = true;
+	}
+	return credits;
+}
+
+static void on_request(void *ctx, const struct bsr_device_request *r)
+{
+	struct bsr_event event = {.type = BSR_EV_REQUEST,
+		.u.request = {.tag = r->tag,
+			.op = r->op,
+			.flags = r->flags,
+			.volume = r->volume,
+			.offset = r->offset,
+			.length = r->length,
+			.buf = r->buf}};
+	bsrd_step(ctx, &event);
+}
+
+static void on_device_report(void *ctx, uint32_t number, const char *text)
+{
+	(void)ctx;
+	bsr_log((enum bsr_log_number)number, "%s", text);
+}
+
+const struct bsr_device_ops bsrd_device_ops = {
+	.credits = on_credits, .request = on_request, .report = on_device_report};
+
+static void on_link_up(void *ctx, const struct bsr_ev_link_up *up)
+{
+	struct bsr_event event = {.type = BSR_EV_LINK_UP, .u.link_up = *up};
+	bsrd_step(ctx, &event);
+}
+
+static void on_link_down(void *ctx, const struct bsr_ev_link_down *down)
+{
+	struct bsr_event event = {.type = BSR_EV_LINK_DOWN, .u.link_down = *down};
+	bsrd_step(ctx, &event);
+}
+
+static void on_message(void *ctx, const struct bsr_ev_message *message)
+{
+	struct bsr_event event = {.type = BSR_EV_MESSAGE, .u.message = *message};
+	bsrd_step(ctx, &event);
+}
+
+static void on_sent(void *ctx, const struct bsr_ev_sent *sent)
+{
+	struct bsr_event event = {.type = BSR_EV_SENT, .u.sent = *sent};
+	bsrd_step(ctx, &event);
+}
+
+static bool on_may_receive(void *ctx, uint32_t peer, enum bsr_stream stream)
+{
+	struct bsrd *d = ctx;
+	bool may = bsr_engine_may_receive(d->engine, peer, stream);
+	if (!may) {
+		d->perform->paused = true;
+	}
+	return may;
+}
+
+static void on_link_report(void *ctx, uint32_t number, uint32_t peer, const char *text)
+{
+	(void)ctx;
+	if (peer == UINT32_MAX) {
+		bsr_log((enum bsr_log_number)number, "%s", text);
+	} else {
+		bsr_log((enum bsr_log_number)number, "peer=%u %s", (unsigned)peer, text);
+	}
+}
+
+const struct bsr_links_ops bsrd_links_ops = {.up = on_link_up,
+	.down = on_link_down,
+	.message = on_message,
+	.sent = on_sent,
+	.may_receive = on_may_receive,
+	.report = on_link_report};
+
+/* ------------------------------------------------------------------- turns */
+
+static void on_timer(void *ctx)
+{
+	struct bsrd *d = ctx;
+	uint64_t now = bsrd_now_ns(d);
+	if (d->engine != NULL && now >= bsr_engine_deadline(d->engine)) {
+		struct bsr_event event = {.type = BSR_EV_TIME};
+		bsrd_step(d, &event);
+	}
+	if (d->links != NULL && now >= bsr_links_deadline(d->links)) {
+		bsr_links_tick(d->links);
+	}
+	if (now >= bsrd_flows_deadline(d->flows)) {
+		bsrd_flows_tick(d->flows);
+	}
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void set_timer(struct bsrd *d)
+{
+	uint64_t deadline = bsrd_flows_deadline(d->flows);
+	uint64_t now = bsrd_now_ns(d);
+	if (d->engine != NULL) {
+		deadline = earlier(deadline, bsr_engine_deadline(d->engine));
+		deadline = earlier(deadline, bsr_links_deadline(d->links));
+	}
+	if (now < d->perform->let_go_until_ns) {
+		deadline = earlier(deadline, now + LET_GO_STEP_NS);
+	}
+	bsr_loop_set_timer(d->loop, deadline, on_timer, d);
+}
+
+void bsrd_perform_turn(struct bsrd *d)
+{
+	struct bsrd_perform *p = d->perform;
+	if (p->retry) {
+		retry_waiting(p);
+	}
+	if (p->starved && d->engine != NULL && bsr_engine_credits(d->engine) > 0) {
+		p->starved = false;
+		bsr_devices_resume(d->devices);
+	}
+	if (d->links != NULL) {
+		uint64_t sends = p->sends;
+		if (p->paused) {
+			p->paused = false;
+			bsr_links_resume(d->links);
+		}
+		bsr_links_flush(d->links);
+		if (p->sends != sends) {
+			bsr_loop_again(d->loop); /* what left made room for more: it goes out in a turn of its own */
+		}
+	}
+	bsr_devices_flush(d->devices);
+	set_timer(d);
+}
+
+int bsrd_perform_create(struct bsrd_perform **out, struct bsrd *d)
+{
+	/* Touched now: the first requests must not wait for memory, and a locked process gets none later. */
+	struct bsrd_perform *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	struct bsr_fx *fx = mmap(NULL, sizeof(*fx), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (p == MAP_FAILED || fx == MAP_FAILED) {
+		return -ENOMEM;
+	}
+	p->d = d;
+	p->fx = fx;
+	p->wait_first = p->wait_last = NONE;
+	p->free_op = NONE;
+	for (uint32_t i = BSR_DISK_OPS_MAX; i > 0; i--) {
+		p->op[i - 1].d = d;
+		p->op[i - 1].io.done = main_done;
+		op_put(p, &p->op[i - 1]);
+	}
+	*out = p;
+	return 0;
+}
