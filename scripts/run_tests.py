@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run every test and end with one line: N passed, N failed.
+
+Order: the plain build's suites (unit, fuzz, style, sim), the same units and fuzzers under AddressSanitizer and
+UndefinedBehaviorSanitizer, then the end-to-end tests of tests/e2e with pytest. A test that was skipped is listed with
+its reason and counted as neither.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def run(command, **kwargs):
+    print("+ " + " ".join(command), flush=True)
+    return subprocess.run(command, cwd=ROOT, check=False, **kwargs).returncode
+
+
+def meson_results(build):
+    """(passed, failed, skipped names) of the last `meson test` in @build."""
+    passed, failed, skipped = 0, 0, []
+    with open(os.path.join(ROOT, build, "meson-logs", "testlog.json"), encoding="utf-8") as log:
+        for line in log:
+            result = json.loads(line)
+            if result["result"] in ("OK", "EXPECTEDFAIL"):
+                passed += 1
+            elif result["result"] == "SKIP":
+                skipped.append(result["name"])
+            else:
+                failed += 1
+    return passed, failed, skipped
+
+
+def meson_suite(build, suites):
+    command = ["meson", "test", "-C", build, "--print-errorlogs", "--no-rebuild"]
+    for suite in suites:
+        command += ["--suite", suite]
+    status = run(command)
+    passed, failed, skipped = meson_results(build)
+    if status != 0 and failed == 0:
+        failed = 1
+    return passed, failed, skipped
+
+
+def sanitized(build):
+    if not os.path.exists(os.path.join(ROOT, build, "build.ninja")):
+        if run(["meson", "setup", build, "-Db_sanitize=address,undefined", "-Dslow_asserts=true", "-Db_lundef=false"]):
+            return 0, 1, []
+    if run(["ninja", "-C", build]):
+        return 0, 1, []
+    os.environ["ASAN_OPTIONS"] = "abort_on_error=1:detect_leaks=1"
+    os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
+    return meson_suite(build, ["unit", "fuzz"])
+
+
+def end_to_end(build):
+    report = os.path.join(ROOT, build, "e2e.xml")
+    if os.path.exists(report):
+        os.unlink(report)
+    env = dict(os.environ, BSR_BUILD=os.path.join(ROOT, build))
+    run(["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "--durations=5", f"--junitxml={report}", "tests/e2e"], env=env)
+    if not os.path.exists(report):
+        return 0, 1, []
+    passed, failed, skipped = 0, 0, []
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        name = f"{case.get('classname')}.{case.get('name')}"
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+        elif case.find("skipped") is not None:
+            skipped.append(f"{name}: {case.find('skipped').get('message')}")
+        else:
+            passed += 1
+    return passed, failed, skipped
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build")
+    options = parser.parse_args()
+    total = [0, 0]
+    for part in (lambda: meson_suite(options.build, ["unit", "fuzz", "style", "sim"]),
+                 lambda: sanitized("build-asan"),
+                 lambda: end_to_end(options.build)):
+        passed, failed, skipped = part()
+        total[0] += passed
+        total[1] += failed
+        for name in skipped:
+            print(f"skipped: {name}")
+    print(f"{total[0]} passed, {total[1]} failed")
+    return 1 if total[1] or not total[0] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
