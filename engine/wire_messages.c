@@ -92,13 +92,23 @@ static uint32_t bitmap_gi_mask(const struct bsr_msg_hs_volume *m)
 	return mask;
 }
 
+/* no __builtin_popcount: without hardware support it calls a library function that a kernel does not have */
+static uint32_t bits_set(uint32_t mask)
+{
+	uint32_t count = 0;
+	for (; mask; mask &= mask - 1) {
+		count++;
+	}
+	return count;
+}
+
 uint32_t bsr_msg_hs_volume_encode(uint8_t *out, uint32_t room, enum bsr_msg_type type,
 	uint32_t payload_bytes, const struct bsr_msg_hs_volume *m)
 {
 	const uint32_t history = history_length(m);
 	const uint32_t mask = bitmap_gi_mask(m);
 	const uint32_t body_bytes =
-		HS_VOLUME_BYTES + 8 * (history + (uint32_t)__builtin_popcount(mask));
+		HS_VOLUME_BYTES + 8 * (history + bits_set(mask));
 	uint8_t *at = bsr_wire_begin(out, room, type, body_bytes, payload_bytes);
 	BSR_ASSERT(m->vnr <= BSR_VNR_MAX);
 	BSR_ASSERT((m->flags & ~HS_VOLUME_FLAGS) == 0);
@@ -163,7 +173,7 @@ int bsr_msg_hs_volume_decode(struct bsr_msg_hs_volume *m, const uint8_t *body, u
 	if (history > BSR_HISTORY_UUIDS) {
 		return -BSR_E_RANGE;
 	}
-	if (body_bytes != HS_VOLUME_BYTES + 8 * (history + (uint32_t)__builtin_popcount(mask))) {
+	if (body_bytes != HS_VOLUME_BYTES + 8 * (history + bits_set(mask))) {
 		return -BSR_E_CORRUPT;
 	}
 	struct bsr_msg_hs_volume got;
