@@ -54,7 +54,7 @@ void bsr_devices_destroy(struct bsr_devices *devices);
 void bsr_devices_complete(struct bsr_devices *devices, uint32_t tag, int error);
 /** bsr_devices_resume - credits are there again (freed buffers are noticed without it). Cheap when nobody waits. */
 void bsr_devices_resume(struct bsr_devices *devices);
-/** bsr_devices_flush - end of turn: replies that were collected go out */
+/** bsr_devices_flush - at the end of each turn, from the loop's hook: replies that were collected go out */
 void bsr_devices_flush(struct bsr_devices *devices);
 /** bsr_devices_pending - requests of a volume handed over and not answered */
 uint32_t bsr_devices_pending(const struct bsr_devices *devices, uint32_t volume);
@@ -125,12 +125,18 @@ int bsr_loopdev_resend(struct bsr_loopdev *dev);
 int bsr_loopdev_resize(struct bsr_loopdev *dev, uint64_t size_bytes);
 /**
  * bsr_loopdev_holders - who holds it
- * @text: one per line: "mounted on /mnt (pid 12, host)", "swap", "used by dm-0", "open by sqlite3 (pid 7)"
+ * @text: one per line: "mounted on /mnt", "mounted on /data in the mount namespace of pid 12 (postgres)", "swap",
+ * "used by dm-0 (vg-lv)", "open by sqlite3 (pid 7)"; cut at @room
  *
  * Returns how many, 0 for nobody; in doubt (an exclusive holder that cannot be named) 1 with a line that says so.
  */
 int bsr_loopdev_holders(const struct bsr_loopdev *dev, char *text, size_t room);
-/** bsr_loopdev_destroy - detach in the safe order; -EBUSY (nothing changed) while held, unless @force; blocks */
+/**
+ * bsr_loopdev_destroy - detach in the safe order; blocks
+ *
+ * -EBUSY, nothing changed, while it is held, unless @force. Otherwise @dev is gone: 0, -EIO (a last flush failed),
+ * -ETIMEDOUT (somebody still looks at the loop device; it detaches when they close it).
+ */
 int bsr_loopdev_destroy(struct bsr_loopdev *dev, bool force);
 /** bsr_loopdev_abandon - close everything without waiting for a server: unanswered and later I/O fails */
 void bsr_loopdev_abandon(struct bsr_loopdev *dev);
