@@ -227,6 +227,7 @@ struct bsr_config {
 	CFG_LIST(cfg_diagnostic) diagnostics;
 	unsigned int errors;
 	unsigned int warnings;
+	bool incomplete; /* statements were not understood: what seems to be missing may be among them */
 	struct cfg_claim **claims; /* hash of things that may be used once */
 	size_t claim_buckets;
 	unsigned int files_read;

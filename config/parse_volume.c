@@ -52,6 +52,7 @@ static bool bad_device_name(struct parser *p, const char *text, const struct cfg
 {
 	const size_t letters = strcspn(text, "0123456789");
 
+	p->config->incomplete = true;
 	if (text[letters] != '\0' && cfg_is_integer(text + letters)) {
 		cfg_error(p->config, at, "device name '%s' does not begin with /dev/bsr; did you mean /dev/bsr%s?",
 			text, text + letters);

@@ -41,6 +41,7 @@ bool parser_syntax_error(struct parser *p, const char *what)
 {
 	char found[64];
 
+	p->config->incomplete = true;
 	if (p->token.type == TOKEN_BAD) {
 		return false; /* the lexer has told */
 	}
@@ -81,6 +82,7 @@ bool parser_unknown_word(struct parser *p, const char *const *words, size_t coun
 	size_t used = 0;
 	char found[64];
 
+	p->config->incomplete = true;
 	if (p->token.type == TOKEN_BAD) {
 		return false;
 	}

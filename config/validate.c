@@ -15,6 +15,9 @@ static void check_node_ids(struct bsr_config *config, const struct cfg_resource 
 	const struct cfg_host *seen[CFG_NODE_ID_MAX + 1] = {NULL};
 
 	for (const struct cfg_host *host = resource->hosts.first; host != NULL; host = host->next) {
+		if (host->node_id < 0 && config->incomplete) {
+			continue;
+		}
 		if (host->node_id < 0) {
 			cfg_error(config, &host->at, "in resource %s, on %s: node-id keyword missing; "
 				"give every host its own number from 0 to %d",
@@ -82,6 +85,9 @@ static void check_volume(struct bsr_config *config, const struct cfg_resource *r
 {
 	const char *r = resource->name;
 
+	if (config->incomplete) {
+		return;
+	}
 	if (volume->device == NULL && volume->minor < 0) {
 		cfg_error(config, &volume->at, "in resource %s, on %s, volume %u: device keyword missing", r,
 			host->label, volume->vnr);
@@ -171,12 +177,12 @@ static void check_host(struct bsr_config *config, const struct cfg_resource *res
 {
 	const char *machine = machine_name(config, host);
 
-	if (host->expanded.first == NULL) {
+	if (host->expanded.first == NULL && !config->incomplete) {
 		cfg_error(config, &host->at, "in resource %s, on %s: volume keyword missing; a resource needs a device, "
 			"a disk and a meta-disk",
 			resource->name, host->label);
 	}
-	if (host->address.host == NULL && resource->connections.first == NULL) {
+	if (host->address.host == NULL && resource->connections.first == NULL && !config->incomplete) {
 		cfg_error(config, &host->at, "in resource %s, on %s: address keyword missing", resource->name,
 			host->label);
 	}
@@ -195,6 +201,9 @@ static bool is_loopback(const struct cfg_address *address)
 static void check_path(struct bsr_config *config, const struct cfg_resource *resource,
 	const struct cfg_connection *connection, const struct cfg_path *path)
 {
+	if (path->end_count != 2 && config->incomplete) {
+		return;
+	}
 	if (path->end_count != 2) {
 		cfg_error(config, &path->at, "a connection or path needs two ends, this one has %u", path->end_count);
 		return;
@@ -205,6 +214,9 @@ static void check_path(struct bsr_config *config, const struct cfg_resource *res
 		return; /* told when it was looked for */
 	}
 	for (unsigned int i = 0; i < 2; i++) {
+		if (path->end[i].own.host == NULL && config->incomplete) {
+			return;
+		}
 		if (path->end[i].own.host == NULL) {
 			cfg_error(config, &path->end[i].at, "in resource %s, on %s: address keyword missing",
 				resource->name, path->end[i].host->label);
@@ -230,6 +242,9 @@ static void check_connection(
 {
 	unsigned int proxied = 0;
 
+	if (connection->paths.first == NULL && config->incomplete) {
+		return;
+	}
 	if (connection->paths.first == NULL) {
 		cfg_error(config, &connection->at, "a connection without path is not allowed (maybe empty?)");
 		return;
@@ -303,6 +318,9 @@ static void check_resync_after(struct bsr_config *config, const struct cfg_optio
 
 void cfg_validate_resource(struct bsr_config *config, struct cfg_resource *resource)
 {
+	if (resource->hosts.first == NULL && config->incomplete) {
+		return;
+	}
 	if (resource->hosts.first == NULL) {
 		cfg_error(config, &resource->at, "in resource %s: host section missing; add 'on HOST { ... }'",
 			resource->name);

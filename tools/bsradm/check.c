@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * check.c - `bsradm check`: is everything there that the configuration needs, and what to do if not
+ *
+ * Owns:       the list of checks.
+ * May touch:  disks (stat), sockets (a bind and a connect), never data.
+ */
+#include "adm.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REACH_MS 1000
+
+struct findings {
+	unsigned int bad;
+	unsigned int doubtful;
+};
+
+static void report(struct findings *f, bool fatal, const struct cfg_location *at, const char *resource,
+	const char *text)
+{
+	printf("%s: %s: ", resource, fatal ? "BAD" : "doubtful");
+	if (at != NULL && at->file != NULL) {
+		printf("%s:%u: ", at->file, at->line);
+	}
+	printf("%s\n", text);
+	*(fatal ? &f->bad : &f->doubtful) += 1;
+}
+
+static void check_disk(struct findings *f, const struct cfg_resource *r, const char *path,
+	const struct cfg_location *at)
+{
+	char line[640];
+	struct stat st;
+
+	if (stat(path, &st) != 0) {
+		snprintf(line, sizeof(line), "disk %s: %s; create it or correct the name", path, strerror(errno));
+		report(f, true, at, r->name, line);
+		return;
+	}
+	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode)) {
+		snprintf(line, sizeof(line), "disk %s is neither a block device nor a file", path);
+		report(f, true, at, r->name, line);
+		return;
+	}
+	if (S_ISREG(st.st_mode)) {
+		snprintf(line, sizeof(line), "disk %s is a regular file: fine for trying things out", path);
+		report(f, false, at, r->name, line);
+	}
+	const int fd = open(path, O_RDWR | O_CLOEXEC | (S_ISBLK(st.st_mode) ? O_EXCL : 0));
+	if (fd < 0) {
+		snprintf(line, sizeof(line), "disk %s cannot be opened for us alone: %s%s", path, strerror(errno),
+			errno == EBUSY ? "; it is mounted, or the resource is up already" : "");
+		report(f, errno != EBUSY, at, r->name, line);
+	} else {
+		close(fd);
+	}
+}
+
+static socklen_t to_socket_address(const struct cfg_address *address, struct sockaddr_storage *out)
+{
+	char bare[128];
+
+	memset(out, 0, sizeof(*out));
+	snprintf(bare, sizeof(bare), "%s", address->host);
+	bare[strcspn(bare, "%")] = '\0';
+	if (strcmp(address->family, "ipv6") == 0) {
+		struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons((uint16_t)address->port);
+		return inet_pton(AF_INET6, bare, &v6->sin6_addr) == 1 ? sizeof(*v6) : 0;
+	}
+	struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
+	v4->sin_family = AF_INET;
+	v4->sin_port = htons((uint16_t)address->port);
+	return inet_pton(AF_INET, bare, &v4->sin_addr) == 1 ? sizeof(*v4) : 0;
+}
+
+static void check_own_address(struct adm *adm, struct findings *f, const struct cfg_resource *r,
+	const struct cfg_address *address)
+{
+	struct sockaddr_storage sa;
+	char line[320];
+	const socklen_t length = to_socket_address(address, &sa);
+	const int on = 1;
+
+	if (!bsr_config_address_is_local(adm->config, address)) {
+		snprintf(line, sizeof(line), "own address %s is not configured on this host", address->host);
+		report(f, true, &address->at, r->name, line);
+		return;
+	}
+	const int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || length == 0) {
+		return;
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)(void *)&sa, length) != 0) {
+		snprintf(line, sizeof(line), "port %u of %s: %s; it is taken, perhaps by the resource itself",
+			address->port, address->host, strerror(errno));
+		report(f, false, &address->at, r->name, line);
+	}
+	close(fd);
+}
+
+/* A peer that refuses the connection is reachable; it only has not started. */
+static void check_peer_address(struct findings *f, const struct cfg_resource *r, const struct cfg_address *address)
+{
+	struct sockaddr_storage sa;
+	char line[320];
+	const socklen_t length = to_socket_address(address, &sa);
+	const int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int cause = 0;
+	socklen_t cause_length = sizeof(cause);
+
+	if (fd < 0 || length == 0) {
+		return;
+	}
+	if (connect(fd, (struct sockaddr *)(void *)&sa, length) != 0) {
+		struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+		cause = errno;
+		if (cause == EINPROGRESS) {
+			cause = poll(&pfd, 1, REACH_MS) == 1 ? 0 : ETIMEDOUT;
+			if (cause == 0) {
+				(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &cause, &cause_length);
+			}
+		}
+	}
+	close(fd);
+	if (cause != 0) {
+		snprintf(line, sizeof(line), "peer at %s port %u: %s%s", address->host, address->port, strerror(cause),
+			cause == ECONNREFUSED ? " (reachable, but the resource is not up there)"
+					      : "; check network, firewall and the peer");
+		report(f, false, &address->at, r->name, line);
+	}
+}
+
+static void check_secret(struct findings *f, const struct cfg_resource *r, const struct cfg_connection *c)
+{
+	const char *secret = bsr_config_option_text(&c->net, BSR_SECTION_NET, "shared-secret");
+	const char *algorithm = bsr_config_option_text(&c->net, BSR_SECTION_NET, "cram-hmac-alg");
+	char line[320];
+
+	if (secret == NULL && algorithm != NULL) {
+		snprintf(line, sizeof(line), "cram-hmac-alg without shared-secret for peer %s: add one to net",
+			c->label);
+		report(f, true, &c->at, r->name, line);
+	} else if (secret == NULL) {
+		snprintf(line, sizeof(line), "no shared-secret for peer %s: anybody who reaches the port is believed",
+			c->label);
+		report(f, false, &c->at, r->name, line);
+	}
+}
+
+static void check_connection(
+	struct adm *adm, struct findings *f, const struct cfg_resource *r, const struct cfg_connection *c)
+{
+	check_secret(f, r, c);
+	for (const struct cfg_path *path = c->paths.first; path != NULL; path = path->next) {
+		const struct cfg_endpoint *own;
+		const struct cfg_endpoint *remote;
+		bsr_config_path_ends(c, path, &own, &remote);
+		check_own_address(adm, f, r, &own->own);
+		check_peer_address(f, r, &remote->visible);
+	}
+}
+
+int adm_check(struct adm *adm, const struct adm_context *context)
+{
+	const struct cfg_resource *r = context->resource;
+	struct findings f = {0, 0};
+
+	for (const struct cfg_volume *v = r->me->expanded.first; v != NULL; v = v->next) {
+		if (bsr_config_is_diskless(v)) {
+			continue;
+		}
+		check_disk(&f, r, v->disk, &v->disk_at);
+		if (strcmp(v->meta_index, "internal") != 0) {
+			check_disk(&f, r, v->meta_disk, &v->meta_disk_at);
+		}
+	}
+	for (const struct cfg_connection *c = r->connections.first; c != NULL; c = c->next) {
+		if (c->self != NULL) {
+			check_connection(adm, &f, r, c);
+		}
+	}
+	if (f.bad == 0) {
+		printf("%s: ready%s\n", r->name, f.doubtful > 0 ? ", with the doubts above" : "");
+	}
+	return f.bad > 0 ? ADM_INVALID : ADM_OK;
+}
