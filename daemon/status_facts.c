@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * status_facts.c - the running configuration for `show`, and why a connection does not replicate
+ *
+ * Owns:       the form of both answers.
+ * May touch:  engine and running configuration, reading only.
+ * Format:     docs/control.md, sections 8 and 9
+ */
+#include "control.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "option_table.h"
+
+static void add_text(struct json_object *object, const char *name, const char *text)
+{
+	json_object_object_add(object, name, json_object_new_string(text));
+}
+
+static void add_int(struct json_object *object, const char *name, int64_t value)
+{
+	json_object_object_add(object, name, json_object_new_int64(value));
+}
+
+/* ------------------------------------------------------------- configuration */
+
+/* Resource and node options are kept together; `show` has them apart. */
+static struct json_object *options_of(struct json_object *given, enum bsr_option_section section)
+{
+	struct json_object *part = json_object_new_object();
+	if (given == NULL) {
+		return part;
+	}
+	json_object_object_foreach(given, name, text)
+	{
+		if (bsr_option_find(section, name) != NULL) {
+			json_object_object_add(part, name, json_object_get(text));
+		}
+	}
+	return part;
+}
+
+static struct json_object *config_volume(const struct bsrd_volume *volume)
+{
+	struct json_object *out = json_object_new_object();
+	char index[16];
+	add_int(out, "volume", volume->vnr);
+	add_int(out, "minor", volume->minor);
+	json_object_object_add(out, "diskless", json_object_new_boolean(false));
+	if (volume->attached) {
+		snprintf(index, sizeof(index), "%u", volume->md_index);
+		add_text(out, "disk", volume->disk_path);
+		add_text(out, "meta_disk", volume->md_path);
+		add_text(out, "meta_index",
+			volume->md_kind == BSR_MD_INTERNAL
+				? "internal"
+				: volume->md_kind == BSR_MD_FLEX_EXTERNAL ? "flexible" : index);
+	}
+	json_object_object_add(out, "options", options_of(volume->disk_given, BSR_SECTION_DISK));
+	return out;
+}
+
+static struct json_object *config_peer_volumes(const struct bsrd *d, const struct bsrd_peer *peer)
+{
+	struct json_object *volumes = json_object_new_array();
+	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {
+		if (d->running.volume[i].exists && peer->peer_device_given[i] != NULL) {
+			struct json_object *volume = json_object_new_object();
+			add_int(volume, "volume", d->running.volume[i].vnr);
+			json_object_object_add(volume, "options",
+				options_of(peer->peer_device_given[i], BSR_SECTION_PEER_DEVICE));
+			json_object_array_add(volumes, volume);
+		}
+	}
+	return volumes;
+}
+
+static struct json_object *config_connection(const struct bsrd *d, uint32_t id)
+{
+	const struct bsrd_peer *peer = &d->running.peer[id];
+	struct json_object *out = json_object_new_object();
+	struct json_object *paths = json_object_new_array();
+	struct bsr_peer_info info;
+	bsr_engine_peer_info(d->engine, id, &info);
+	add_int(out, "peer", id);
+	add_text(out, "name", peer->name);
+	json_object_object_add(
+		out, "standalone", json_object_new_boolean(!info.exists || info.conn == BSR_CONN_STANDALONE));
+	json_object_object_add(out, "options", options_of(peer->net_given, BSR_SECTION_NET));
+	for (uint32_t i = 0; i < peer->path_count; i++) {
+		struct json_object *path = json_object_new_object();
+		add_text(path, "local", peer->path[i].local_text);
+		add_text(path, "remote", peer->path[i].remote_text);
+		json_object_array_add(paths, path);
+	}
+	json_object_object_add(out, "paths", paths);
+	json_object_object_add(out, "volumes", config_peer_volumes(d, peer));
+	return out;
+}
+
+struct json_object *status_config(const struct bsrd *d)
+{
+	struct json_object *out = json_object_new_object();
+	struct json_object *volumes = json_object_new_array();
+	struct json_object *connections = json_object_new_array();
+	add_text(out, "name", d->running.resource);
+	add_int(out, "node_id", d->running.node_id);
+	json_object_object_add(
+		out, "options", options_of(d->running.options_given, BSR_SECTION_RESOURCE));
+	json_object_object_add(
+		out, "node_options", options_of(d->running.options_given, BSR_SECTION_NODE));
+	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {
+		if (d->running.volume[i].exists) {
+			json_object_array_add(volumes, config_volume(&d->running.volume[i]));
+		}
+	}
+	for (uint32_t i = 0; i < BSR_NODES_MAX; i++) {
+		if (d->running.peer[i].exists) {
+			json_object_array_add(connections, config_connection(d, i));
+		}
+	}
+	json_object_object_add(out, "volumes", volumes);
+	json_object_object_add(out, "connections", connections);
+	return out;
+}
+
+/* ----------------------------------------------------------------------- why */
+
+/** What the facts are about. */
+struct subject {
+	struct bsrd *d;
+	struct json_object *facts;
+	uint32_t peer;
+	uint32_t volume; /* index, UINT32_MAX: the connection */
+};
+
+static void add_fact(const struct subject *about, uint16_t reason, const char *remedy, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void add_fact(const struct subject *about, uint16_t reason, const char *remedy, const char *format, ...)
+{
+	char sentence[512];
+	va_list args;
+	struct json_object *fact = json_object_new_object();
+	va_start(args, format);
+	vsnprintf(sentence, sizeof(sentence), format, args);
+	va_end(args);
+	if (about->peer < BSR_NODES_MAX) {
+		add_int(fact, "peer", about->peer);
+		add_text(fact, "name", status_peer_name(about->d, about->peer));
+	}
+	if (about->volume < BSR_VOLUMES_MAX) {
+		add_int(fact, "volume", about->d->running.volume[about->volume].vnr);
+	}
+	add_text(fact, "fact", sentence);
+	if (reason != 0) {
+		add_int(fact, "reason", reason);
+	}
+	if (remedy[0] != '\0') {
+		add_text(fact, "remedy", remedy);
+	}
+	json_object_array_add(about->facts, fact);
+}
+
+static void explain_rule(const struct subject *about, uint16_t reason)
+{
+	const char *sentence = "";
+	const char *remedy = "";
+	if (reason != 0) {
+		bsr_engine_explain(reason, &sentence, &remedy);
+		add_fact(about, reason, remedy, "the last handshake decided: %s",
+			sentence[0] == '\0' ? "no sentence for this rule" : sentence);
+	}
+}
+
+static void explain_volume(const struct subject *about)
+{
+	struct bsr_peer_device_info info;
+	struct bsr_volume_info volume;
+	char remedy[300];
+	const char *resource = about->d->running.resource;
+	bsr_engine_peer_device_info(about->d->engine, about->peer, about->volume, &info);
+	bsr_engine_volume_info(about->d->engine, about->volume, &volume);
+	if (!info.exists || info.repl == BSR_REPL_ESTABLISHED) {
+		return;
+	}
+	if (volume.disk == BSR_DISK_DISKLESS || volume.disk == BSR_DISK_FAILED) {
+		snprintf(remedy, sizeof(remedy), "bsradm attach %s", resource);
+		add_fact(about, 0, remedy, "this node has no disk for the volume (%s)",
+			bsr_disk_state_word(volume.disk));
+	}
+	if ((info.paused & BSR_PAUSE_USER) != 0) {
+		snprintf(remedy, sizeof(remedy), "bsradm resume-sync %s", resource);
+		add_fact(about, 0, remedy, "the resync is paused by the user of this node");
+	}
+	if ((info.paused & BSR_PAUSE_PEER) != 0) {
+		add_fact(about, 0, "", "the resync is paused by the peer");
+	}
+	if ((info.paused & (BSR_PAUSE_DEPENDENCY | BSR_PAUSE_OTHER_CONNECTION)) != 0) {
+		add_fact(about, 0, "", "the resync waits for another one");
+	}
+	if (info.repl != BSR_REPL_OFF) {
+		add_fact(about, 0, "", "the volume is in state %s, %" PRIu64 " KiB are out of sync",
+			bsr_repl_state_word(info.repl), info.out_of_sync_bytes / 1024);
+	}
+	explain_rule(about, info.handshake_reason);
+}
+
+static void explain_connection(const struct subject *about)
+{
+	const struct bsrd_peer *running = &about->d->running.peer[about->peer];
+	struct bsr_peer_info info;
+	char remedy[400];
+	bsr_engine_peer_info(about->d->engine, about->peer, &info);
+	if (info.exists && info.conn == BSR_CONN_CONNECTED) {
+		return;
+	}
+	snprintf(remedy, sizeof(remedy), "bsradm connect %s:%s", about->d->running.resource, running->name);
+	if (info.error != BSR_CONN_ERROR_NONE) {
+		add_fact(about, 0, "", "the connection was given up with the error %s",
+			bsr_conn_error_word(info.error));
+	} else if (!running->wanted) {
+		add_fact(about, 0, remedy, "nobody has asked for this connection, or it was disconnected");
+	} else if (running->path_count == 0) {
+		add_fact(about, 0, "add the addresses of both hosts to the configuration, then bsradm adjust",
+			"the connection has no address");
+	} else if (info.conn == BSR_CONN_STANDALONE) {
+		add_fact(about, 0, remedy, "the connection was given up; the log says more");
+	} else {
+		add_fact(about, 0, "check that the peer's resource is up, its address, and firewalls",
+			"the peer is looked for at %s (state %s)", running->path[0].remote_text,
+			bsr_conn_state_word(info.conn));
+	}
+	uint64_t rejected = info.messages_rejected;
+	rejected += about->d->links == NULL ? 0 : bsr_links_rejected(about->d->links, about->peer);
+	if (rejected > 0) {
+		add_fact(about, 0, "see the log for who sent what", "%" PRIu64 " bad messages came from there",
+			rejected);
+	}
+}
+
+struct json_object *status_why(struct bsrd *d, uint32_t peer, uint32_t volume)
+{
+	struct subject about = {.d = d, .facts = json_object_new_array(), .volume = UINT32_MAX};
+	struct bsr_resource_info resource;
+	bsr_engine_resource_info(d->engine, &resource);
+	about.peer = UINT32_MAX;
+	if (resource.suspended != 0) {
+		struct json_object *words = status_suspended_words(resource.suspended);
+		add_fact(&about, 0, "", "requests of applications are held back: %s",
+			json_object_to_json_string_ext(words, JSON_C_TO_STRING_PLAIN));
+		json_object_put(words);
+	}
+	for (uint32_t i = 0; i < BSR_NODES_MAX; i++) {
+		if (!d->running.peer[i].exists || (peer != UINT32_MAX && peer != i)) {
+			continue;
+		}
+		about.peer = i;
+		about.volume = UINT32_MAX;
+		explain_connection(&about);
+		for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
+			if (d->running.volume[v].exists && (volume == UINT32_MAX || volume == v)) {
+				about.volume = v;
+				explain_volume(&about);
+			}
+		}
+	}
+	return about.facts;
+}
