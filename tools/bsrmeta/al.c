@@ -217,7 +217,8 @@ int bsr_meta_apply_al(struct bsr_meta_context *ctx)
 
 /* ---- listing, for dump-md with ten -v ---- */
 
-static void print_slots(const struct bsr_al_transaction *t)
+/* The listing that tools have always printed; @max_slot receives the highest slot number seen. */
+static void print_slots(const struct bsr_al_transaction *t, uint32_t *max_slot)
 {
 	printf("# \ttr: %10" PRIu32 "\n", t->number);
 	printf("# \tactive set size: %u\n", t->context_size);
@@ -226,41 +227,53 @@ static void print_slots(const struct bsr_al_transaction *t)
 		if (slot < t->context_size) {
 			printf("# \t%2" PRIu32 ": %10" PRIu32 " %10" PRIu32 "\n", i, slot,
 				t->context[i]);
+			*max_slot = slot > *max_slot ? slot : *max_slot;
 		}
 	}
 	printf("# \tupdates: %u\n", t->update_count);
 	for (uint32_t i = 0; i < t->update_count; i++) {
-		printf("# \t%2" PRIu32 ": %10u %10" PRIu32 "\n", i, t->update_slot[i],
+		const uint32_t slot = t->update_slot[i];
+		printf("# \t%2" PRIu32 ": %10" PRIu32 " %10" PRIu32 "\n", i, slot,
 			t->update_extent[i]);
+		*max_slot = slot > *max_slot ? slot : *max_slot;
 	}
 }
 
-static void print_block(const uint8_t *block)
+static void print_block(uint64_t number, const uint8_t *block, uint32_t *max_slot)
 {
 	static struct bsr_al_transaction t;
 	const int rc = bsr_al_transaction_decode(&t, block);
+	if (rc == 0 && t.initialised) {
+		printf("#     block %2" PRIu64 " { INITIALIZED }\n", number);
+		return;
+	}
+	printf("#     block %2" PRIu64 " {\n", number);
 	printf("# \tmagic: 0x%08" PRIx32 "\n", be32_at(block));
 	printf("# \ttype: 0x%04" PRIx32 "\n", be32_at(block + 12) >> 16);
 	if (rc != 0) {
 		printf("# \tnot usable: %s\n", bsr_error_text(rc));
-	} else if (!t.initialised) {
-		print_slots(&t);
+	} else {
+		print_slots(&t, max_slot);
 	}
-	printf("# \tcrc32c: 0x%08" PRIx32 "\n", be32_at(block + 8));
+	printf("# \tcrc32c: 0x%08" PRIx32 "\n#     }\n", be32_at(block + 8));
 }
 
 int bsr_meta_al_print(const struct bsr_meta_context *ctx, const struct bsr_meta_md *md)
 {
 	uint8_t *ring;
+	uint32_t max_slot = 0;
 	const int rc = read_ring(ctx, md, &ring);
 	if (rc != META_OK) {
 		return rc;
 	}
 	printf("# al {\n");
 	for (uint64_t block = 0; block < md->layout.al_bytes / BSR_MD_BLOCK_BYTES; block++) {
-		printf("#     block %2" PRIu64 " {\n", block);
-		print_block(ring + block * BSR_MD_BLOCK_BYTES);
-		printf("#     }\n");
+		print_block(block, ring + block * BSR_MD_BLOCK_BYTES, &max_slot);
+	}
+	if (max_slot >= md->sb.al_extents) {
+		printf("### CAUTION: maximum slot number found in AL: %" PRIu32 "\n"
+		       "### CAUTION: but 'super-block' al-extents is: %" PRIu32 "\n",
+			max_slot, md->sb.al_extents);
 	}
 	printf("# }\n");
 	free(ring);
