@@ -198,6 +198,8 @@ void bsr_attach_begin(struct bsr_engine *e, struct bsr_volume *vol, const struct
 	vol->options = attach->options;
 	vol->wanted_bytes = attach->size_bytes;
 	vol->write_through = attach->write_through;
+	vol->unflushed = true; /* an engine process before this one may have left writes in the cache */
+	vol->flushes_active = 0;
 	vol->attach_cmd = cmd_id;
 	vol->sb_mem = bsr_env_alloc(e, BSR_MD_BLOCK_BYTES, BSR_MD_BLOCK_BYTES);
 	bsr_state_set_disk(e, vol, BSR_DISK_ATTACHING);

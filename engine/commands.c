@@ -37,6 +37,16 @@ static void init_peer_device(struct bsr_engine *e, struct bsr_peer *p, struct bs
 	bsr_state_announce(e, BSR_OBJ_PEER_DEVICE, BSR_ACT_CREATE, p, vol);
 }
 
+/* For changes of metadata: the answer waits until they are on disk. */
+static void done_when_durable(struct bsr_engine *e, const struct bsr_ev_command *c, int32_t result)
+{
+	if (result < 0) {
+		done(e, c, result);
+	} else {
+		bsr_task_start(e, BSR_TASK_DURABLE, c);
+	}
+}
+
 /* ------------------------------------------------------------------ volumes */
 
 static int32_t new_volume(struct bsr_engine *e, const struct bsr_command *cmd)
@@ -459,7 +469,7 @@ void bsr_command(struct bsr_engine *e, const struct bsr_ev_command *c)
 		done(e, c, disk_options(e, cmd));
 		break;
 	case BSR_CMD_NEW_PEER:
-		done(e, c, new_peer(e, cmd));
+		done_when_durable(e, c, new_peer(e, cmd));
 		break;
 	case BSR_CMD_DEL_PEER:
 		done(e, c, del_peer(e, cmd));
@@ -491,10 +501,10 @@ void bsr_command(struct bsr_engine *e, const struct bsr_ev_command *c)
 		done(e, c, pause(e, cmd, cmd->type == BSR_CMD_PAUSE_SYNC));
 		break;
 	case BSR_CMD_OUTDATE:
-		done(e, c, outdate(e, cmd));
+		done_when_durable(e, c, outdate(e, cmd));
 		break;
 	case BSR_CMD_NEW_CURRENT_UUID:
-		done(e, c, new_current_uuid(e, cmd));
+		done_when_durable(e, c, new_current_uuid(e, cmd));
 		break;
 	case BSR_CMD_SUSPEND_IO:
 	case BSR_CMD_RESUME_IO:

@@ -6,6 +6,7 @@
  * Invariants:
  *   HS-1  Both ends decide from the same pair of records: what was sent, not what has become of it since. When a
  *         generation, a disk state or the role changes meanwhile the link is given up and the handshake starts again.
+ *         What is sent is durable: a record that a crash could take back would be a lie (rule 9).
  *   HS-2  Nothing but the handshake is sent before both ends know that their decisions mirror each other.
  *   HS-3  The decision travels on both streams, so neither stream's first data can overtake it.
  */
@@ -35,7 +36,7 @@ static void fill_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 	(void)e;
 }
 
-void bsr_connect_begin(struct bsr_engine *e, struct bsr_peer *p)
+static void send_records(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
 	struct bsr_msg_hs_resource m = {.node_id = e->node_id,
@@ -132,6 +133,19 @@ static void decide(struct bsr_engine *e, struct bsr_peer *p)
 	}
 }
 
+static void decide_when_complete(struct bsr_engine *e, struct bsr_peer *p)
+{
+	if (p->hs_stage == BSR_HS_EXCHANGING && p->hs_resource_have && p->hs_volumes_have == p->hs_peer.volume_count) {
+		decide(e, p);
+	}
+}
+
+void bsr_connect_begin(struct bsr_engine *e, struct bsr_peer *p)
+{
+	send_records(e, p);
+	decide_when_complete(e, p); /* the peer's may have come first */
+}
+
 void bsr_connect_hs_resource(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_resource *m)
 {
 	if (p->hs_resource_have || m->node_id != p->node_id || m->volume_count > BSR_VOLUMES_MAX) {
@@ -145,9 +159,7 @@ void bsr_connect_hs_resource(struct bsr_engine *e, struct bsr_peer *p, const str
 	}
 	p->hs_peer = *m;
 	p->hs_resource_have = true;
-	if (m->volume_count == 0) {
-		decide(e, p);
-	}
+	decide_when_complete(e, p);
 }
 
 void bsr_connect_hs_volume(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_volume *m)
@@ -166,9 +178,8 @@ void bsr_connect_hs_volume(struct bsr_engine *e, struct bsr_peer *p, const struc
 		p->hs_volume[vol->index] = *m;
 		pd->hs_have = true;
 	}
-	if (++p->hs_volumes_have == p->hs_peer.volume_count) {
-		decide(e, p);
-	}
+	p->hs_volumes_have++;
+	decide_when_complete(e, p);
 }
 
 /* ---------------------------------------------------------- both have decided */

@@ -307,8 +307,8 @@ struct bsr_volume {
 	uint32_t index;
 	uint32_t vnr;
 	enum bsr_disk_state disk;
-	enum bsr_disk_state reported_disk;
-	uint64_t reported_size;
+	enum bsr_disk_state reported_disk; /* as published: never better than what the superblock proves */
+	uint64_t report_sb;		   /* superblock change that must be durable before @disk is published */
 	uint64_t size_bytes; /* agreed and in use; 0 = none yet */
 	struct bsr_disk_options options;
 	uint64_t wanted_bytes;
@@ -368,7 +368,8 @@ struct bsr_volume {
 	struct bsr_list done_waiting; /* finished but for the new generation */
 	uint32_t requests;
 	uint32_t lower_pending;
-	bool unflushed; /* local writes finished since the last local flush began */
+	bool unflushed; /* local writes finished since the last local flush began (at attach: perhaps before it) */
+	uint32_t flushes_active; /* local flushes under way: a later one must not be answered before them */
 
 	/* counters */
 	uint64_t read_bytes, written_bytes, al_writes, bm_writes, io_errors;
@@ -383,6 +384,7 @@ enum bsr_task_kind {
 	BSR_TASK_DISCONNECT,
 	BSR_TASK_DOWN,
 	BSR_TASK_RENEGOTIATE, /* when the record is durable */
+	BSR_TASK_DURABLE,     /* answered when the record is durable */
 };
 
 /** A command that takes more than one step (commands.c). */
@@ -494,7 +496,9 @@ void bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i);
 void bsr_interval_remove(struct bsr_engine *e, struct bsr_interval *i);
 
 /* ---- state.c: the one place where states change ---- */
+/** bsr_state_set_disk - a better state is published (ST-4) when its record is durable: bsr_state_publish_disk() */
 void bsr_state_set_disk(struct bsr_engine *e, struct bsr_volume *vol, enum bsr_disk_state next);
+void bsr_state_publish_disk(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_state_set_role(struct bsr_engine *e, enum bsr_role next);
 void bsr_state_set_conn(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_state next);
 void bsr_state_set_peer_role(struct bsr_engine *e, struct bsr_peer *p, enum bsr_role next);

@@ -22,7 +22,7 @@ void bsr_engine_volume_info(const struct bsr_engine *e, uint32_t volume, struct 
 	}
 	*info = (struct bsr_volume_info){.exists = true,
 		.vnr = vol->vnr,
-		.disk = vol->disk,
+		.disk = vol->reported_disk,
 		.size_bytes = vol->size_bytes,
 		.read_bytes = vol->read_bytes,
 		.written_bytes = vol->written_bytes,

@@ -38,6 +38,7 @@ static void superblock_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_
 		return;
 	}
 	vol->sb_durable = vol->sb_issued;
+	bsr_state_publish_disk(e, vol);
 }
 
 static void superblock_write(struct bsr_engine *e, struct bsr_volume *vol)

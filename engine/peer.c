@@ -162,7 +162,7 @@ void bsr_peer_link_up(struct bsr_engine *e, const struct bsr_ev_link_up *up)
 	p->last_received_ns = e->now_ns;
 	p->hs_started_ns = e->now_ns;
 	bsr_timer(e, e->now_ns + BSR_SECOND_NS);
-	bsr_connect_begin(e, p);
+	e->kick = true; /* the handshake begins as soon as every record is durable */
 }
 
 void bsr_peer_link_down(struct bsr_engine *e, const struct bsr_ev_link_down *down)
@@ -195,6 +195,9 @@ void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p)
 		p->link_active = true;
 		bsr_fx_add(e, BSR_FX_LISTEN_DIAL)->u.link =
 			(struct bsr_fx_link){.peer = p->node_id, .link = p->link, .not_before_ns = p->redial_ns};
+	}
+	if (p->link_up && p->hs_stage == BSR_HS_IDLE && bsr_task_superblocks_clean(e)) {
+		bsr_connect_begin(e, p);
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		if (p->device[vol->index].sync_step) {
@@ -396,7 +399,7 @@ static bool fits_stage(const struct bsr_peer *p, uint16_t type)
 		return true;
 	case BSR_MSG_HS_RESOURCE:
 	case BSR_MSG_HS_VOLUME:
-		return p->hs_stage == BSR_HS_EXCHANGING;
+		return p->hs_stage == BSR_HS_EXCHANGING || p->hs_stage == BSR_HS_IDLE;
 	default:
 		/* The peer may have everything while I still wait for its decision on the other stream. */
 		return p->hs_stage == BSR_HS_COMPLETE;

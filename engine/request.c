@@ -207,6 +207,7 @@ static void local_flush_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 	struct bsr_request *rq = op->owner;
 	(void)buf;
 	rq->local_pending = false;
+	op->vol->flushes_active--;
 	if (result < 0) {
 		op->vol->unflushed = true;
 		rq->local_failed = true;
@@ -226,9 +227,11 @@ static void submit_flush(struct bsr_engine *e, struct bsr_request *rq)
 	rq->some_copy = true; /* nothing to flush is a success */
 	bsr_list_append(&e->active, &rq->link);
 	rq->log_index = e->log_tail;
-	if (vol->disk >= BSR_DISK_INCONSISTENT && vol->unflushed && !vol->write_through) {
+	const bool needed = vol->unflushed || vol->flushes_active != 0;
+	if (vol->disk >= BSR_DISK_INCONSISTENT && needed && !vol->write_through) {
 		rq->local_pending = true;
 		vol->unflushed = false;
+		vol->flushes_active++;
 		bsr_emit_disk(e, vol, (struct bsr_fx_disk){.op = BSR_OP_FLUSH, .buf = BSR_BUF_NONE}, rq, local_flush_done);
 	}
 	for (uint32_t mask = vol->mirror_mask; mask; mask &= mask - 1) {

@@ -8,6 +8,8 @@
  *   ST-1  A connection below Connected has peer role Unknown, replication Off and peer disks Outdated or DUnknown.
  *   ST-2  A resync runs only between disks that are there.
  *   ST-3  mirror_mask and oos_slots agree with the states after every change.
+ *   ST-4  A disk state that is better than the one published before is published, to administrators and peers, only
+ *         when the superblock that proves it is durable (rule 9).
  */
 #include "core.h"
 
@@ -56,7 +58,7 @@ void bsr_state_announce(struct bsr_engine *e, enum bsr_object object, enum bsr_a
 		st->u.resource.suspended = e->suspended;
 		break;
 	case BSR_OBJ_VOLUME:
-		st->u.volume.disk = vol->disk;
+		st->u.volume.disk = vol->reported_disk;
 		st->u.volume.size_bytes = vol->size_bytes;
 		break;
 	case BSR_OBJ_PEER:
@@ -82,7 +84,7 @@ void bsr_state_send(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume 
 	if (vol) {
 		const struct bsr_peer_device *pd = &p->device[vol->index];
 		m.vnr = vol->vnr;
-		m.disk = (uint8_t)vol->disk;
+		m.disk = (uint8_t)vol->reported_disk;
 		m.repl = (uint8_t)pd->repl;
 		m.paused = pd->paused & (BSR_PAUSE_USER | BSR_PAUSE_DEPENDENCY);
 	}
@@ -236,19 +238,30 @@ void bsr_volume_set_size(struct bsr_engine *e, struct bsr_volume *vol, uint64_t 
 
 /* --------------------------------------------------------------- setters */
 
+void bsr_state_publish_disk(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	const enum bsr_disk_state old = vol->reported_disk;
+	if (old == vol->disk || (vol->disk > old && vol->md_usable && vol->sb_durable < vol->report_sb)) {
+		return; /* ST-4 */
+	}
+	vol->reported_disk = vol->disk;
+	bsr_emit_log(e, BSR_LOGN_DISK_CHANGED, NULL, vol, old, vol->disk, 0);
+	bsr_state_announce(e, BSR_OBJ_VOLUME, BSR_ACT_CHANGE, NULL, vol);
+	bsr_state_send_all(e, vol);
+	e->kick = true;
+}
+
 void bsr_state_set_disk(struct bsr_engine *e, struct bsr_volume *vol, enum bsr_disk_state next)
 {
 	BSR_ASSERT(next <= BSR_DISK_UP_TO_DATE && next != BSR_DISK_UNKNOWN);
-	const enum bsr_disk_state old = vol->disk;
-	if (old == next) {
+	if (vol->disk == next) {
 		return;
 	}
 	vol->disk = next;
 	bsr_state_recompute(e, vol);
+	vol->report_sb = vol->sb_wanted;
 	bsr_connect_changed(e);
-	bsr_emit_log(e, BSR_LOGN_DISK_CHANGED, NULL, vol, old, next, 0);
-	bsr_state_announce(e, BSR_OBJ_VOLUME, BSR_ACT_CHANGE, NULL, vol);
-	bsr_state_send_all(e, vol);
+	bsr_state_publish_disk(e, vol);
 	e->kick = true;
 }
 

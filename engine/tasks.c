@@ -157,6 +157,11 @@ void bsr_task_progress(struct bsr_engine *e)
 		case BSR_TASK_DOWN:
 			down_progress(e, t);
 			break;
+		case BSR_TASK_DURABLE:
+			if (bsr_task_superblocks_clean(e)) {
+				bsr_task_finish(e, t, 0);
+			}
+			break;
 		case BSR_TASK_RENEGOTIATE:
 			if (bsr_task_superblocks_clean(e)) {
 				bsr_task_finish(e, t, 0);

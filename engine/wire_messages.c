@@ -338,7 +338,7 @@ int bsr_msg_state_decode(struct bsr_msg_state *m, const uint8_t *body, uint32_t 
 /* ---------------------------------------------------------------------- GI */
 
 enum { GI_BYTES = 24 };
-#define GI_FLAGS (BSR_GIF_NEW_GENERATION | BSR_GIF_SKIP_INITIAL_SYNC)
+#define GI_FLAGS (BSR_GIF_NEW_GENERATION | BSR_GIF_SKIP_INITIAL_SYNC | BSR_GIF_SYNC_BASE)
 
 uint32_t bsr_msg_gi_encode(uint8_t *out, uint32_t room, enum bsr_msg_type type,
 	uint32_t payload_bytes, const struct bsr_msg_gi *m)
