@@ -71,7 +71,7 @@ static int32_t new_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 	bsr_list_init(&vol->al_waiting);
 	bsr_list_init(&vol->done_waiting);
 	e->volume[cmd->volume] = vol;
-	e->volume_count++;
+	e->volume_mask |= 1ull << cmd->volume;
 	bsr_state_announce(e, BSR_OBJ_VOLUME, BSR_ACT_CREATE, NULL, vol);
 	BSR_FOR_EACH_PEER (e, p) {
 		init_peer_device(e, p, vol);
@@ -99,7 +99,7 @@ static int32_t del_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 	}
 	bsr_state_announce(e, BSR_OBJ_VOLUME, BSR_ACT_DESTROY, NULL, vol);
 	e->volume[vol->index] = NULL;
-	e->volume_count--;
+	e->volume_mask &= ~(1ull << vol->index);
 	bsr_env_free(e, vol, sizeof(*vol));
 	return 0;
 }
@@ -237,6 +237,7 @@ static int32_t new_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 	bsr_list_init(&p->epoch_queue);
 	bsr_list_init(&p->reads);
 	e->peer[cmd->peer] = p;
+	e->peer_mask |= bsr_node_bit(cmd->peer);
 	bsr_state_announce(e, BSR_OBJ_PEER, BSR_ACT_CREATE, p, NULL);
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		init_peer_device(e, p, vol);
@@ -272,6 +273,7 @@ static int32_t del_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 	}
 	bsr_state_announce(e, BSR_OBJ_PEER, BSR_ACT_DESTROY, p, NULL);
 	e->peer[p->node_id] = NULL;
+	e->peer_mask &= ~bsr_node_bit(p->node_id);
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		bsr_state_recompute(e, vol);
 	}

@@ -108,7 +108,7 @@ static void decide(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
 	struct bsr_msg_hs_confirm m = {0};
-	if (e->role == BSR_ROLE_PRIMARY && p->hs_peer.role == BSR_ROLE_PRIMARY && e->volume_count == 0) {
+	if (e->role == BSR_ROLE_PRIMARY && p->hs_peer.role == BSR_ROLE_PRIMARY && e->volume_mask == 0) {
 		refuse(e, p, BSR_CONN_ERROR_TWO_PRIMARIES);
 		return;
 	}

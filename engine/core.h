@@ -423,8 +423,9 @@ struct bsr_engine {
 	uint32_t disconnecting; /* nodes being left in order: new writes wait */
 
 	struct bsr_volume *volume[BSR_VOLUMES_MAX];
-	uint32_t volume_count;
+	uint64_t volume_mask;
 	struct bsr_peer *peer[BSR_NODES_MAX];
+	uint32_t peer_mask;
 
 	/* pools */
 	struct bsr_disk_op *op;
@@ -653,11 +654,12 @@ static inline uint32_t bsr_node_bit(uint32_t node_id)
 	return 1u << node_id;
 }
 
+/* In order of number; what the loop body removes or adds is not visited twice. */
 #define BSR_FOR_EACH_PEER(e, p)                                                                                       \
-	for (uint32_t peer_i_ = 0; peer_i_ < BSR_NODES_MAX; peer_i_++)                                                \
-		if (((p) = (e)->peer[peer_i_]) != NULL)
+	for (uint32_t peers_left_ = (e)->peer_mask; peers_left_; peers_left_ &= peers_left_ - 1)                      \
+		if (((p) = (e)->peer[__builtin_ctz(peers_left_)]) != NULL)
 #define BSR_FOR_EACH_VOLUME(e, v)                                                                                     \
-	for (uint32_t vol_i_ = 0; vol_i_ < BSR_VOLUMES_MAX; vol_i_++)                                                 \
-		if (((v) = (e)->volume[vol_i_]) != NULL)
+	for (uint64_t volumes_left_ = (e)->volume_mask; volumes_left_; volumes_left_ &= volumes_left_ - 1)            \
+		if (((v) = (e)->volume[__builtin_ctzll(volumes_left_)]) != NULL)
 
 #endif

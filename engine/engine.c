@@ -201,7 +201,6 @@ static void progress(struct bsr_engine *e)
 static void run_timers(struct bsr_engine *e)
 {
 	struct bsr_peer *p;
-	e->deadline_ns = BSR_NEVER;
 	if (e->turn_work) {
 		e->turn_work = false;
 		BSR_FOR_EACH_PEER (e, p) {
@@ -209,6 +208,10 @@ static void run_timers(struct bsr_engine *e)
 			bsr_resync_turn(e, p);
 		}
 	}
+	if (e->now_ns < e->deadline_ns) {
+		return; /* only the end of a turn */
+	}
+	e->deadline_ns = BSR_NEVER;
 	BSR_FOR_EACH_PEER (e, p) {
 		bsr_peer_timer(e, p);
 		bsr_log_timer(e, p);
