@@ -49,17 +49,37 @@ struct bsr_hs_decision {
 	enum bsr_conn_error error; /* for SPLIT_BRAIN, UNRELATED, REFUSED */
 	uint64_t size_bytes;	 /* size both use from now on (0 when no disk has one) */
 	bool split_brain_resolved; /* there was one, and a policy or discard-my-data decided it */
-	bool clear_bits;	 /* bits toward the peer are proven meaningless (only with proof: see I25, T10) */
+	/* only with NO_SYNC: both have the same generation and no bits; what is left, the slot generation, may go */
+	bool clear_bits;
+	/* I am Primary and lose: run pri-lost (action REFUSED) or pri-lost-after-sb (action SPLIT_BRAIN) */
+	bool pri_lost;
 };
 
-/** bsr_handshake_decide - total: every input gives a decision. Mirrors: see bsr_hs_mirror(). */
+/** Numbers of the rules, from handshake_reasons.def: BSR_HS_REASON_*. */
+enum bsr_hs_reason {
+#define BSR_HS_REASON(number, name, sentence, remedy) BSR_HS_REASON_##name = number,
+#include <bsr/handshake_reasons.def>
+#undef BSR_HS_REASON
+};
+
+/**
+ * bsr_handshake_decide - total: every record gives a decision, and both ends of a link the mirrored one
+ * @local: my side; what was sent to the peer, not what has become of it since
+ * @peer: the other side, as received; nothing in it is trusted
+ * @policy: of this end; discard-local here has to be discard-remote there
+ * @decision: receives the result; action is never BSR_HS_RETRY
+ */
 void bsr_handshake_decide(const struct bsr_hs_side *local, const struct bsr_hs_side *peer,
 	const struct bsr_hs_policy *policy, struct bsr_hs_decision *decision);
 
 /** bsr_hs_mirror - what the other end must have decided when I decided @action */
 enum bsr_hs_action bsr_hs_mirror(enum bsr_hs_action action);
 
-/** bsr_hs_reason_text - the sentence for a reason, and the command that helps a person ("" when none is needed) */
+/**
+ * bsr_hs_reason_text - the sentence for a reason, and the command that helps a person ("" when none is needed)
+ *
+ * Both are "" for a number that no rule has; static storage. @remedy has "<resource>" where its name goes.
+ */
 void bsr_hs_reason_text(uint16_t reason, const char **sentence, const char **remedy);
 
 #endif

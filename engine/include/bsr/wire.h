@@ -97,7 +97,7 @@ struct bsr_msg_hs_resource {
 #define BSR_HSF_CRASHED_PRIMARY 1u /* was Primary when it last stopped without warning */
 #define BSR_HSF_RECONNECT 2u	   /* has been connected to this peer since it attached */
 #define BSR_HSF_FULL_SYNC 4u	   /* every bit toward the peer is to be taken as set */
-#define BSR_HSF_RESYNC_MISSED_END 8u
+#define BSR_HSF_RESYNC_MISSED_END 8u /* was source of a resync to the receiver, and does not know how that ended */
 
 struct bsr_msg_hs_volume {
 	uint32_t vnr;
