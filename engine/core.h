@@ -365,6 +365,7 @@ struct bsr_volume {
 
 	/* requests (request.c) */
 	struct bsr_list al_waiting;
+	bool al_released; /* pins were dropped: requests that found the log full try again */
 	struct bsr_list done_waiting; /* finished but for the new generation */
 	uint32_t requests;
 	uint32_t lower_pending;

@@ -188,6 +188,10 @@ static void progress(struct bsr_engine *e)
 		BSR_FOR_EACH_VOLUME (e, vol) {
 			bsr_attach_progress(e, vol);
 			bsr_gi_progress(e, vol);
+			if (vol->al_released) {
+				vol->al_released = false;
+				bsr_request_al_progress(e, vol);
+			}
 			bsr_md_progress(e, vol);
 		}
 		BSR_FOR_EACH_PEER (e, p) {

@@ -389,7 +389,7 @@ static void start_running(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 		bsr_state_set_repl(e, p, vol, paused ? BSR_REPL_PAUSED_SYNC_T : BSR_REPL_SYNC_TARGET);
 	} else {
 		bsr_state_set_repl(e, p, vol, paused ? BSR_REPL_PAUSED_SYNC_S : BSR_REPL_SYNC_SOURCE);
-		if (pd->resync_total_bits != 0 && pd->disk > BSR_DISK_INCONSISTENT) {
+		if (pd->disk > BSR_DISK_INCONSISTENT) {
 			bsr_state_set_peer_disk(e, p, vol, BSR_DISK_INCONSISTENT);
 		}
 	}

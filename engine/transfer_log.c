@@ -62,6 +62,7 @@ void bsr_log_advance(struct bsr_engine *e)
 			const uint32_t count = extent_count(en, &first);
 			bsr_al_unpin(vol->al, first, count);
 			if (!bsr_list_empty(&vol->al_waiting)) {
+				vol->al_released = true;
 				e->kick = true;
 			}
 		}
