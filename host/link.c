@@ -270,7 +270,7 @@ int bsr_links_set_peer(struct bsr_links *links, uint32_t id, const struct bsr_li
 	}
 	peer->told_unreachable = false;
 	if (peer->wanted) {
-		peer->dial_ns = 0;
+		peer->dial_ns = peer->not_before_ns;
 		bsr_links_touch(links, 0);
 	}
 	return 0;
@@ -302,6 +302,7 @@ void bsr_links_dial(struct bsr_links *links, uint32_t id, uint32_t link, uint64_
 	peer->wanted_link = link;
 	peer->told_unreachable = false;
 	peer->path_next = 0;
+	peer->not_before_ns = not_before_ns;
 	peer->dial_ns = not_before_ns;
 	bsr_links_touch(links, 0); /* the peer's attempt may be waiting */
 }
@@ -357,6 +358,9 @@ static void tick_peer(struct peer *peer, uint64_t now_ns)
 	if (attempt_has_expired(&peer->incoming, now_ns, &conn)) {
 		bsr_conn_expired(conn);
 	}
+	if (peer->link != NULL && peer->link->deadline_ns != 0 && peer->link->deadline_ns <= now_ns) {
+		bsr_link_fail(peer->link, BSR_LINK_CLOSED); /* one stream ended, the other never did */
+	}
 	bsr_attempt_consider(peer);
 	if (!peer->dead && peer->wanted && peer->chosen == NULL && bsr_attempt_is_empty(&peer->own) &&
 		peer->dial_ns <= now_ns) {
@@ -395,6 +399,9 @@ static uint64_t compute_due(const struct bsr_links *links)
 			continue;
 		}
 		due_ns = earlier(due_ns, earlier(attempt_due(&peer->own), attempt_due(&peer->incoming)));
+		if (peer->link != NULL && peer->link->deadline_ns != 0) {
+			due_ns = earlier(due_ns, peer->link->deadline_ns);
+		}
 		if (peer->wanted && peer->chosen == NULL && bsr_attempt_is_empty(&peer->own)) {
 			due_ns = earlier(due_ns, peer->dial_ns);
 		}

@@ -40,8 +40,8 @@ static uint64_t retry_interval(struct peer *peer)
 
 static void dial_at(struct peer *peer, uint64_t when_ns)
 {
-	peer->dial_ns = when_ns;
-	bsr_links_touch(peer->links, when_ns);
+	peer->dial_ns = when_ns > peer->not_before_ns ? when_ns : peer->not_before_ns;
+	bsr_links_touch(peer->links, peer->dial_ns);
 }
 
 /* ------------------------------------------------------------------ ending */

@@ -26,6 +26,7 @@
 #define STEP_LIMIT_STRANGER_NS 2000000000ull
 #define HOLD_LIMIT_NS 1000000000ull  /* a proved attempt waits for bsr_links_dial() */
 #define DRAIN_LIMIT_NS 1000000000ull /* bsr_links_close() with drain */
+#define END_LIMIT_NS 1000000000ull   /* from the end of one stream to that of the other */
 #define ACCEPT_PAUSE_NS 1000000000ull
 #define SECOND_NS 1000000000ull
 
@@ -129,7 +130,8 @@ struct link {
 	bool overflow; /* to be closed by the next flush */
 	bool checksums;
 	uint8_t version;
-	uint64_t deadline_ns; /* of draining */
+	bool broken;	      /* some stream has ended with an error */
+	uint64_t deadline_ns; /* of draining, or of the second stream's end; 0: none */
 	uint64_t instance;    /* of the other end's process */
 	uint64_t attempt_floor; /* what the other end had begun when the link came up */
 	struct sockaddr_storage from;
@@ -155,6 +157,7 @@ struct peer {
 	uint32_t wanted_link;
 	uint32_t path_next;
 	uint64_t dial_ns; /* when my next attempt begins; counts only while none is under way */
+	uint64_t not_before_ns; /* of bsr_links_dial() */
 	uint64_t attempt_ns; /* when the last one began */
 	uint64_t attempt_count;
 	uint64_t rejected;

@@ -303,6 +303,7 @@ static void read_on(struct stream *stream)
 		}
 		if (got <= 0) {
 			stream->ended = true;
+			link->broken |= got < 0;
 			return;
 		}
 		bsr_stream_parse(stream);
@@ -312,18 +313,26 @@ static void read_on(struct stream *stream)
 	}
 }
 
-/* The other end has closed this stream: hear what the other one still has to say, then the link is over. */
+/*
+ * The other end has closed this stream. It may have closed both after a last word, so the other stream is heard to
+ * its end too, for a while; not after an error, which no orderly end begins with.
+ */
 static void end_of_stream(struct stream *stream)
 {
 	struct link *link = stream->link;
 	struct stream *other = &link->stream[1 - stream->number];
-	uint64_t before;
-	do {
-		before = other->rx_sequence;
-		read_on(other);
-	} while (!bsr_link_is_over(link) && other->rx_sequence != before);
-	if (!bsr_link_is_over(link)) {
+	read_on(other);
+	if (bsr_link_is_over(link)) {
+		return;
+	}
+	if (other->ended || link->broken) {
 		bsr_link_fail(link, BSR_LINK_CLOSED);
+		return;
+	}
+	bsr_stream_rewatch(stream);
+	if (link->deadline_ns == 0) {
+		link->deadline_ns = bsr_loop_now_ns(link->links->loop) + END_LIMIT_NS;
+		bsr_links_touch(link->links, link->deadline_ns);
 	}
 }
 
