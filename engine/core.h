@@ -183,6 +183,7 @@ struct bsr_peer_device {
 	/* resync (resync.c) */
 	uint8_t sync_step; /* enum bsr_sync_step */
 	bool full_sync;
+	bool holds_writes; /* target that is not yet durably Inconsistent: application writes wait (RX-4) */
 	uint64_t scan_bit;
 	uint64_t resync_total_bits;
 	uint64_t resync_start_ns;
@@ -272,6 +273,7 @@ struct bsr_peer {
 	uint32_t epoch_active; /* writes of it not yet done */
 	uint32_t epoch_flushes; /* flushes under way between two epochs */
 	bool barrier_active; /* a barrier checkpoint holds back what follows */
+	uint32_t holds;	     /* volumes that hold writes back */
 	uint64_t unflushed_volumes; /* mask: written since their last flush */
 	struct bsr_msg_acks acks; /* collected for the end of the turn */
 
@@ -593,6 +595,9 @@ void bsr_receive_out_of_sync(struct bsr_engine *e, struct bsr_peer *p, const str
 void bsr_receive_flush_acks(struct bsr_engine *e, struct bsr_peer *p);
 bool bsr_receive_idle(const struct bsr_peer *p);
 void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p);
+/** bsr_receive_hold - writes wait while @vol prepares to be a target; bsr_receive_release() lets them go, or refuses them */
+void bsr_receive_hold(struct bsr_peer *p, struct bsr_volume *vol);
+void bsr_receive_release(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, bool apply);
 
 /* ---- peer.c: links ---- */
 void bsr_peer_connect(struct bsr_engine *e, struct bsr_peer *p);

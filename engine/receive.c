@@ -8,6 +8,8 @@
  *         (rule 4); with disk-flushes also behind a flush.
  *   RX-2  A checkpoint is confirmed only when everything before it in the stream is on stable storage.
  *   RX-3  Writes that have arrived are carried out even when the link is lost meanwhile (protocols A and B count on it).
+ *   RX-4  A disk that lacks blocks takes no newer write before it is durably Inconsistent: it would be a mixture that
+ *         calls itself consistent (rule 6, I26).
  */
 #include "core.h"
 
@@ -112,7 +114,7 @@ static void start_write(struct bsr_engine *e, struct bsr_peer_request *pr)
 
 static bool epoch_is_open(const struct bsr_peer *p, uint64_t epoch)
 {
-	return !p->barrier_active && p->epoch_flushes == 0 && bsr_list_empty(&p->epoch_queue) &&
+	return !p->barrier_active && p->holds == 0 && p->epoch_flushes == 0 && bsr_list_empty(&p->epoch_queue) &&
 	       (epoch == p->epoch || p->epoch_active == 0);
 }
 
@@ -120,6 +122,15 @@ static bool write_fits(const struct bsr_volume *vol, const struct bsr_msg_write 
 {
 	const uint32_t payload = m->op == BSR_OP_WRITE ? m->length : 0;
 	return ev->payload_bytes == payload && m->length <= vol->size_bytes && m->offset <= vol->size_bytes - m->length;
+}
+
+/* RX-4 */
+static bool takes_writes(const struct bsr_volume *vol, const struct bsr_peer_device *pd)
+{
+	if (!pd->exists || pd->repl < BSR_REPL_ESTABLISHED || vol->disk < BSR_DISK_INCONSISTENT) {
+		return false;
+	}
+	return bsr_repl_is_target(pd->repl) || vol->disk == BSR_DISK_INCONSISTENT || vol->disk == BSR_DISK_UP_TO_DATE;
 }
 
 static bool flushes_between_epochs(const struct bsr_engine *e, const struct bsr_peer *p)
@@ -143,7 +154,7 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 		return;
 	}
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	if (!pd->exists || pd->repl < BSR_REPL_ESTABLISHED || vol->disk < BSR_DISK_INCONSISTENT) {
+	if (!takes_writes(vol, pd)) {
 		bsr_emit_buf_put(e, ev->payload);
 		ack(e, p, BSR_ACK_NEGATIVE, m.write_seq);
 		return;
@@ -264,7 +275,7 @@ static void start_checkpoints(struct bsr_engine *e, struct bsr_peer *p)
 void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p)
 {
 	start_checkpoints(e, p);
-	while (!bsr_list_empty(&p->epoch_queue) && p->epoch_flushes == 0) {
+	while (!bsr_list_empty(&p->epoch_queue) && p->epoch_flushes == 0 && p->holds == 0) {
 		struct bsr_peer_request *pr = BSR_CONTAINER(p->epoch_queue.next, struct bsr_peer_request, queue);
 		if (pr->kind == BSR_PR_CHECKPOINT) {
 			p->barrier_active = true; /* leaves the queue when it is confirmed */
@@ -285,6 +296,48 @@ void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p)
 	if (bsr_receive_idle(p)) {
 		e->kick = true;
 	}
+}
+
+void bsr_receive_hold(struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (!pd->holds_writes) {
+		pd->holds_writes = true;
+		p->holds++;
+	}
+}
+
+/* Not applied: the peer marks what was refused, or, when the link is gone, what was never acknowledged. */
+static void refuse_held(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_list *l = p->epoch_queue.next;
+	while (l != &p->epoch_queue) {
+		struct bsr_peer_request *pr = BSR_CONTAINER(l, struct bsr_peer_request, queue);
+		l = l->next;
+		if (pr->kind != BSR_PR_WRITE || pr->volume != vol->index) {
+			continue;
+		}
+		if (same_link(pr)) {
+			ack(e, p, BSR_ACK_NEGATIVE, pr->id);
+			p->device[vol->index].unacked--;
+		}
+		bsr_peer_request_put(e, pr);
+	}
+}
+
+void bsr_receive_release(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, bool apply)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (!pd->holds_writes) {
+		return;
+	}
+	BSR_ASSERT(p->holds > 0);
+	pd->holds_writes = false;
+	p->holds--;
+	if (!apply) {
+		refuse_held(e, p, vol);
+	}
+	bsr_receive_progress(e, p);
 }
 
 bool bsr_receive_idle(const struct bsr_peer *p)

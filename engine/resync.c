@@ -57,6 +57,7 @@ void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 		}
 	}
 	const bool recorded = pd->sync_step == STEP_TARGET_FINISH || pd->sync_step == STEP_TARGET_ANSWER;
+	bsr_receive_release(e, p, vol, false);
 	pd->sync_step = STEP_NONE;
 	pd->bm_send_active = pd->bm_sent = pd->bm_received = pd->sync_base_received = false;
 	pd->resync_total_bits = 0;
@@ -114,6 +115,7 @@ void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	pd->resync_start_ns = e->now_ns;
 	bsr_state_set_repl(e, p, vol, source ? BSR_REPL_WF_BITMAP_S : BSR_REPL_WF_BITMAP_T);
 	if (!source) {
+		bsr_receive_hold(p, vol);
 		if (vol->disk > BSR_DISK_OUTDATED) {
 			bsr_state_set_disk(e, vol, BSR_DISK_OUTDATED);
 		}
@@ -378,6 +380,7 @@ static void start_running(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	pd->sync_step = STEP_RUN;
 	pd->scan_bit = 0;
+	bsr_receive_release(e, p, vol, true);
 	pd->resync_total_bits = weight(vol, pd);
 	pd->rate_refill_ns = e->now_ns;
 	pd->rate_tokens = rate_of(pd) / 4;

@@ -109,6 +109,9 @@ static bool gets_data(const struct bsr_peer *p, const struct bsr_peer_device *pd
 	if (pd->repl < BSR_REPL_ESTABLISHED || pd->repl >= BSR_REPL_AHEAD) {
 		return false;
 	}
+	if (pd->repl == BSR_REPL_ESTABLISHED && pd->disk == BSR_DISK_OUTDATED) {
+		return false; /* it lacks blocks and would refuse newer ones (RX-4) */
+	}
 	return pd->disk >= BSR_DISK_INCONSISTENT && pd->disk != BSR_DISK_UNKNOWN;
 }
 
