@@ -146,7 +146,7 @@ static void put_plugins(struct dumper *d, const struct cfg_proxy *proxy)
 	for (const struct cfg_name *line = proxy->plugins.first; line != NULL; line = line->next) {
 		fprintf(d->to, "%*s", d->indent, "");
 		/* words of a line are separated by blanks; each is quoted where it must be */
-		const char *at = line->text;
+		const char *at = line->text + strspn(line->text, " ");
 		while (*at != '\0') {
 			char word[CFG_STRING_CHARS_MAX + 1];
 			size_t length = strcspn(at, " ");
@@ -154,7 +154,7 @@ static void put_plugins(struct dumper *d, const struct cfg_proxy *proxy)
 			memcpy(word, at, length);
 			word[length] = '\0';
 			at += length + strspn(at + length, " ");
-			put_text(d->to, word, false);
+			put_text(d->to, word, true);
 			fputs(*at != '\0' ? " " : ";\n", d->to);
 		}
 	}

@@ -113,22 +113,26 @@ static bool proxy_public_outside(struct parser *p, void *object)
 	return parse_address_statement(p, &((struct cfg_proxy *)object)->public_outside, "public-outside");
 }
 
-/* One line of words, kept as it is. */
+/* One line of words and numbers, kept as it is. */
 static bool parse_plugin_line(struct parser *p, struct cfg_proxy *proxy)
 {
-	struct cfg_names words = {NULL, NULL};
 	struct cfg_name *line = CFG_NEW(p->config, cfg_name);
 
 	line->at = p->token.at;
 	line->text = "";
-	if (!parser_expect_names(p, "a word of a plugin line", &words)) {
-		return false;
+	do {
+		if (p->token.type == TOKEN_END || p->token.type == TOKEN_PUNCTUATION || p->token.type == TOKEN_BAD) {
+			return parser_syntax_error(p, "a word of a plugin line");
+		}
+		if (p->token.text[0] != '\0') {
+			line->text = cfg_printf(p->config, "%s%s%s", line->text, line->text[0] != '\0' ? " " : "",
+				p->token.text);
+		}
+		parser_advance(p);
+	} while (!parser_at(p, ';'));
+	if (line->text[strspn(line->text, " ")] != '\0') {
+		CFG_APPEND(&proxy->plugins, line);
 	}
-	for (const struct cfg_name *word = words.first; word != NULL; word = word->next) {
-		line->text = cfg_printf(p->config, "%s%s%s", line->text, line->text[0] != '\0' ? " " : "",
-			word->text);
-	}
-	CFG_APPEND(&proxy->plugins, line);
 	return parser_expect(p, ';');
 }
 
