@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * command.c - what administrators type: commands under way, and scripts of commands one after the other
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <bsr/assert.h>
+
+#include "sim.h"
+
+#define COMMAND_TIMEOUT_NS (300u * SIM_S)
+
+const char *sim_cmd_word(enum bsr_cmd cmd)
+{
+	static const char *const word[BSR_CMD_COUNT] = {"resource-options", "new-volume", "del-volume", "attach", "detach",
+		"disk-options", "new-peer", "del-peer", "net-options", "peer-device-options", "connect", "disconnect",
+		"primary", "secondary", "invalidate", "invalidate-remote", "pause-sync", "resume-sync", "outdate",
+		"new-current-uuid", "suspend-io", "resume-io", "down"};
+	return (uint32_t)cmd < BSR_CMD_COUNT ? word[cmd] : "?";
+}
+
+static struct sim_pending_cmd *free_entry(struct sim_node *n)
+{
+	for (uint32_t i = 0; i < SIM_CMDS_MAX; i++) {
+		if (!n->cmd[i].used) {
+			return &n->cmd[i];
+		}
+	}
+	return NULL;
+}
+
+/* A person who orders this accepts that data which only the other end has may go. */
+static void note_consent(struct sim *w, uint32_t node, const struct bsr_command *cmd)
+{
+	if (cmd->type == BSR_CMD_PRIMARY && (cmd->flags & BSR_CMDF_FORCE) != 0) {
+		sim_oracle_excuse_missing(w, node);
+	}
+	if (cmd->type == BSR_CMD_CONNECT && (cmd->flags & BSR_CMDF_DISCARD_MY_DATA) != 0) {
+		sim_oracle_excuse_missing(w, cmd->peer);
+	}
+	if (cmd->type == BSR_CMD_INVALIDATE) {
+		for (uint32_t i = 0; i < w->cfg.node_count; i++) {
+			if (i != node) {
+				sim_oracle_excuse_missing(w, i);
+			}
+		}
+	}
+	if (cmd->type == BSR_CMD_INVALIDATE_REMOTE) {
+		sim_oracle_excuse_missing(w, node);
+	}
+}
+
+bool sim_node_command(struct sim *w, uint32_t node, const struct bsr_command *cmd, bool scripted)
+{
+	struct sim_node *n = &w->node[node];
+	struct sim_pending_cmd *p = n->state == SIM_NODE_UP ? free_entry(n) : NULL;
+	if (p == NULL) {
+		return false;
+	}
+	*p = (struct sim_pending_cmd){.used = true,
+		.id = n->next_cmd++,
+		.type = cmd->type,
+		.flags = cmd->flags,
+		.peer = cmd->peer,
+		.volume = cmd->volume,
+		.issued_ns = w->now_ns,
+		.scripted = scripted};
+	SIM_TRACE(w, "n%u command %s volume=%u peer=%u flags=%u", node, sim_cmd_word(cmd->type), cmd->volume, cmd->peer,
+		cmd->flags);
+	sim_cov_hit(w, SIM_COV_COMMAND, cmd->type);
+	note_consent(w, node, cmd);
+	struct bsr_event ev = {.type = BSR_EV_COMMAND};
+	ev.u.command = (struct bsr_ev_command){.cmd_id = p->id, .cmd = cmd};
+	sim_node_event(w, node, &ev);
+	return true;
+}
+
+void sim_node_command_done(struct sim *w, uint32_t node, const struct bsr_fx_command_done *done)
+{
+	struct sim_node *n = &w->node[node];
+	struct sim_pending_cmd *p = NULL;
+	for (uint32_t i = 0; i < SIM_CMDS_MAX; i++) {
+		if (n->cmd[i].used && n->cmd[i].id == done->cmd_id) {
+			p = &n->cmd[i];
+		}
+	}
+	if (p == NULL) {
+		sim_fail(w, "L4", "node %u answers command %u, which was not asked or is answered already", node, done->cmd_id);
+	}
+	SIM_TRACE(w, "n%u command %s -> %s", node, sim_cmd_word(p->type), done->result == 0 ? "ok" : bsr_error_name(done->result));
+	if (done->result > 0 || (done->result < 0 && bsr_error_name(done->result)[0] == '?')) {
+		sim_fail(w, "L4", "node %u: command %s ends with the undocumented result %d", node, sim_cmd_word(p->type),
+			done->result);
+	}
+	w->cov.result[p->type][done->result == 0 ? 0 : 1]++;
+	const struct sim_pending_cmd was = *p;
+	p->used = false;
+	if (was.scripted) {
+		struct sim_script_entry *s = &n->script[n->script_first];
+		BSR_ASSERT(n->script_count > 0);
+		n->script_waiting = false;
+		const bool again = done->result != 0 && s->retries > 0;
+		if (again) {
+			s->retries--;
+		} else {
+			n->script_first = (n->script_first + 1) % SIM_SCRIPT_MAX;
+			n->script_count--;
+		}
+		sim_schedule(w, w->now_ns + (again ? 200u * SIM_MS : 10u * SIM_US), SIM_EV_SCRIPT, node, 0, NULL);
+		if (again) {
+			return;
+		}
+	}
+	sim_oracle_command(w, node, &was, done);
+}
+
+void sim_node_commands_lost(struct sim *w, uint32_t node)
+{
+	struct sim_node *n = &w->node[node];
+	for (uint32_t i = 0; i < SIM_CMDS_MAX; i++) {
+		if (n->cmd[i].used) {
+			w->cov.result[n->cmd[i].type][2]++;
+			n->cmd[i].used = false;
+		}
+	}
+	n->script_count = 0;
+	n->script_first = 0;
+	n->script_waiting = false;
+	n->demote_wanted = false;
+	n->promote_next = SIM_NONE;
+}
+
+void sim_node_script_add(struct sim *w, uint32_t node, const struct bsr_command *cmd, uint32_t retries)
+{
+	struct sim_node *n = &w->node[node];
+	if (n->state != SIM_NODE_UP || n->script_count == SIM_SCRIPT_MAX) {
+		return;
+	}
+	n->script[(n->script_first + n->script_count) % SIM_SCRIPT_MAX] =
+		(struct sim_script_entry){.cmd = *cmd, .retries = retries};
+	n->script_count++;
+	sim_schedule(w, w->now_ns, SIM_EV_SCRIPT, node, 0, NULL);
+}
+
+void sim_node_script_turn(struct sim *w, uint32_t node)
+{
+	struct sim_node *n = &w->node[node];
+	if (n->script_count == 0 || n->script_waiting) {
+		return;
+	}
+	const struct bsr_command cmd = n->script[n->script_first].cmd;
+	n->script_waiting = true;
+	if (!sim_node_command(w, node, &cmd, true)) {
+		n->script_waiting = false;
+		sim_schedule(w, w->now_ns + 100u * SIM_MS, SIM_EV_SCRIPT, node, 0, NULL);
+	}
+}
+
+void sim_node_attach_command(const struct sim *w, uint32_t node, uint32_t volume, struct bsr_command *cmd)
+{
+	const struct sim_disk *d = &w->node[node].disk[volume];
+	*cmd = (struct bsr_command){.type = BSR_CMD_ATTACH, .volume = volume};
+	cmd->u.attach = (struct bsr_attach){.data_bytes = d->device_bytes,
+		.md_bytes = d->md_device_bytes,
+		.md_kind = d->external_md ? BSR_MD_FLEX_EXTERNAL : BSR_MD_INTERNAL,
+		.write_through = w->cfg.write_through[node]};
+	bsr_disk_options_defaults(&cmd->u.attach.options);
+	cmd->u.attach.options.al_extents = w->cfg.al_extents;
+	cmd->u.attach.options.on_io_error = w->cfg.on_io_error;
+	cmd->u.attach.options.disk_flushes = w->cfg.disk_flushes;
+}
+
+static void net_options(const struct sim *w, struct bsr_net_options *o)
+{
+	bsr_net_options_defaults(o);
+	o->protocol = w->cfg.protocol;
+	o->max_epoch_size = w->cfg.max_epoch_size;
+	o->ping_int_s = w->cfg.ping_int_s;
+	o->timeout_ds = w->cfg.timeout_ds;
+	o->sndbuf_bytes = w->cfg.sndbuf_bytes;
+	o->connect_int_s = 1;
+	o->ping_timeout_ds = 10;
+}
+
+static void add_peers(struct sim *w, uint32_t node)
+{
+	for (uint32_t p = 0; p < w->cfg.node_count; p++) {
+		if (p == node) {
+			continue;
+		}
+		struct bsr_command cmd = {.type = BSR_CMD_NEW_PEER, .peer = p};
+		net_options(w, &cmd.u.net);
+		sim_node_script_add(w, node, &cmd, 0);
+		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+			cmd = (struct bsr_command){.type = BSR_CMD_PEER_DEVICE_OPTIONS, .peer = p, .volume = v};
+			bsr_peer_device_options_defaults(&cmd.u.peer_device);
+			cmd.u.peer_device.c_max_rate_kib = 4u << 20;
+			cmd.u.peer_device.resync_rate_kib = 4u << 20;
+			sim_node_script_add(w, node, &cmd, 0);
+		}
+	}
+}
+
+void sim_node_boot_script(struct sim *w, uint32_t node)
+{
+	struct sim_node *n = &w->node[node];
+	struct bsr_command cmd = {.type = BSR_CMD_RESOURCE_OPTIONS};
+	bsr_resource_options_defaults(&cmd.u.resource);
+	sim_node_script_add(w, node, &cmd, 0);
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		cmd = (struct bsr_command){.type = BSR_CMD_NEW_VOLUME, .volume = v, .vnr = v};
+		sim_node_script_add(w, node, &cmd, 0);
+	}
+	add_peers(w, node);
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		sim_node_attach_command(w, node, v, &cmd);
+		sim_node_script_add(w, node, &cmd, w->phase == SIM_PHASE_QUIET ? 20 : 3);
+	}
+	if (n->was_primary) {
+		cmd = (struct bsr_command){.type = BSR_CMD_PRIMARY, .flags = BSR_CMDF_RESUME_PRIMARY};
+		sim_node_script_add(w, node, &cmd, 100);
+	}
+	for (uint32_t p = 0; p < w->cfg.node_count; p++) {
+		if (p != node) {
+			cmd = (struct bsr_command){.type = BSR_CMD_CONNECT, .peer = p};
+			sim_node_script_add(w, node, &cmd, 3);
+		}
+	}
+}

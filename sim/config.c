@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * config.c - the configuration of a run, drawn from its seed ("swarm": each run uses some of the faults only)
+ */
+#include "scenario.h"
+
+static uint64_t pick(struct sim_rng *r, const uint64_t *from, uint32_t count)
+{
+	return from[sim_rng_below(r, count)];
+}
+
+static void draw_volumes(struct sim_config *c, struct sim_rng *r)
+{
+	const uint64_t shape = sim_rng_below(r, 20);
+	c->volume_count = sim_rng_chance(r, 600) ? 1 : (uint32_t)sim_rng_range(r, 2, SIM_VOLUMES_MAX);
+	for (uint32_t v = 0; v < SIM_VOLUMES_MAX; v++) {
+		uint64_t mib = sim_rng_range(r, 1, 12);
+		if (shape == 0) {
+			mib = sim_rng_range(r, 290, 400); /* more extents than the smallest activity log has slots */
+		} else if (shape < 4) {
+			mib = sim_rng_range(r, 20, 90);
+		}
+		c->volume_bytes[v] = (mib << 20) + sim_rng_below(r, 64) * 4096u;
+	}
+	c->external_md = sim_rng_chance(r, 250);
+}
+
+static void draw_timing(struct sim_config *c, struct sim_rng *r)
+{
+	static const uint64_t disk[] = {20u * SIM_US, 100u * SIM_US, 500u * SIM_US, 4u * SIM_MS};
+	static const uint64_t net[] = {20u * SIM_US, 100u * SIM_US, SIM_MS, 20u * SIM_MS};
+	static const uint64_t bandwidth[] = {0, 0, 1000, 10000, 100000};
+	static const uint64_t socket[] = {16u << 10, 128u << 10, 1u << 20, 4u << 20};
+	c->disk_low_ns = 5u * SIM_US;
+	c->disk_high_ns = pick(r, disk, 4);
+	c->latency_low_ns = 5u * SIM_US;
+	c->latency_high_ns = pick(r, net, 4);
+	c->ns_per_kib = pick(r, bandwidth, 5);
+	c->socket_bytes = pick(r, socket, 4);
+}
+
+static void draw_options(struct sim_config *c, struct sim_rng *r)
+{
+	static const uint64_t epoch[] = {20, 100, 2048, 16000};
+	static const uint64_t sndbuf[] = {0, 64u << 10, 1u << 20};
+	const uint64_t p = sim_rng_below(r, 10);
+	c->protocol = p < 6 ? BSR_PROTOCOL_C : p < 8 ? BSR_PROTOCOL_B : BSR_PROTOCOL_A;
+	c->al_extents = sim_rng_chance(r, 700) ? BSR_AL_EXTENTS_MIN : 1237;
+	c->max_epoch_size = (uint32_t)pick(r, epoch, 4);
+	c->ping_int_s = (uint32_t)sim_rng_range(r, 1, 3);
+	c->timeout_ds = (uint32_t)sim_rng_range(r, 10, 60);
+	c->sndbuf_bytes = pick(r, sndbuf, 3);
+	c->disk_flushes = sim_rng_chance(r, 700);
+	c->on_io_error = sim_rng_chance(r, 500) ? BSR_IO_ERROR_DETACH : BSR_IO_ERROR_PASSTHROUGH;
+	c->full_initial_sync = sim_rng_chance(r, 400);
+	for (uint32_t i = 0; i < SIM_NODES_MAX; i++) {
+		c->write_through[i] = sim_rng_chance(r, 250);
+	}
+}
+
+static void draw_application(struct sim_config *c, struct sim_rng *r)
+{
+	static const uint64_t depth[] = {1, 4, 16, 64};
+	static const uint64_t spots[] = {0, 1, 4, 80};
+	c->app_depth = (uint32_t)pick(r, depth, 4);
+	c->app_read_pm = (uint32_t)sim_rng_range(r, 0, 400);
+	c->app_flush_pm = sim_rng_chance(r, 500) ? (uint32_t)sim_rng_range(r, 1, 200) : 0;
+	c->app_fua_pm = sim_rng_chance(r, 400) ? (uint32_t)sim_rng_range(r, 1, 300) : 0;
+	c->app_zero_pm = sim_rng_chance(r, 300) ? (uint32_t)sim_rng_range(r, 1, 100) : 0;
+	c->app_large_pm = sim_rng_chance(r, 400) ? (uint32_t)sim_rng_range(r, 1, 100) : 0;
+	c->app_spots = (uint32_t)pick(r, spots, 4);
+	c->requests_max = (uint32_t)sim_rng_range(r, 50, 1200);
+	c->fault_ns = sim_rng_range(r, 500u * SIM_MS, 25u * SIM_S);
+	c->app_think_ns = c->fault_ns * 2u / c->requests_max;
+}
+
+/* Each kind of fault is in about a third of the runs, so that each is also missing often. */
+static void draw_acts(struct sim_config *c, struct sim_rng *r)
+{
+	for (uint32_t a = 0; a < SIM_ACT_COUNT; a++) {
+		if (sim_rng_chance(r, 300)) {
+			c->acts |= 1ull << a;
+		}
+	}
+	c->plan_max = (uint32_t)sim_rng_range(r, 1, 24);
+}
+
+void sim_config_make(struct sim *w, uint64_t seed)
+{
+	struct sim_config *c = &w->cfg;
+	struct sim_rng *r = &w->rng[SIM_RNG_CONFIG];
+	*c = (struct sim_config){.seed = seed, .node_count = 2};
+	draw_volumes(c, r);
+	draw_timing(c, r);
+	draw_options(c, r);
+	draw_application(c, r);
+	draw_acts(c, r);
+	if (w->over.scenario != NULL) {
+		sim_scenario_configure(w);
+	}
+	c->acts &= w->over.acts_mask;
+	if (w->over.protocol != 0) {
+		c->protocol = (enum bsr_protocol)w->over.protocol;
+	}
+	if (w->over.volumes != 0) {
+		c->volume_count = w->over.volumes;
+	}
+	if (w->over.requests_max != 0 && w->over.requests_max < c->requests_max) {
+		c->requests_max = w->over.requests_max;
+	}
+	if (w->over.plan_max != SIM_NONE && w->over.plan_max < c->plan_max) {
+		c->plan_max = w->over.plan_max;
+	}
+}

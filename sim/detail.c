@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * detail.c - messages as a person wants to read them in a transcript
+ */
+#include <stdio.h>
+
+#include "sim.h"
+
+static char text[160];
+
+static const char *range(const uint8_t *body, uint32_t bytes)
+{
+	static struct bsr_msg_range m;
+	if (bsr_msg_range_decode(&m, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " vnr=%u id=%llu sector %llu+%u error=%d%s", m.vnr, (unsigned long long)m.id,
+			(unsigned long long)m.offset / 512u, m.length / 512u, m.error, m.zeroes ? " zeroes" : "");
+	}
+	return text;
+}
+
+static const char *write_detail(const uint8_t *body, uint32_t bytes)
+{
+	static struct bsr_msg_write m;
+	if (bsr_msg_write_decode(&m, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " vnr=%u seq=%llu epoch=%llu op=%u sector %llu+%u flags=%u", m.vnr,
+			(unsigned long long)m.write_seq, (unsigned long long)m.epoch, m.op,
+			(unsigned long long)m.offset / 512u, m.length / 512u, m.flags);
+	}
+	return text;
+}
+
+static const char *acks(const uint8_t *body, uint32_t bytes)
+{
+	static struct bsr_msg_acks m;
+	if (bsr_msg_acks_decode(&m, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " %u from seq=%llu kind=%u", m.count, (unsigned long long)m.ack[0].write_seq,
+			m.ack[0].kind);
+	}
+	return text;
+}
+
+static const char *hs_volume(const uint8_t *body, uint32_t bytes)
+{
+	static struct bsr_msg_hs_volume m;
+	if (bsr_msg_hs_volume_decode(&m, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " vnr=%u %s flags=%x bits=%llu current=%016llx bitmap0=%016llx bitmap1=%016llx", m.vnr,
+			bsr_disk_state_word((enum bsr_disk_state)m.disk), m.flags, (unsigned long long)m.bits,
+			(unsigned long long)m.current.v, (unsigned long long)m.bitmap[0].v, (unsigned long long)m.bitmap[1].v);
+	}
+	return text;
+}
+
+static const char *hs_confirm(const uint8_t *body, uint32_t bytes)
+{
+	static struct bsr_msg_hs_confirm m;
+	if (bsr_msg_hs_confirm_decode(&m, body, bytes) == 0 && m.count > 0) {
+		snprintf(text, sizeof(text), " %u volumes, first: decision=%u reason=%u", m.count, m.volume[0].decision,
+			m.volume[0].reason);
+	}
+	return text;
+}
+
+static const char *small(uint16_t type, const uint8_t *body, uint32_t bytes)
+{
+	struct bsr_msg_state s;
+	struct bsr_msg_twopc t;
+	struct bsr_msg_checkpoint c;
+	struct bsr_msg_gi g;
+	struct bsr_msg_resync_done d;
+	if (type == BSR_MSG_STATE && bsr_msg_state_decode(&s, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " vnr=%d role=%u disk=%u repl=%u paused=%u", (int)s.vnr, s.role, s.disk, s.repl, s.paused);
+	} else if (type == BSR_MSG_TWOPC && bsr_msg_twopc_decode(&t, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " step=%u kind=%u tid=%08x initiator=%u error=%d", t.step, t.kind, t.tid, t.initiator,
+			t.error);
+	} else if ((type == BSR_MSG_CHECKPOINT || type == BSR_MSG_CHECKPOINT_ACK) &&
+		   bsr_msg_checkpoint_decode(&c, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " number=%llu barrier=%d error=%d", (unsigned long long)c.number, c.barrier, c.error);
+	} else if (type == BSR_MSG_GI && bsr_msg_gi_decode(&g, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " vnr=%u flags=%u current=%016llx bitmap=%016llx", g.vnr, g.flags,
+			(unsigned long long)g.current.v, (unsigned long long)g.bitmap.v);
+	} else if (type == BSR_MSG_RESYNC_DONE && bsr_msg_resync_done_decode(&d, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " vnr=%u answer=%d failed=%llu current=%016llx", d.vnr, d.answer,
+			(unsigned long long)d.failed_bytes, (unsigned long long)d.current.v);
+	}
+	return text;
+}
+
+const char *sim_msg_detail(uint16_t type, const uint8_t *head)
+{
+	struct bsr_wire_header h;
+	text[0] = 0;
+	if (bsr_wire_header_decode(&h, head) != 0) {
+		return text;
+	}
+	const uint8_t *body = head + BSR_WIRE_HEADER_BYTES;
+	switch (type) {
+	case BSR_MSG_WRITE:
+		return write_detail(body, h.body_bytes);
+	case BSR_MSG_ACKS:
+		return acks(body, h.body_bytes);
+	case BSR_MSG_HS_VOLUME:
+		return hs_volume(body, h.body_bytes);
+	case BSR_MSG_HS_CONFIRM:
+		return hs_confirm(body, h.body_bytes);
+	case BSR_MSG_READ_REQUEST:
+	case BSR_MSG_RESYNC_REQUEST:
+	case BSR_MSG_RESYNC_ACK:
+	case BSR_MSG_OUT_OF_SYNC:
+	case BSR_MSG_RESYNC_DATA:
+	case BSR_MSG_READ_REPLY:
+		return range(body, h.body_bytes);
+	default:
+		return small(type, body, h.body_bytes);
+	}
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * plan.c - the faults and the administrators of a run: a list of actions, made before the run begins
+ *
+ * An action that makes no sense when its time comes does nothing. The shrinker leaves actions out.
+ */
+#include <string.h>
+
+#include "scenario.h"
+
+static const char *const act_word[SIM_ACT_COUNT] = {"process-crash", "power-cut", "power-cut-all", "freeze", "link-reset",
+	"cut-both", "cut-one-way", "cut-stream", "corrupt", "slow-disk", "stuck-disk", "read-errors", "write-errors",
+	"flush-errors", "md-errors", "dead-disk", "slow-link", "switch-over", "promote", "promote-force", "demote",
+	"disconnect", "disconnect-force", "connect", "detach", "detach-force", "attach", "invalidate",
+	"invalidate-remote", "pause-sync", "resume-sync", "new-uuid", "suspend-io", "resume-io", "outdate", "down"};
+
+const char *sim_act_word(enum sim_act act)
+{
+	return (uint32_t)act < SIM_ACT_COUNT ? act_word[act] : "?";
+}
+
+static enum sim_act draw_act(struct sim *w)
+{
+	const uint64_t set = w->cfg.acts;
+	uint64_t nth = sim_rng_below(&w->rng[SIM_RNG_PLAN], (uint64_t)__builtin_popcountll(set));
+	for (uint32_t a = 0; a < SIM_ACT_COUNT; a++) {
+		if ((set >> a & 1u) != 0 && nth-- == 0) {
+			return (enum sim_act)a;
+		}
+	}
+	return SIM_ACT_LINK_RESET;
+}
+
+static uint64_t draw_duration(struct sim *w)
+{
+	struct sim_rng *r = &w->rng[SIM_RNG_PLAN];
+	switch (sim_rng_below(r, 4)) {
+	case 0:
+		return sim_rng_range(r, SIM_MS, 50u * SIM_MS);
+	case 1:
+		return sim_rng_range(r, 50u * SIM_MS, 2u * SIM_S);
+	case 2:
+		return sim_rng_range(r, SIM_S, 12u * SIM_S);
+	default:
+		return sim_rng_range(r, 10u * SIM_MS, 500u * SIM_MS);
+	}
+}
+
+void sim_plan_make(struct sim *w)
+{
+	struct sim_rng *r = &w->rng[SIM_RNG_PLAN];
+	if (w->over.scenario != NULL) {
+		sim_scenario_plan(w);
+		return;
+	}
+	if (w->cfg.acts == 0 || w->cfg.plan_max == 0) {
+		return;
+	}
+	w->plan_count = (uint32_t)sim_rng_range(r, 1, w->cfg.plan_max);
+	for (uint32_t i = 0; i < w->plan_count; i++) {
+		struct sim_action *a = &w->plan[i];
+		a->act = draw_act(w);
+		a->at_ns = sim_rng_below(r, w->cfg.fault_ns);
+		if (i > 0 && sim_rng_chance(r, 300)) { /* faults love company */
+			a->at_ns = w->plan[i - 1].at_ns + sim_rng_below(r, 30u * SIM_MS);
+		}
+		a->node = (uint32_t)sim_rng_below(r, w->cfg.node_count);
+		a->volume = (uint32_t)sim_rng_below(r, w->cfg.volume_count);
+		a->duration_ns = draw_duration(w);
+		a->argument = (uint32_t)sim_rng_u64(r);
+		a->dropped = false;
+	}
+	for (uint32_t i = 0; i < w->over.drop_count; i++) {
+		if (w->over.drop[i] < w->plan_count) {
+			w->plan[w->over.drop[i]].dropped = true;
+		}
+	}
+}
+
+static uint32_t other_node(const struct sim *w, const struct sim_action *a)
+{
+	return (a->node + 1 + a->argument % (w->cfg.node_count - 1)) % w->cfg.node_count;
+}
+
+static void crash(struct sim *w, uint32_t node, const struct sim_action *a, bool power_cut)
+{
+	struct sim_node *n = &w->node[node];
+	if (n->boot_armed) {
+		if (power_cut && n->state == SIM_NODE_DOWN) {
+			sim_node_crash(w, node, true);
+		}
+		return;
+	}
+	if ((a->argument & 1u) != 0 && n->state == SIM_NODE_UP) {
+		n->crash_armed = power_cut ? 2 : 1;
+	} else {
+		sim_node_crash(w, node, power_cut);
+	}
+	n->boot_armed = true;
+	sim_schedule(w, w->now_ns + a->duration_ns + (power_cut ? 300u * SIM_MS : 20u * SIM_MS), SIM_EV_BOOT, node, 0, NULL);
+}
+
+static void cut(struct sim *w, const struct sim_action *a, bool begin)
+{
+	const uint32_t peer = other_node(w, a);
+	sim_net_set_blocked(w, a->node, peer, begin);
+	if (a->act == SIM_ACT_CUT_BOTH) {
+		sim_net_set_blocked(w, peer, a->node, begin);
+	}
+}
+
+static void disk_fault(struct sim *w, const struct sim_action *a, bool begin)
+{
+	static const uint32_t rate[4] = {20, 100, 500, 1000};
+	struct sim_disk *d = &w->node[a->node].disk[a->volume];
+	const uint32_t pm = begin ? rate[a->argument % 4] : 0;
+	if (a->act == SIM_ACT_SLOW_DISK) {
+		d->latency_factor = begin ? 10u + a->argument % 300u : 1u;
+	} else if (a->act == SIM_ACT_STUCK_DISK) {
+		if (begin) {
+			d->stuck = true;
+		} else {
+			sim_disk_unstick(w, a->node, a->volume);
+		}
+	} else if (a->act == SIM_ACT_READ_ERRORS) {
+		d->read_error_pm = pm;
+	} else if (a->act == SIM_ACT_WRITE_ERRORS) {
+		d->write_error_pm = pm;
+	} else if (a->act == SIM_ACT_FLUSH_ERRORS) {
+		d->flush_error_pm = pm;
+	} else if (a->act == SIM_ACT_MD_ERRORS) {
+		d->md_error_pm = pm;
+	} else {
+		d->dead = begin;
+	}
+}
+
+static void command(struct sim *w, const struct sim_action *a, enum bsr_cmd type, uint32_t flags)
+{
+	struct bsr_command cmd = {.type = type, .flags = flags, .volume = a->volume, .peer = other_node(w, a)};
+	if (type == BSR_CMD_ATTACH) {
+		sim_node_attach_command(w, a->node, a->volume, &cmd);
+	}
+	if (w->node[a->node].state == SIM_NODE_UP && !sim_node_frozen(w, a->node)) {
+		sim_node_command(w, a->node, &cmd, false);
+	}
+}
+
+static void demote(struct sim *w, uint32_t node, uint32_t next)
+{
+	struct sim_node *n = &w->node[node];
+	if (n->app.running && n->state == SIM_NODE_UP) {
+		n->demote_wanted = true;
+		n->promote_next = next;
+		sim_app_stop(w, node);
+		if (!n->app.armed) {
+			n->app.armed = true;
+			sim_schedule(w, w->now_ns, SIM_EV_APP, node, 0, NULL);
+		}
+	}
+}
+
+static void switch_over(struct sim *w, const struct sim_action *a)
+{
+	for (uint32_t i = 0; i < w->cfg.node_count; i++) {
+		if (w->node[i].app.running) {
+			demote(w, i, i == a->node ? other_node(w, a) : a->node);
+			return;
+		}
+	}
+	command(w, a, BSR_CMD_PRIMARY, 0);
+}
+
+static void take_down(struct sim *w, const struct sim_action *a)
+{
+	struct sim_node *n = &w->node[a->node];
+	if (!n->app.running && !n->boot_armed && n->script_count == 0) {
+		command(w, a, BSR_CMD_DOWN, 0);
+	}
+}
+
+static void administrate(struct sim *w, const struct sim_action *a)
+{
+	static const struct {
+		enum sim_act act;
+		enum bsr_cmd cmd;
+		uint32_t flags;
+	} map[] = {
+		{SIM_ACT_PROMOTE, BSR_CMD_PRIMARY, 0},
+		{SIM_ACT_PROMOTE_FORCE, BSR_CMD_PRIMARY, BSR_CMDF_FORCE},
+		{SIM_ACT_DISCONNECT, BSR_CMD_DISCONNECT, 0},
+		{SIM_ACT_DISCONNECT_FORCE, BSR_CMD_DISCONNECT, BSR_CMDF_FORCE},
+		{SIM_ACT_CONNECT, BSR_CMD_CONNECT, 0},
+		{SIM_ACT_DETACH, BSR_CMD_DETACH, 0},
+		{SIM_ACT_DETACH_FORCE, BSR_CMD_DETACH, BSR_CMDF_FORCE},
+		{SIM_ACT_ATTACH, BSR_CMD_ATTACH, 0},
+		{SIM_ACT_INVALIDATE, BSR_CMD_INVALIDATE, 0},
+		{SIM_ACT_INVALIDATE_REMOTE, BSR_CMD_INVALIDATE_REMOTE, 0},
+		{SIM_ACT_PAUSE_SYNC, BSR_CMD_PAUSE_SYNC, 0},
+		{SIM_ACT_RESUME_SYNC, BSR_CMD_RESUME_SYNC, 0},
+		{SIM_ACT_NEW_UUID, BSR_CMD_NEW_CURRENT_UUID, 0},
+		{SIM_ACT_SUSPEND_IO, BSR_CMD_SUSPEND_IO, 0},
+		{SIM_ACT_RESUME_IO, BSR_CMD_RESUME_IO, 0},
+		{SIM_ACT_OUTDATE, BSR_CMD_OUTDATE, 0},
+	};
+	if (a->act == SIM_ACT_SWITCH_OVER) {
+		switch_over(w, a);
+	} else if (a->act == SIM_ACT_DEMOTE) {
+		demote(w, a->node, SIM_NONE);
+	} else if (a->act == SIM_ACT_DOWN) {
+		take_down(w, a);
+	}
+	for (uint32_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
+		if (map[i].act == a->act) {
+			command(w, a, map[i].cmd, map[i].flags);
+		}
+	}
+}
+
+static void fault(struct sim *w, const struct sim_action *a, bool begin)
+{
+	struct sim_node *n = &w->node[a->node];
+	if (a->act == SIM_ACT_PROCESS_CRASH || a->act == SIM_ACT_POWER_CUT) {
+		crash(w, a->node, a, a->act == SIM_ACT_POWER_CUT);
+	} else if (a->act == SIM_ACT_POWER_CUT_ALL) {
+		for (uint32_t i = 0; i < w->cfg.node_count; i++) {
+			crash(w, i, a, true);
+		}
+	} else if (a->act == SIM_ACT_FREEZE) {
+		n->frozen_until_ns = w->now_ns + a->duration_ns;
+		sim_schedule(w, n->frozen_until_ns, SIM_EV_THAW, a->node, 0, NULL);
+	} else if (a->act == SIM_ACT_LINK_RESET) {
+		sim_net_reset(w, a->node, other_node(w, a));
+	} else if (a->act == SIM_ACT_CUT_BOTH || a->act == SIM_ACT_CUT_ONE_WAY) {
+		cut(w, a, begin);
+	} else if (a->act == SIM_ACT_CUT_STREAM) {
+		if (begin) {
+			sim_net_freeze_stream(w, a->node, other_node(w, a), a->argument % 2);
+		} else {
+			sim_net_thaw_streams(w, a->node, other_node(w, a));
+		}
+	} else if (a->act == SIM_ACT_CORRUPT) {
+		w->corrupt_pm = begin ? 1u + a->argument % 50u : 0;
+	} else if (a->act == SIM_ACT_SLOW_LINK) {
+		w->slow_factor = begin ? 5u + a->argument % 100u : 1u;
+	} else if (a->act >= SIM_ACT_SLOW_DISK && a->act <= SIM_ACT_DEAD_DISK) {
+		disk_fault(w, a, begin);
+	} else {
+		administrate(w, a);
+	}
+}
+
+static bool lasts(enum sim_act act)
+{
+	return (act >= SIM_ACT_CUT_BOTH && act <= SIM_ACT_SLOW_LINK);
+}
+
+void sim_plan_run(struct sim *w, uint32_t index)
+{
+	struct sim_action *a = &w->plan[index];
+	if (a->dropped || w->phase != SIM_PHASE_FAULTS) {
+		return;
+	}
+	const bool begin = !a->undone;
+	SIM_TRACE(w, "== %s %s node %u volume %u for %llu us (action %u)", sim_act_word(a->act), begin ? "begins" : "ends", a->node,
+		a->volume, (unsigned long long)a->duration_ns / 1000u, index);
+	if (begin) {
+		sim_cov_hit(w, SIM_COV_ACT, a->act);
+		w->plan_ran[a->act]++;
+		if (lasts(a->act)) {
+			sim_schedule(w, w->now_ns + a->duration_ns, SIM_EV_ACTION, SIM_NONE, index, NULL);
+		}
+	}
+	a->undone = true;
+	fault(w, a, begin);
+}
+
+void sim_plan_heal(struct sim *w)
+{
+	for (uint32_t a = 0; a < w->cfg.node_count; a++) {
+		struct sim_node *n = &w->node[a];
+		if (sim_node_frozen(w, a)) {
+			n->frozen_until_ns = w->now_ns;
+		}
+		n->crash_armed = 0;
+		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+			struct sim_disk *d = &n->disk[v];
+			d->latency_factor = 1;
+			d->read_error_pm = d->write_error_pm = d->flush_error_pm = d->md_error_pm = 0;
+			d->dead = false;
+			sim_disk_unstick(w, a, v);
+		}
+		for (uint32_t b = 0; b < w->cfg.node_count; b++) {
+			if (a != b) {
+				sim_net_set_blocked(w, a, b, false);
+				sim_net_thaw_streams(w, a, b);
+			}
+		}
+	}
+	w->corrupt_pm = 0;
+	w->slow_factor = 1;
+	for (uint32_t a = 0; a < SIM_ACT_COUNT; a++) {
+		for (uint32_t b = a + 1; b < SIM_ACT_COUNT; b++) {
+			w->cov.pair[a][b] += w->plan_ran[a] != 0 && w->plan_ran[b] != 0;
+		}
+	}
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scenario.h - named stories
+ */
+#ifndef SIM_SCENARIO_H
+#define SIM_SCENARIO_H
+
+#include "sim.h"
+
+struct sim_scenario {
+	char story[256];
+	uint32_t volumes, mib, requests, depth, read_pm, flush_pm, zero_pm, spots, protocol;
+	bool full_sync;
+	uint64_t fault_ns;
+	uint32_t action_count;
+	struct sim_action action[SIM_PLAN_MAX];
+	bool expect_split_brain, any_split_brain;
+	uint32_t expect_primary;
+	uint32_t expect_refused, expect_done; /* bit per command */
+	uint64_t resync_least_bytes, resync_most_bytes;
+};
+
+/** sim_scenario_load - false after a message with file and line */
+bool sim_scenario_load(struct sim_scenario *s, const char *path);
+void sim_scenario_configure(struct sim *w);
+void sim_scenario_plan(struct sim *w);
+/** sim_scenario_check - at rest: what the story must end with */
+void sim_scenario_check(struct sim *w);
+
+#endif
