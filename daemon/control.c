@@ -147,10 +147,6 @@ static void watch_again(struct control_client *client)
 	if (unread(client) > 0 || client->more) { /* a writable socket brings us back for the next lines */
 		events |= POLLOUT;
 	}
-	if (client->watch.events == events) {
-		return;
-	}
-	client->watch.events = events;
 	if (bsr_loop_watch_change(client->control->d->loop, &client->watch, events) != 0) {
 		client_close(client);
 	}

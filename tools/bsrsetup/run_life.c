@@ -8,19 +8,18 @@
 #include "run.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define START_LIMIT_MS 15000
 #define END_LIMIT_MS 15000
+#define BSRD_ALREADY_RUNS 3 /* exit code of bsrd */
 
 static void pause_ms(long milliseconds)
 {
@@ -53,97 +52,59 @@ static bool find_bsrd(char *path, size_t room)
 	return access(path, X_OK) == 0;
 }
 
-static void log_path(char *path, size_t room, const char *resource)
+/* bsrd goes to the background by itself; what is wrong it tells on standard error, before it returns. */
+static int run_bsrd(struct bsr_setup_call *call, const char *path)
 {
-	const char *dir = getenv("BSR_LOG_DIR");
-	dir = dir != NULL && dir[0] != '\0' ? dir : "/var/log/bsr";
-	(void)mkdir(dir, 0755); /* open() tells what is wrong with it */
-	snprintf(path, room, "%s/%s.log", dir, resource);
-}
-
-static void become_bsrd(const char *path, const char *resource, int log)
-{
-	int null = open("/dev/null", O_RDWR);
-	(void)setsid();
-	if (chdir("/") != 0 || null < 0 || dup2(null, 0) < 0 || dup2(log >= 0 ? log : null, 1) < 0 ||
-		dup2(log >= 0 ? log : null, 2) < 0) {
+	int status = 0;
+	pid_t pid = fork();
+	if (pid == 0) {
+		execl(path, "bsrd", call->resource, (char *)NULL);
+		fprintf(stderr, "cannot run %s: %s\n", path, strerror(errno));
 		_exit(BSRSETUP_USAGE);
 	}
-	(void)close_range(3, ~0U, 0);
-	execl(path, "bsrd", resource, (char *)NULL);
-	fprintf(stderr, "cannot run %s: %s\n", path, strerror(errno));
-	_exit(BSRSETUP_USAGE);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+		fprintf(stderr, "%s: cannot start a process: %s\n", call->object, strerror(errno));
+		return BSRSETUP_USAGE;
+	}
+	if (WIFEXITED(status) &&
+		(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == BSRD_ALREADY_RUNS)) {
+		return BSRSETUP_OK;
+	}
+	fprintf(stderr, "%s: the process of the resource did not start (%s %d)\n", call->object,
+		WIFEXITED(status) ? "exit code" : "signal",
+		WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	return BSRSETUP_USAGE;
 }
 
-/* What the process said before it ended, from where the log stood when it was started. */
-static void tell_log(const char *path, off_t from)
-{
-	char text[2048];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		return;
-	}
-	ssize_t got = pread(fd, text, sizeof(text) - 1, from);
-	close(fd);
-	if (got > 0) {
-		text[got] = '\0';
-		fprintf(stderr, "  it said:\n%s", text);
-	}
-}
-
-/* Waits for the socket; the process may end early. 0, or an exit code, told. */
-static int wait_until_it_answers(struct bsr_setup_call *call, pid_t pid, const char *log, off_t from)
+static int wait_until_it_answers(struct bsr_setup_call *call)
 {
 	struct bsr_client client;
+	int rc = -ENOENT;
 	for (int waited_ms = 0; waited_ms < START_LIMIT_MS; waited_ms += 20) {
-		int status = 0;
-		int rc = bsr_client_open(&client, call->resource);
+		rc = bsr_client_open(&client, call->resource);
 		if (rc == 0) {
 			bsr_client_close(&client);
 			return BSRSETUP_OK;
 		}
-		if (waitpid(pid, &status, WNOHANG) == pid && status != 0) {
-			fprintf(stderr, "%s: the process of the resource did not start (%s %d)\n",
-				call->object, WIFEXITED(status) ? "exit code" : "signal",
-				WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-			tell_log(log, from);
-			return BSRSETUP_USAGE;
+		if (rc == -EACCES || rc == -EPERM) {
+			return bsr_run_open(call, &client); /* tells it */
 		}
 		pause_ms(20);
 	}
-	fprintf(stderr, "%s: the process of the resource does not answer after %d s; see %s\n",
-		call->object, START_LIMIT_MS / 1000, log);
+	fprintf(stderr, "%s: the process of the resource does not answer: %s\n", call->object,
+		strerror(-rc));
 	return BSRSETUP_USAGE;
 }
 
 static int start_process(struct bsr_setup_call *call)
 {
 	char path[PATH_MAX + 32];
-	char log[PATH_MAX];
 	if (!find_bsrd(path, sizeof(path))) {
 		fprintf(stderr, "%s: bsrd is neither beside bsrsetup nor in /usr/sbin\n", call->object);
 		return BSRSETUP_USAGE;
 	}
-	log_path(log, sizeof(log), call->resource);
-	int fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	off_t from = 0;
-	if (fd < 0) {
-		fprintf(stderr, "%s: no log: cannot write %s: %s\n", call->object, log, strerror(errno));
-	} else {
-		from = lseek(fd, 0, SEEK_END);
-	}
-	pid_t pid = fork();
-	if (pid == 0) {
-		become_bsrd(path, call->resource, fd);
-	}
-	if (fd >= 0) {
-		close(fd);
-	}
-	if (pid < 0) {
-		fprintf(stderr, "%s: cannot start a process: %s\n", call->object, strerror(errno));
-		return BSRSETUP_USAGE;
-	}
-	return wait_until_it_answers(call, pid, log, from);
+	int rc = run_bsrd(call, path);
+	return rc != BSRSETUP_OK ? rc : wait_until_it_answers(call);
 }
 
 static void end_again(struct bsr_setup_call *call)
