@@ -264,9 +264,6 @@ static void peer_disk_changed(
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	const bool was_mirrored = pd->mirrored;
-	if (pd->repl == BSR_REPL_SYNC_SOURCE && next > BSR_DISK_INCONSISTENT) {
-		next = BSR_DISK_INCONSISTENT; /* said before it became my target */
-	}
 	if (was_mirrored && next < BSR_DISK_INCONSISTENT) {
 		bsr_gi_want_new(e, vol);
 		bsr_log_mark_volume(e, p, vol);

@@ -392,9 +392,6 @@ static void start_running(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 		bsr_state_set_repl(e, p, vol, paused ? BSR_REPL_PAUSED_SYNC_T : BSR_REPL_SYNC_TARGET);
 	} else {
 		bsr_state_set_repl(e, p, vol, paused ? BSR_REPL_PAUSED_SYNC_S : BSR_REPL_SYNC_SOURCE);
-		if (pd->disk > BSR_DISK_INCONSISTENT) {
-			bsr_state_set_peer_disk(e, p, vol, BSR_DISK_INCONSISTENT);
-		}
 	}
 	bsr_emit_log(e, BSR_LOGN_RESYNC_STARTED, p, vol, pd->repl, pd->resync_total_bits * BSR_BITMAP_BLOCK_BYTES, 0);
 	e->kick = true;
@@ -665,8 +662,8 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 		bsr_md_superblock_dirty(e, vol);
 	}
 	BSR_SEND(e, p, BSR_STREAM_CONTROL, resync_done, BSR_MSG_RESYNC_DONE, &m);
-	bsr_state_set_peer_disk(e, p, vol, vol->disk == BSR_DISK_UP_TO_DATE ? BSR_DISK_UP_TO_DATE : vol->disk);
 	ended(e, p, vol);
+	bsr_state_set_peer_disk(e, p, vol, vol->disk);
 }
 
 void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_resync_done *m)

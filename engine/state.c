@@ -10,6 +10,8 @@
  *   ST-3  mirror_mask and oos_slots agree with the states after every change.
  *   ST-4  A disk state that is better than the one published before is published, to administrators and peers, only
  *         when the superblock that proves it is durable (rule 9).
+ *   ST-5  A source does not call its target's disk better than the replication state allows, whatever the peer said
+ *         before it became the target: nobody reads from a disk that lacks blocks.
  */
 #include "core.h"
 
@@ -306,6 +308,15 @@ void bsr_state_set_peer_role(struct bsr_engine *e, struct bsr_peer *p, enum bsr_
 	}
 }
 
+/* ST-5 */
+static enum bsr_disk_state clamp_peer_disk(enum bsr_repl_state repl, enum bsr_disk_state disk)
+{
+	if (repl == BSR_REPL_SYNC_SOURCE && disk > BSR_DISK_INCONSISTENT) {
+		return BSR_DISK_INCONSISTENT;
+	}
+	return bsr_repl_is_source(repl) && disk == BSR_DISK_UP_TO_DATE ? BSR_DISK_CONSISTENT : disk;
+}
+
 void bsr_state_set_repl(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_repl_state next)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
@@ -315,6 +326,7 @@ void bsr_state_set_repl(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 		return;
 	}
 	pd->repl = next;
+	pd->disk = clamp_peer_disk(next, pd->disk);
 	bsr_state_recompute(e, vol);
 	bsr_state_announce(e, BSR_OBJ_PEER_DEVICE, BSR_ACT_CHANGE, p, vol);
 	bsr_state_send(e, p, vol);
@@ -325,6 +337,7 @@ void bsr_state_set_peer_disk(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_disk_state next)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
+	next = clamp_peer_disk(pd->repl, next);
 	if (pd->disk != next) {
 		pd->disk = next;
 		bsr_state_recompute(e, vol);
