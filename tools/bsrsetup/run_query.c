@@ -207,27 +207,48 @@ static struct json_object *targets(const struct bsr_setup_call *call)
 	return names;
 }
 
-/* A socket without a process is what a crash left: no resource. NULL result: skip it. */
+#define NO_RESOURCE 3010 /* docs/control.md: the process runs, nothing is set up */
+
+/* One of all resources: what is just beginning or ending is passed over. */
+static int ask_one_of_all(struct bsr_setup_call *one, const char *command, struct json_object **result)
+{
+	struct bsr_client client;
+	struct json_object *reply = NULL;
+	int rc = bsr_client_open(&client, one->resource);
+	if (rc == -ENOENT || rc == -ECONNREFUSED) {
+		return BSRSETUP_OK; /* a socket without a process is what a crash left */
+	}
+	if (rc != 0) {
+		return bsr_run_open(one, &client); /* tells it */
+	}
+	struct json_object *request = json_object_new_object();
+	json_object_object_add(request, "command", json_object_new_string(command));
+	rc = bsr_client_call(&client, request, &reply, BSR_CLIENT_GREETING_MS);
+	bsr_client_close(&client);
+	json_object_put(request);
+	if (rc != 0) {
+		fprintf(stderr, "%s: the process of the resource does not answer: %s\n", one->resource,
+			strerror(-rc));
+		return BSRSETUP_USAGE;
+	}
+	rc = BSRSETUP_OK;
+	if (bsr_json_int(bsr_json_object(reply, "error"), "code", 0) != NO_RESOURCE) {
+		rc = bsr_run_tell_reply(one->object, reply);
+		*result = json_object_get(bsr_json_object(reply, "result"));
+	}
+	json_object_put(reply);
+	return rc;
+}
+
+/* NULL result: nothing to print of it. */
 static int ask_target(struct bsr_setup_call *call, const char *name, const char *command,
 	struct json_object **result)
 {
 	const bool named = call->resource[0] != '\0';
 	struct bsr_setup_call one = *call;
-	struct bsr_client client;
 	snprintf(one.resource, sizeof(one.resource), "%s", name);
 	one.object = name;
-	if (!named) {
-		int rc = bsr_client_open(&client, name);
-		if (rc == -ENOENT || rc == -ECONNREFUSED) {
-			return BSRSETUP_OK;
-		}
-		if (rc == 0) {
-			rc = bsr_run_ask(&one, &client, command, result);
-			bsr_client_close(&client);
-			return rc;
-		}
-	}
-	return ask_once(&one, command, result);
+	return named ? ask_once(&one, command, result) : ask_one_of_all(&one, command, result);
 }
 
 int bsr_run_status(struct bsr_setup_call *call)

@@ -96,7 +96,9 @@ static void write_device(struct writer *w, struct json_object *device)
 	writer_int(w, "minor", bsr_json_int(device, "minor", -1));
 	writer_string(w, "disk-state", bsr_json_string(device, "disk"));
 	writer_string(w, "client", bsr_json_string(device, "client"));
-	writer_bool(w, "open", bsr_json_bool(device, "open"));
+	if (bsr_json_has(device, "open")) {
+		writer_bool(w, "open", bsr_json_bool(device, "open"));
+	}
 	writer_bool(w, "quorum", true);
 	if (!bsr_json_bool(device, "attached")) {
 		return;
