@@ -343,38 +343,47 @@ static int run(struct bsr_meta_context *ctx, const struct command *command)
 	return rc;
 }
 
-int main(int argc, char **argv)
+static int print_help(int argc, char **argv)
 {
-	struct bsr_meta_context ctx = {
-		.argc = argc, .argv = argv, .fd = -1, .lock_fd = -1, .minor = -1};
+	const struct command *command = NULL;
+	for (int i = optind; i < argc && command == NULL; i++) {
+		command = find_command(argv[i]);
+	}
+	if (command != NULL) {
+		print_command_usage(stdout, command);
+	} else {
+		print_usage(stdout);
+	}
+	return META_OK;
+}
+
+static int parse_and_run(struct bsr_meta_context *ctx)
+{
 	const struct command *command = NULL;
 	bool help = false;
-	char **typed = calloc((size_t)argc + 1, sizeof(*typed));
-	if (typed == NULL) {
-		bsr_meta_error("out of memory");
-		return META_UNSUPPORTED;
-	}
-	memcpy(typed, argv, (size_t)argc * sizeof(*typed)); /* getopt sorts argv */
-	ctx.typed = typed;
-	int rc = parse_options(&ctx, &help);
+	int rc = parse_options(ctx, &help);
 	if (rc != META_OK) {
 		return rc;
 	}
 	if (help) {
-		for (int i = optind; i < argc && command == NULL; i++) {
-			command = find_command(argv[i]);
-		}
-		if (command != NULL) {
-			print_command_usage(stdout, command);
-		} else {
-			print_usage(stdout);
-		}
-		return META_OK;
+		return print_help(ctx->argc, ctx->argv);
 	}
-	rc = parse_words(&ctx, argc - optind, argv + optind, &command);
-	if (rc == META_OK) {
-		rc = run(&ctx, command);
+	rc = parse_words(ctx, ctx->argc - optind, ctx->argv + optind, &command);
+	return rc == META_OK ? run(ctx, command) : rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct bsr_meta_context ctx = {
+		.argc = argc, .argv = argv, .fd = -1, .lock_fd = -1, .minor = -1};
+	ctx.typed = calloc((size_t)argc + 1, sizeof(*ctx.typed));
+	if (ctx.typed == NULL) {
+		bsr_meta_error("out of memory");
+		return META_UNSUPPORTED;
 	}
+	memcpy(ctx.typed, argv, (size_t)argc * sizeof(*argv)); /* getopt sorts argv */
+	int rc = parse_and_run(&ctx);
+	free(ctx.typed);
 	if (fflush(stdout) != 0 && rc == META_OK) {
 		bsr_meta_error("cannot write to standard output");
 		rc = META_BAD;
