@@ -114,4 +114,12 @@ uint32_t bsr_al_ring_place(uint32_t number, uint32_t stripes, uint32_t stripe_bl
 int bsr_al_replay(const uint8_t *ring, uint32_t stripes, uint32_t stripe_blocks, uint32_t *table, uint32_t *hot_count,
 	uint32_t *corrupt_count, uint32_t *next_number) BSR_MUST_CHECK;
 
+/**
+ * bsr_al_replay_is_complete - after bsr_al_replay() gave 0: no damaged block can hide an extent that was hot
+ *
+ * One block torn by the crash is harmless, because the write behind it was not allowed yet, and so are blocks whose
+ * content later transactions repeat. False: something may be missing, so everything must count as out of sync.
+ */
+bool bsr_al_replay_is_complete(const uint8_t *ring, uint32_t stripes, uint32_t stripe_blocks);
+
 #endif

@@ -278,21 +278,27 @@ static void apply_all(struct replay *r, uint32_t *table)
 	}
 }
 
+static void start_survey(
+	struct replay *r, const uint8_t *ring, uint32_t stripes, uint32_t stripe_blocks)
+{
+	BSR_ASSERT(stripes >= 1 && stripes <= BSR_AL_RING_BLOCKS_MAX);
+	BSR_ASSERT(stripe_blocks >= 1 && stripe_blocks <= BSR_AL_RING_BLOCKS_MAX / stripes);
+	memset(r, 0, sizeof(*r));
+	r->ring = ring;
+	r->stripes = stripes;
+	r->stripe_blocks = stripe_blocks;
+	r->ring_blocks = stripes * stripe_blocks;
+	survey(r);
+}
+
 int bsr_al_replay(const uint8_t *ring, uint32_t stripes, uint32_t stripe_blocks, uint32_t *table,
 	uint32_t *hot_count, uint32_t *corrupt_count, uint32_t *next_number)
 {
 	struct replay r;
-	BSR_ASSERT(stripes >= 1 && stripes <= BSR_AL_RING_BLOCKS_MAX);
-	BSR_ASSERT(stripe_blocks >= 1 && stripe_blocks <= BSR_AL_RING_BLOCKS_MAX / stripes);
-	memset(&r, 0, sizeof(r));
-	r.ring = ring;
-	r.stripes = stripes;
-	r.stripe_blocks = stripe_blocks;
-	r.ring_blocks = stripes * stripe_blocks;
 	memset(table, 0xff, BSR_AL_EXTENTS_MAX * sizeof(*table));
 	*hot_count = 0;
 	*next_number = 0;
-	survey(&r);
+	start_survey(&r, ring, stripes, stripe_blocks);
 	*corrupt_count = r.bad_count;
 	if (r.update_count == 0) {
 		/* A torn very first transaction leaves just turn 0 bad: nothing had been written
@@ -306,4 +312,79 @@ int bsr_al_replay(const uint8_t *ring, uint32_t stripes, uint32_t stripe_blocks,
 		*hot_count += table[slot] != NO_EXTENT;
 	}
 	return 0;
+}
+
+static uint32_t newest_number(const struct replay *r)
+{
+	uint32_t age = 0;
+	for (uint32_t turn = 0; turn < r->ring_blocks; turn++) {
+		if (turn_is_update(r, turn) && turn_number(r, turn) - r->oldest > age) {
+			age = turn_number(r, turn) - r->oldest;
+		}
+	}
+	return r->oldest + age;
+}
+
+#define PARTS_MAX (BSR_AL_EXTENTS_MAX / BSR_AL_CONTEXT_PER_TRANSACTION + 1)
+
+/* Notes which part of the slots @t's context describes; true when that was the last one missing. */
+static bool note_context(bool *seen, uint32_t *seen_count, const struct bsr_al_transaction *t)
+{
+	const uint32_t parts = (t->context_size + BSR_AL_CONTEXT_PER_TRANSACTION - 1u) /
+			       BSR_AL_CONTEXT_PER_TRANSACTION;
+	const uint32_t part = t->context_start / BSR_AL_CONTEXT_PER_TRANSACTION;
+	if (t->context_start % BSR_AL_CONTEXT_PER_TRANSACTION != 0 || part >= PARTS_MAX) {
+		return false;
+	}
+	*seen_count += !seen[part];
+	seen[part] = true;
+	return *seen_count >= parts;
+}
+
+/* The newest transactions without a gap, backwards: do they describe every slot, or reach the very
+ * first one? */
+static bool newest_say_all(const struct replay *r, uint32_t newest)
+{
+	bool seen[PARTS_MAX] = {false};
+	uint32_t seen_count = 0;
+	struct bsr_al_transaction t;
+	uint16_t context_size = 0;
+	for (uint32_t i = 0; i < r->ring_blocks; i++) {
+		const uint32_t turn = (newest - i) % r->ring_blocks;
+		if (check_block(turn_block(r, turn)) != 0) {
+			return false;
+		}
+		decode_checked(&t, turn_block(r, turn));
+		if (t.initialised) {
+			return true; /* nothing was written before */
+		}
+		if (t.number != newest - i || (i > 0 && t.context_size != context_size)) {
+			return false;
+		}
+		context_size = t.context_size;
+		if (note_context(seen, &seen_count, &t)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool bsr_al_replay_is_complete(const uint8_t *ring, uint32_t stripes, uint32_t stripe_blocks)
+{
+	struct replay r;
+	start_survey(&r, ring, stripes, stripe_blocks);
+	if (r.bad_count == 0) {
+		return true;
+	}
+	if (r.update_count == 0) {
+		return r.bad_count == 1 && r.first_bad == 0;
+	}
+	const uint32_t newest = newest_number(&r);
+	/* Transactions are written one after the other: if two of them are damaged, the first had
+	 * been durable. */
+	const uint32_t after_next = (newest + 2) % r.ring_blocks;
+	if (r.ring_blocks > 2 && check_block(turn_block(&r, after_next)) != 0) {
+		return false;
+	}
+	return newest_say_all(&r, newest);
 }

@@ -232,6 +232,67 @@ static void a_ring_without_any_transaction(void **state)
 	model_free(&m);
 }
 
+/* Damages random blocks: "complete" may be said only when the table is what the model had. */
+static void complete_is_never_claimed_wrongly(void **state)
+{
+	(void)state;
+	static uint32_t before[6001];
+	uint32_t claimed = 0;
+	uint32_t denied = 0;
+	srand(31337);
+	for (uint32_t round = 0; round < 1500; round++) {
+		struct model m;
+		const uint32_t slots = round % 3 == 0 ? 67 : round % 3 == 1 ? 1237 : 6001;
+		model_init(&m, 1 + round % 2, 12, slots, 0);
+		const uint32_t steps = 1 + (uint32_t)rand() % 60;
+		for (uint32_t step = 0; step < steps; step++) {
+			memcpy(before, m.extent, slots * sizeof(before[0]));
+			model_write(&m, (uint32_t)rand() % 65);
+		}
+		const uint32_t newest_at =
+			bsr_al_ring_place(m.number - 1, m.stripes, m.stripe_blocks);
+		const uint32_t damages = (uint32_t)rand() % 4;
+		bool newest_torn = false;
+		for (uint32_t i = 0; i < damages; i++) {
+			const uint32_t at =
+				rand() % 3 == 0 ? newest_at : (uint32_t)rand() % m.ring_blocks;
+			m.ring[(size_t)at * 4096 + 600] ^= 0x5a;
+			newest_torn = newest_torn != (at == newest_at);
+		}
+		uint32_t hot;
+		uint32_t corrupt;
+		uint32_t next;
+		const int rc = bsr_al_replay(
+			m.ring, m.stripes, m.stripe_blocks, table, &hot, &corrupt, &next);
+		if (rc == 0 && bsr_al_replay_is_complete(m.ring, m.stripes, m.stripe_blocks)) {
+			assert_memory_equal(
+				table, newest_torn ? before : m.extent, slots * sizeof(before[0]));
+			claimed++;
+		} else {
+			assert_true(corrupt > 0);
+			denied++;
+		}
+		model_free(&m);
+	}
+	assert_true(claimed > 300 && denied > 200);
+}
+
+static void one_torn_block_leaves_the_log_complete(void **state)
+{
+	(void)state;
+	srand(8);
+	for (uint32_t steps = 1; steps < 200; steps++) {
+		struct model m;
+		model_init(&m, 1, 80, 6001, 0);
+		for (uint32_t step = 0; step < steps; step++) {
+			model_write(&m, 64);
+		}
+		m.ring[(size_t)bsr_al_ring_place(m.number - 1, 1, 80) * 4096 + 600] ^= 0x5a;
+		assert_true(bsr_al_replay_is_complete(m.ring, 1, 80));
+		model_free(&m);
+	}
+}
+
 /* ---- images made by the kernel driver and drbdmeta ---- */
 
 struct fixture {
@@ -323,6 +384,7 @@ static void fixture_ring(const struct fixture *f, const uint8_t *ring)
 		bsr_al_replay(ring, f->stripes, f->stripe_blocks, table, &hot, &corrupt, &next), 0);
 	assert_int_equal(corrupt, bad);
 	assert_int_equal(bad, strcmp(f->name, "v09-al-torn-1g-p3") == 0 ? 1 : 0);
+	assert_true(bsr_al_replay_is_complete(ring, f->stripes, f->stripe_blocks));
 	assert_int_equal(hot, f->hot_count);
 }
 
@@ -350,6 +412,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(replay_equals_the_model),
 		cmocka_unit_test(a_torn_newest_transaction_is_as_if_never_written),
 		cmocka_unit_test(a_ring_without_any_transaction),
+		cmocka_unit_test(complete_is_never_claimed_wrongly),
+		cmocka_unit_test(one_torn_block_leaves_the_log_complete),
 		cmocka_unit_test(fixtures_decode_and_encode_to_the_same_bytes),
 	};
 	fixture_dir = argc > 1 ? argv[1] : "tests/fixtures/metadata";

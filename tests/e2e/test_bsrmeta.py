@@ -333,6 +333,23 @@ def test_a_lost_log_of_a_primary_is_refused(tmp_path):
     assert sha(image) == before
 
 
+def test_a_log_with_a_hole_marks_everything(tmp_path):
+    """drbdmeta would go on with what is left, and extents that only the lost blocks named would stay clean."""
+    for places, everything in (((3,), False), ((4, 5), True), ((3, 4), True), ((2,), False), ((6,), False)):
+        image = fixture_image("v09-al-dirty-1g-p3", tmp_path / "t.img")
+        damage_log(image, "v09-al-dirty-1g-p3", places)
+        meta_ok(image, "apply-al")
+        all_bits = (2096888 + 7) // 8
+        assert meta_ok(image, "dump-md").rstrip().endswith(f"# bits-set {all_bits};") == everything, places
+
+
+def test_a_switched_off_log_marks_everything(tmp_path):
+    image = fixture_image("v09-al-dirty-1g-p3", tmp_path / "t.img")
+    meta_ok(image, "--node-id=0", "set-gi", ":::::::::1")
+    meta_ok(image, "apply-al")
+    assert meta_ok(image, "dump-md").rstrip().endswith(f"# bits-set {(2096888 + 7) // 8};")
+
+
 def test_a_lost_log_of_a_secondary_is_rebuilt(tmp_path):
     image = fixture_image("v09-int-64m-p1", tmp_path / "t.img")
     damage_log(image, "v09-int-64m-p1", range(8), b"x" * 4096)

@@ -121,6 +121,23 @@ static int mark_extents(const struct bsr_meta_context *ctx, const struct bsr_met
 	return rc;
 }
 
+/* Everything, in all slots: the log does not tell what may differ. */
+static int mark_all(const struct bsr_meta_context *ctx, const struct bsr_meta_md *md)
+{
+	struct bsr_meta_bits bits;
+	const uint64_t sectors_per_bit = md->sb.bytes_per_bit / BSR_SECTOR_BYTES;
+	uint64_t added = 0;
+	int rc = bsr_meta_bits_open(&bits, ctx, md, bsr_meta_bitmap_bytes(md), false);
+	if (rc != META_OK) {
+		return rc;
+	}
+	rc = bsr_meta_bits_set(
+		&bits, 0, bsr_div_ceil_u64(md->sb.effective_sectors, sectors_per_bit), &added);
+	const int closed = bsr_meta_bits_close(&bits);
+	rc = rc == META_OK ? closed : rc;
+	return rc == META_OK ? bsr_meta_device_sync(ctx) : rc;
+}
+
 static bool is_old_log(const uint8_t *ring)
 {
 	return be32_at(ring) == OLD_LOG_MAGIC || be32_at(ring + BSR_SECTOR_BYTES) == OLD_LOG_MAGIC;
@@ -137,6 +154,31 @@ static int report_unusable(
 		"\"invalidate\" this disk and let the peer resync it, or run a full resync from it",
 		ctx->path, corrupt, blocks);
 	return corrupt == blocks ? META_DECLINED : META_AL_UNUSABLE;
+}
+
+/* What the log of a crashed Primary cannot tell counts as out of sync. */
+static int mark_unknown(const struct bsr_meta_context *ctx, const struct bsr_meta_md *md,
+	const uint8_t *ring, uint32_t corrupt)
+{
+	if ((md->sb.flags & BSR_MDF_AL_DISABLED) != 0) {
+		bsr_meta_note(
+			"The activity log was switched off: all blocks are marked as out of sync");
+		return mark_all(ctx, md);
+	}
+	if (!bsr_al_replay_is_complete(ring, md->sb.al_stripes, md->sb.al_stripe_blocks)) {
+		bsr_meta_note(
+			"%" PRIu32
+			" corrupt AL transactions found, and nothing repeats what they said: all blocks are "
+			"marked as out of sync",
+			corrupt);
+		return mark_all(ctx, md);
+	}
+	if (corrupt > 0) {
+		bsr_meta_note("%" PRIu32
+			      " corrupt AL transactions found; the others say all that matters",
+			corrupt);
+	}
+	return META_OK;
 }
 
 /* Replays the ring into the bitmap; @rewrite tells whether the ring must be initialised. */
@@ -163,17 +205,13 @@ static int replay(const struct bsr_meta_context *ctx, const struct bsr_meta_md *
 		*rewrite = false; /* freshly initialised */
 	}
 	rc = META_OK;
-	if (corrupt > 0 && was_primary) {
-		bsr_meta_note(
-			"%" PRIu32
-			" corrupt AL transactions found; the extents that only they name are not marked. "
-			"One torn by the crash itself is harmless",
-			corrupt);
-	}
 	if (was_primary && hot > 0) {
-		qsort(table, BSR_AL_EXTENTS_MAX, sizeof(*table),
-			compare_extents); /* free slots sort last */
+		/* Free slots sort last. */
+		qsort(table, BSR_AL_EXTENTS_MAX, sizeof(*table), compare_extents);
 		rc = mark_extents(ctx, md, table, hot);
+	}
+	if (rc == META_OK && was_primary) {
+		rc = mark_unknown(ctx, md, ring, corrupt);
 	}
 	free(table);
 	return rc;
