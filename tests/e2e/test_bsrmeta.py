@@ -121,7 +121,7 @@ def test_apply_al_gives_the_known_image(name, tmp_path):
     row = MANIFEST[name]
     image = fixture_image(name, tmp_path / "t.img")
     listing = FIXTURES / f"{name}.al.txt.gz"
-    unclean = meta(image, "dump-md", fmt=row["format"], force=False, env={"BSR_META_ALLOW_FILES": "1"})
+    unclean = meta(image, "dump-md", fmt=row["format"], force=False, env={"BSRMETA_ALLOW_FILES": "1"})
     assert unclean.returncode == 1 and "apply-al" in unclean.stderr and unclean.stdout == ""
     if listing.exists():
         text = meta_ok(image, "dump-md", *["-v"] * 10, fmt=row["format"])
@@ -378,7 +378,7 @@ def test_no_is_no(tmp_path):
     image = make_image(tmp_path / "t.img", 64 * MIB)
     meta_ok(image, "create-md", 3)
     before = sha(image)
-    files = {"BSR_META_ALLOW_FILES": "1"}
+    files = {"BSRMETA_ALLOW_FILES": "1"}
     for answer in ("", "no\n", "y\n", "yes", "yes \n", "YES\n"):
         for words in (["create-md", "3"], ["wipe-md"], ["restore-md", str(FIXTURES / "v09-int-64m-p1.dump.txt")]):
             result = meta(image, *words, force=False, answer=answer, env=files)
@@ -394,7 +394,7 @@ def test_plain_files_need_force_or_the_environment(tmp_path):
     image = make_image(tmp_path / "t.img", 64 * MIB)
     result = meta(image, "create-md", "1", force=False)
     assert result.returncode == 20 and "--force" in result.stderr
-    assert meta(image, "create-md", "1", force=False, env={"BSR_META_ALLOW_FILES": "1"}).returncode == 0
+    assert meta(image, "create-md", "1", force=False, env={"BSRMETA_ALLOW_FILES": "1"}).returncode == 0
 
 
 @pytest.mark.parametrize("words,code", [
@@ -454,7 +454,7 @@ def test_a_file_system_that_reaches_the_end_is_refused(tmp_path):
 def test_a_file_system_that_leaves_room_is_asked_about(tmp_path):
     image = mkfs(tmp_path, "mkfs.ext4", "-q", "-F", "-b", "4096")
     os.truncate(image, 65 * MIB)
-    files = {"BSR_META_ALLOW_FILES": "1"}
+    files = {"BSRMETA_ALLOW_FILES": "1"}
     assert meta(image, "create-md", "1", force=False, env=files).returncode == 1
     result = meta(image, "create-md", "1", force=False, answer="yes\n", env=files)
     assert result.returncode == 0
@@ -470,7 +470,7 @@ def test_swap_and_unknown_data(tmp_path):
     with open(image, "r+b") as f:
         f.seek(60000)
         f.write(b"something")
-    files = {"BSR_META_ALLOW_FILES": "1"}
+    files = {"BSRMETA_ALLOW_FILES": "1"}
     assert meta(image, "create-md", "1", force=False, env=files).returncode == 1
     assert meta(image, "create-md", "1", force=False, answer="yes\n", env=files).returncode == 0
 
@@ -731,6 +731,16 @@ def test_block_devices_in_use_are_refused(tmp_path, loop):
     assert meta(device, "apply-al", force=False).returncode == 0
 
 
+def test_files_in_use_are_refused(tmp_path):
+    image = make_image(tmp_path / "t.img", 64 * MIB)
+    meta_ok(image, "create-md", "1")
+    with open(image, "r+b") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        result = meta(image, "create-md", "2")
+        assert result.returncode == 20 and "in use" in result.stderr
+        assert "max-peers 1;" in meta_ok(image, "dump-md")
+
+
 def test_a_mounted_device_is_named(tmp_path, loop):
     image = mkfs(tmp_path, "mkfs.ext4", "-q", "-F", "-b", "4096")
     os.truncate(image, 65 * MIB)
@@ -795,7 +805,7 @@ def test_a_shrunken_device_is_explained(tmp_path):
 
 
 def test_create_offers_to_move(tmp_path):
-    env = dict(directories(tmp_path), BSR_META_ALLOW_FILES="1")
+    env = dict(directories(tmp_path), BSRMETA_ALLOW_FILES="1")
     for answers, moved in (("yes\n", True), ("no\nyes\n", False)):
         image = make_image(tmp_path / "t.img", 64 * MIB)
         meta_ok(image, "create-md", 3, minor="6", env=env)

@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -51,7 +52,9 @@ static int report_open(const struct bsr_meta_context *ctx, int error)
 	struct stat st;
 	char where[4200] = "mounted, or claimed by another program (see lsblk, lsof)";
 	if (error == EBUSY && stat(ctx->path, &st) == 0) {
-		find_mount(st.st_rdev, where, sizeof(where));
+		if (ctx->is_block) {
+			find_mount(st.st_rdev, where, sizeof(where));
+		}
 		bsr_meta_error("%s is in use: %s; release it first", ctx->path, where);
 	} else {
 		bsr_meta_error("cannot open %s: %s", ctx->path, strerror(error));
@@ -69,7 +72,7 @@ static int check_kind_of_file(struct bsr_meta_context *ctx, const struct stat *s
 		bsr_meta_error("%s is neither a block device nor a file", ctx->path);
 		return META_USAGE;
 	}
-	const char *allowed = getenv("BSR_META_ALLOW_FILES");
+	const char *allowed = getenv("BSRMETA_ALLOW_FILES");
 	if (!ctx->opt.force && (allowed == NULL || strcmp(allowed, "1") != 0)) {
 		bsr_meta_error(
 			"%s is not a block device; use a loop device, or --force to work on the file",
@@ -116,6 +119,10 @@ int bsr_meta_device_open(struct bsr_meta_context *ctx, bool writable, bool exclu
 	if (fstat(ctx->fd, &st) != 0 || S_ISBLK(st.st_mode) != ctx->is_block) {
 		bsr_meta_error("%s changed while it was being opened", ctx->path);
 		return META_USAGE;
+	}
+	/* For files this lock is what O_EXCL is for devices; a running daemon holds it, too. */
+	if (exclusive && !ctx->is_block && flock(ctx->fd, LOCK_EX | LOCK_NB) != 0) {
+		return report_open(ctx, errno == EWOULDBLOCK ? EBUSY : errno);
 	}
 	return find_size(ctx, &st);
 }

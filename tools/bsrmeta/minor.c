@@ -28,6 +28,16 @@ static const char *directory(const char *variable, const char *standard)
 	return value != NULL && value[0] != '\0' ? value : standard;
 }
 
+/* Both directories belong to us; the first of us makes them. */
+static const char *make_directory(const char *variable, const char *standard)
+{
+	const char *path = directory(variable, standard);
+	if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+		bsr_meta_note("cannot make %s: %s", path, strerror(errno));
+	}
+	return path;
+}
+
 static int report_holder(const struct bsr_meta_context *ctx, const char *path)
 {
 	struct flock who = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -59,8 +69,8 @@ int bsr_meta_lock(struct bsr_meta_context *ctx, bool reader)
 	if (ctx->minor < 0) {
 		return META_OK;
 	}
-	snprintf(path, sizeof(path), "%s/bsr-147-%" PRId32, directory("BSR_LOCK_DIR", "/var/lock"),
-		ctx->minor);
+	snprintf(path, sizeof(path), "%s/bsr-147-%" PRId32,
+		make_directory("BSR_LOCK_DIR", "/var/lock"), ctx->minor);
 	ctx->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (ctx->lock_fd < 0) {
 		bsr_meta_error("cannot open the lock file %s: %s", path, strerror(errno));
@@ -133,10 +143,7 @@ int bsr_meta_last_known_write(const struct bsr_meta_context *ctx, uint64_t uuid)
 	}
 	last_known_path(ctx, path, "");
 	last_known_path(ctx, temporary, ".new");
-	const char *lib = directory("BSR_LIB_DIR", "/var/lib/bsr");
-	if (mkdir(lib, 0755) != 0 && errno != EEXIST) {
-		bsr_meta_note("cannot make %s: %s", lib, strerror(errno));
-	}
+	(void)make_directory("BSR_LIB_DIR", "/var/lib/bsr");
 	FILE *f = fopen(temporary, "we");
 	bool ok = f != NULL;
 	if (ok) {
