@@ -176,8 +176,17 @@ static void grow_stack(void)
 }
 
 /* What libraries read from files or allocate once is done before files are out of reach. */
-static void warm_up(void)
+static void warm_up(struct bsrd *d)
 {
+	struct bsr_links *links = NULL;
+	struct bsr_links_config config = {.resource = d->running.resource,
+		.loop = d->loop,
+		.pool = d->pool,
+		.ops = &bsrd_links_ops,
+		.ctx = d};
+	if (bsr_links_create(&links, &config) == 0) { /* OpenSSL reads its configuration */
+		bsr_links_destroy(links);
+	}
 	struct json_object *o = json_object_new_object();
 	json_object_object_add(o, "warm", json_object_new_int(1)); /* seeds its hash function */
 	json_object_put(o);
@@ -206,7 +215,7 @@ static int open_world(struct bsrd *d, struct handed *h)
 		error = bsr_devices_create(&d->devices, &config);
 	}
 	if (error == 0) {
-		warm_up();
+		warm_up(d);
 		grow_stack();
 		lock_memory(locked);
 		bsr_log(BSR_LOGN_HOST_CHOICES, "loop=%s pool_bytes=%zu", bsr_loop_backend_word(d->loop), bytes);

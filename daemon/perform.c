@@ -583,14 +583,19 @@ const struct bsr_links_ops bsrd_links_ops = {.up = on_link_up,
 
 /* ------------------------------------------------------------------- turns */
 
+/* Also what the engine puts off to the end of a turn (acknowledgements of all that arrived in it). */
+static void engine_time(struct bsrd *d)
+{
+	if (d->engine != NULL && bsrd_now_ns(d) >= bsr_engine_deadline(d->engine)) {
+		struct bsr_event event = {.type = BSR_EV_TIME};
+		bsrd_step(d, &event);
+	}
+}
+
 static void on_timer(void *ctx)
 {
 	struct bsrd *d = ctx;
 	uint64_t now = bsrd_now_ns(d);
-	if (d->engine != NULL && now >= bsr_engine_deadline(d->engine)) {
-		struct bsr_event event = {.type = BSR_EV_TIME};
-		bsrd_step(d, &event);
-	}
 	if (d->links != NULL && now >= bsr_links_deadline(d->links)) {
 		bsr_links_tick(d->links);
 	}
@@ -628,6 +633,7 @@ void bsrd_perform_turn(struct bsrd *d)
 		p->starved = false;
 		bsr_devices_resume(d->devices);
 	}
+	engine_time(d);
 	if (d->links != NULL) {
 		uint64_t sends = p->sends;
 		if (p->paused) {
@@ -635,6 +641,7 @@ void bsrd_perform_turn(struct bsrd *d)
 			bsr_links_resume(d->links);
 		}
 		bsr_links_flush(d->links);
+		engine_time(d);
 		if (p->sends != sends) {
 			bsr_loop_again(d->loop); /* what left made room for more: it goes out in a turn of its own */
 		}
