@@ -4,7 +4,8 @@
  *
  * Owns: the effects of the current step, disk operations under way, engine commands under way, descriptors of disks.
  * Invariants:
- *   PF-1  A step never runs inside of another one: what an effect causes at once is noted and done after it.
+ *   PF-1  A step never runs inside of another one: what an effect causes at once is noted and done after it (a command's
+ *         callback; the next piece of a long discard, which a front end hands over when the one before completes).
  *   PF-2  A buffer has a reference of ours as long as a disk operation uses it.
  *   PF-3  Descriptors of a disk are closed only when nothing is in flight on them.
  *   PF-4  No allocation and no system call per operation: operations come from a table, submission is per turn.
@@ -78,10 +79,12 @@ struct bsrd_perform {
 	uint32_t free_op;
 	uint32_t wait_first, wait_last; /* reads that wait for a buffer */
 	uint32_t commands_done;
+	uint32_t deferred_first, deferred_count;
 	uint64_t sends;
 	uint64_t let_go_until_ns;
 	struct disk_use disk[BSR_VOLUMES_MAX];
 	struct command_slot command[BSRD_COMMANDS_MAX];
+	struct bsr_device_request deferred[BSR_REQUESTS_MAX]; /* a ring; each has a tag of its own, so all fit */
 	struct disk_op op[BSR_DISK_OPS_MAX];
 };
 
@@ -442,21 +445,45 @@ static void perform_effect(struct bsrd *d, const struct bsr_effect *e)
 	}
 }
 
-/* Callbacks of commands may start the next command, so they run when no step does. */
-static void drain_commands(struct bsrd_perform *p)
+static void request_event(struct bsrd *d, const struct bsr_device_request *r)
+{
+	struct bsr_event event = {.type = BSR_EV_REQUEST,
+		.u.request = {.tag = r->tag,
+			.op = r->op,
+			.flags = r->flags,
+			.volume = r->volume,
+			.offset = r->offset,
+			.length = r->length,
+			.buf = r->buf}};
+	bsrd_step(d, &event);
+}
+
+static void run_commands_done(struct bsrd_perform *p)
+{
+	for (uint32_t i = 0; i < BSRD_COMMANDS_MAX && p->commands_done > 0; i++) {
+		struct command_slot slot = p->command[i];
+		if (slot.used && slot.done) {
+			memset(&p->command[i], 0, sizeof(p->command[i]));
+			p->commands_done--;
+			slot.fn(slot.ctx, &slot.result);
+		}
+	}
+}
+
+/* What effects have put off, and what comes of it; never nested, so the stack stays flat. */
+static void drain(struct bsrd_perform *p)
 {
 	if (p->draining) {
 		return;
 	}
 	p->draining = true;
-	while (p->commands_done > 0) {
-		for (uint32_t i = 0; i < BSRD_COMMANDS_MAX; i++) {
-			struct command_slot slot = p->command[i];
-			if (slot.used && slot.done) {
-				memset(&p->command[i], 0, sizeof(p->command[i]));
-				p->commands_done--;
-				slot.fn(slot.ctx, &slot.result);
-			}
+	while (p->commands_done > 0 || p->deferred_count > 0) {
+		run_commands_done(p);
+		if (p->deferred_count > 0) {
+			const struct bsr_device_request request = p->deferred[p->deferred_first];
+			p->deferred_first = (p->deferred_first + 1) % BSR_REQUESTS_MAX;
+			p->deferred_count--;
+			request_event(p->d, &request);
 		}
 	}
 	p->draining = false;
@@ -478,8 +505,8 @@ void bsrd_step(struct bsrd *d, struct bsr_event *event)
 		perform_effect(d, &fx->effect[i]);
 	}
 	p->in_step = false;
-	if (p->commands_done > 0) {
-		drain_commands(p);
+	if (p->commands_done > 0 || p->deferred_count > 0) {
+		drain(p);
 	}
 }
 
@@ -502,23 +529,24 @@ static uint32_t on_credits(void *ctx)
 {
 	struct bsrd *d = ctx;
 	uint32_t credits = d->engine != NULL ? bsr_engine_credits(d->engine) : 0;
+	credits = credits > d->perform->deferred_count ? credits - d->perform->deferred_count : 0;
 	if (credits == 0) {
 		d->perform->starved = true;
 	}
 	return credits;
 }
 
-static void on_request(void *ctx, const struct bsr_device_request *r)
+static void on_request(void *ctx, const struct bsr_device_request *request)
 {
-	struct bsr_event event = {.type = BSR_EV_REQUEST,
-		.u.request = {.tag = r->tag,
-			.op = r->op,
-			.flags = r->flags,
-			.volume = r->volume,
-			.offset = r->offset,
-			.length = r->length,
-			.buf = r->buf}};
-	bsrd_step(ctx, &event);
+	struct bsrd *d = ctx;
+	struct bsrd_perform *p = d->perform;
+	if (!p->in_step) {
+		request_event(d, request);
+		return;
+	}
+	BSR_ASSERT(p->deferred_count < BSR_REQUESTS_MAX);
+	p->deferred[(p->deferred_first + p->deferred_count) % BSR_REQUESTS_MAX] = *request;
+	p->deferred_count++;
 }
 
 static void on_device_report(void *ctx, uint32_t number, const char *text)
