@@ -419,7 +419,6 @@ int bsr_control_create(struct bsr_control **control, struct bsrd *d, int listen_
 void bsr_control_flush(struct bsr_control *control)
 {
 	/* called every turn of the loop: nearly always there is nothing to do */
-	control->time_us = 0;
 	if (control->subscribers > 0 && (control->marks_dirty || bsrd_now_ns(control->d) >= control->marks_ns)) {
 		control_check_marks(control);
 	}
@@ -430,7 +429,9 @@ void bsr_control_flush(struct bsr_control *control)
 	if (!control->dirty) {
 		return;
 	}
+	control_publish_queued(control);
 	control->dirty = false;
+	control->time_us = 0;
 	for (uint32_t i = 0; i < BSR_CONTROL_CLIENTS_MAX; i++) {
 		if (control->client[i].used) {
 			control_write(&control->client[i]);

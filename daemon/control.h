@@ -23,6 +23,7 @@
 #define BSR_CONTROL_TEXT_BYTES_MAX 4096u
 #define BSR_CONTROL_OPTIONS_MAX 64u
 #define BSR_CONTROL_INSTANCE_DIGITS 16u
+#define BSR_CONTROL_QUEUED_MAX 1024u /* state changes of one turn; more are told at once */
 
 /* Errors of the protocol; docs/control.md section 3. Their numbers are permanent. */
 enum bsr_control_error {
@@ -49,6 +50,7 @@ struct control_client {
 	bool waits;	   /* a line waits until another command has ended */
 	bool subscribed;
 	bool statistics;
+	uint64_t after_seq; /* its snapshot contains the events up to this one */
 	uint64_t serial; /* of this use of the slot: replies find their connection by it */
 	uint32_t running; /* commands under way */
 	char *in;
@@ -75,6 +77,12 @@ struct bsr_control {
 	bool marks_dirty;   /* something happened that may have changed the marks */
 	uint64_t marks_ns;  /* when they are looked at anyway */
 	int64_t time_us;    /* of the events of this turn; 0 = none yet */
+	/* state changes of this turn: they are told at its end, when the running configuration has the names */
+	struct {
+		uint64_t seq;
+		struct bsr_fx_state state;
+	} queued[BSR_CONTROL_QUEUED_MAX];
+	uint32_t queued_count;
 	/* what events about objects that are gone already still have to say */
 	struct {
 		uint32_t vnr;
@@ -170,6 +178,8 @@ const struct control_command *control_command_find(const char *name);
 
 /* ---- control_events.c */
 
+/** control_publish_queued - tell the state changes of this turn */
+void control_publish_queued(struct bsr_control *control);
 /** control_publish_path - a path was added (CREATE) or removed (DESTROY) */
 void control_publish_path(struct bsr_control *control, enum bsr_action action, uint32_t peer, const char *local,
 	const char *remote);

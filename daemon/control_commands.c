@@ -536,6 +536,7 @@ static void run_subscribe(struct control_request *request)
 		client->statistics = control_bool(request, "statistics");
 		control->subscribers += client->subscribed ? 0 : 1;
 		client->subscribed = true;
+		client->after_seq = control->seq;
 	}
 	control_finish_ok(request, result);
 }

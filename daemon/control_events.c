@@ -29,7 +29,12 @@ static void add_int(struct json_object *object, const char *name, int64_t value)
 	json_object_object_add(object, name, json_object_new_int64(value));
 }
 
-static void send_to(struct bsr_control *control, bool statistics, struct json_object *event)
+static bool wants(const struct control_client *client, bool statistics, uint64_t seq)
+{
+	return client->used && client->subscribed && client->statistics == statistics && seq > client->after_seq;
+}
+
+static void send_to(struct bsr_control *control, bool statistics, uint64_t seq, struct json_object *event)
 {
 	size_t length = 0;
 	const char *text = json_object_to_json_string_length(
@@ -42,18 +47,17 @@ static void send_to(struct bsr_control *control, bool statistics, struct json_ob
 	line[length] = '\n';
 	for (uint32_t i = 0; i < BSR_CONTROL_CLIENTS_MAX; i++) {
 		struct control_client *client = &control->client[i];
-		if (client->used && client->subscribed && client->statistics == statistics) {
-			control_send_event(client, line, length + 1, control->seq);
+		if (wants(client, statistics, seq)) {
+			control_send_event(client, line, length + 1, seq);
 		}
 	}
 	free(line);
 }
 
-static bool anybody_wants(const struct bsr_control *control, bool statistics)
+static bool anybody_wants(const struct bsr_control *control, bool statistics, uint64_t seq)
 {
 	for (uint32_t i = 0; i < BSR_CONTROL_CLIENTS_MAX; i++) {
-		const struct control_client *client = &control->client[i];
-		if (client->used && client->subscribed && client->statistics == statistics) {
+		if (wants(&control->client[i], statistics, seq)) {
 			return true;
 		}
 	}
@@ -73,13 +77,14 @@ static const char *action_word(enum bsr_action action)
 	return "?";
 }
 
-static struct json_object *event_begin(struct bsr_control *control, const char *event, const char *object)
+static struct json_object *event_begin(
+	struct bsr_control *control, uint64_t seq, const char *event, const char *object)
 {
 	struct json_object *out = json_object_new_object();
 	if (control->time_us == 0) {
 		control->time_us = status_wall_us();
 	}
-	add_int(out, "seq", (int64_t)control->seq);
+	add_int(out, "seq", (int64_t)seq);
 	add_int(out, "time_us", control->time_us);
 	add_text(out, "event", event);
 	add_text(out, "object", object);
@@ -161,34 +166,34 @@ static void add_peer_device(struct bsr_control *control, struct json_object *out
 }
 
 static struct json_object *make_event(
-	struct bsr_control *control, const struct bsr_fx_state *state, bool statistics)
+	struct bsr_control *control, uint64_t seq, const struct bsr_fx_state *state, bool statistics)
 {
 	const char *action = action_word(state->action);
 	const bool gone = state->action == BSR_ACT_DESTROY;
 	struct json_object *out = NULL;
 	switch (state->object) {
 	case BSR_OBJ_RESOURCE:
-		out = event_begin(control, action, "resource");
+		out = event_begin(control, seq, action, "resource");
 		if (!gone) {
 			add_resource(control, out, state, statistics);
 		}
 		break;
 	case BSR_OBJ_VOLUME:
-		out = event_begin(control, action, "device");
+		out = event_begin(control, seq, action, "device");
 		add_volume_keys(control, out, state->volume, true);
 		if (!gone) {
 			add_device(control, out, state, statistics);
 		}
 		break;
 	case BSR_OBJ_PEER:
-		out = event_begin(control, action, "connection");
+		out = event_begin(control, seq, action, "connection");
 		add_peer_keys(control, out, state->peer);
 		if (!gone) {
 			add_connection(control, out, state, statistics);
 		}
 		break;
 	case BSR_OBJ_PEER_DEVICE:
-		out = event_begin(control, action, "peer-device");
+		out = event_begin(control, seq, action, "peer-device");
 		add_peer_keys(control, out, state->peer);
 		add_volume_keys(control, out, state->volume, false);
 		if (!gone) {
@@ -209,13 +214,46 @@ static bool indices_ok(const struct bsr_fx_state *state)
 static void publish_paths(struct bsr_control *control, uint32_t peer)
 {
 	for (uint32_t i = 0; i < control->d->running.peer[peer].path_count; i++) {
-		control->seq++;
-		struct json_object *event = event_begin(control, "change", "path");
+		const uint64_t seq = ++control->seq;
+		struct json_object *event = event_begin(control, seq, "change", "path");
 		add_peer_keys(control, event, peer);
 		status_add_path(control->d, peer, i, event);
-		send_to(control, false, event);
-		send_to(control, true, event);
+		send_to(control, false, seq, event);
+		send_to(control, true, seq, event);
 		json_object_put(event);
+	}
+}
+
+static void publish_state(struct bsr_control *control, uint64_t seq, const struct bsr_fx_state *state)
+{
+	if (control->d->engine == NULL) {
+		return;
+	}
+	keep_shadows(control, state);
+	for (int statistics = 0; statistics <= 1; statistics++) {
+		if (anybody_wants(control, statistics != 0, seq)) {
+			struct json_object *event = make_event(control, seq, state, statistics != 0);
+			send_to(control, statistics != 0, seq, event);
+			json_object_put(event);
+		}
+	}
+}
+
+void control_publish_queued(struct bsr_control *control)
+{
+	uint32_t connections = 0; /* bit set of peers whose paths may have changed with them */
+	for (uint32_t i = 0; i < control->queued_count; i++) {
+		const struct bsr_fx_state *state = &control->queued[i].state;
+		publish_state(control, control->queued[i].seq, state);
+		if (state->object == BSR_OBJ_PEER && state->action == BSR_ACT_CHANGE) {
+			connections |= 1u << state->peer;
+		}
+	}
+	control->queued_count = 0;
+	for (uint32_t peer = 0; peer < BSR_NODES_MAX && control->subscribers > 0; peer++) {
+		if ((connections & (1u << peer)) != 0 && control->d->engine != NULL) {
+			publish_paths(control, peer);
+		}
 	}
 }
 
@@ -228,19 +266,15 @@ void control_on_state(struct bsr_control *control, const struct bsr_fx_state *st
 	keep_shadows(control, state);
 	control->seq++;
 	control->marks_dirty = true;
-	if (control->subscribers == 0 || control->d->engine == NULL) {
+	if (control->subscribers == 0) {
 		return;
 	}
-	for (int statistics = 0; statistics <= 1; statistics++) {
-		if (anybody_wants(control, statistics != 0)) {
-			struct json_object *event = make_event(control, state, statistics != 0);
-			send_to(control, statistics != 0, event);
-			json_object_put(event);
-		}
+	if (control->queued_count == BSR_CONTROL_QUEUED_MAX) {
+		control_publish_queued(control);
 	}
-	if (state->object == BSR_OBJ_PEER && state->action == BSR_ACT_CHANGE) {
-		publish_paths(control, state->peer);
-	}
+	control->queued[control->queued_count].seq = control->seq;
+	control->queued[control->queued_count++].state = *state;
+	control->dirty = true;
 }
 
 void control_on_log(struct bsr_control *control, const struct bsr_fx_log *log)
@@ -256,19 +290,20 @@ void control_on_log(struct bsr_control *control, const struct bsr_fx_log *log)
 void control_publish_path(struct bsr_control *control, enum bsr_action action, uint32_t peer, const char *local,
 	const char *remote)
 {
-	control->seq++;
+	control_publish_queued(control);
+	const uint64_t seq = ++control->seq;
 	if (control->subscribers == 0) {
 		return;
 	}
-	struct json_object *event = event_begin(control, action_word(action), "path");
+	struct json_object *event = event_begin(control, seq, action_word(action), "path");
 	add_peer_keys(control, event, peer);
 	add_text(event, "local", local);
 	add_text(event, "remote", remote);
 	if (action != BSR_ACT_DESTROY) {
 		json_object_object_add(event, "established", json_object_new_boolean(false));
 	}
-	send_to(control, false, event);
-	send_to(control, true, event);
+	send_to(control, false, seq, event);
+	send_to(control, true, seq, event);
 	json_object_put(event);
 }
 
@@ -277,24 +312,26 @@ void control_on_helper(struct bsr_control *control, const struct bsr_fx_handler 
 	if (control == NULL) {
 		return;
 	}
-	control->seq++;
+	control_publish_queued(control);
+	const uint64_t seq = ++control->seq;
 	if (control->subscribers == 0) {
 		return;
 	}
-	struct json_object *event = event_begin(control, response ? "response" : "call", "helper");
+	struct json_object *event = event_begin(control, seq, response ? "response" : "call", "helper");
 	add_peer_keys(control, event, handler->peer);
 	add_volume_keys(control, event, handler->volume, true);
 	add_text(event, "helper", bsr_handler_word(handler->handler));
 	if (response) { /* as a process table has it */
 		add_int(event, "status", status < 0 ? status : (status & 0xff) << 8);
 	}
-	send_to(control, false, event);
-	send_to(control, true, event);
+	send_to(control, false, seq, event);
+	send_to(control, true, seq, event);
 	json_object_put(event);
 }
 
 void control_end_events(struct bsr_control *control)
 {
+	control_publish_queued(control);
 	control->seq++;
 	for (uint32_t i = 0; i < BSR_CONTROL_CLIENTS_MAX; i++) {
 		struct control_client *client = &control->client[i];

@@ -189,7 +189,7 @@ static void print_change(
 
 /* ------------------------------------------------------------------- model */
 
-struct bsr_events_model *bsr_events_model_create(const char *resource)
+struct bsr_events_model *bsr_events_model_create(const char *resource, bool is_new)
 {
 	struct bsr_events_model *model = calloc(1, sizeof(*model));
 	if (model == NULL || (model->resource = strdup(resource)) == NULL) {
@@ -198,6 +198,7 @@ struct bsr_events_model *bsr_events_model_create(const char *resource)
 	}
 	model->devices = json_object_new_object();
 	model->peer_devices = json_object_new_object();
+	model->filled = is_new;
 	return model;
 }
 

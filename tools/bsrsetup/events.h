@@ -20,8 +20,11 @@ struct bsr_events_style {
 
 struct bsr_events_model;
 
-/** bsr_events_model_create - a resource nothing is known of yet; freed with bsr_events_model_free() */
-struct bsr_events_model *bsr_events_model_create(const char *resource);
+/**
+ * bsr_events_model_create - a resource nothing is known of yet; freed with bsr_events_model_free()
+ * @is_new: it began after the initial dump: its objects are `create`d, they did not `exist`
+ */
+struct bsr_events_model *bsr_events_model_create(const char *resource, bool is_new);
 void bsr_events_model_free(struct bsr_events_model *model);
 
 /**

@@ -38,6 +38,7 @@ struct follow {
 	struct source *source[SOURCES_MAX];
 	size_t count;
 	int watch; /* inotify on the run directory, -1 until that exists */
+	bool dumped; /* the initial dump is over */
 	bool sync;
 	int64_t interval;
 	uint64_t ticks;
@@ -85,7 +86,7 @@ static struct source *source_add(struct follow *follow, const char *name)
 	}
 	snprintf(source->name, sizeof(source->name), "%s", name);
 	source->client.fd = -1;
-	source->model = bsr_events_model_create(name);
+	source->model = bsr_events_model_create(name, follow->dumped);
 	follow->source[follow->count++] = source;
 	return source;
 }
@@ -347,7 +348,9 @@ static void dump(struct follow *follow)
 	while (follow->count > 0) {
 		source_remove(follow, follow->source[0]);
 	}
+	follow->dumped = false;
 	look_around(follow);
+	follow->dumped = true;
 	bsr_events_dump_end(&follow->out, &follow->style, wall_us());
 	print_out(follow);
 }

@@ -265,7 +265,7 @@ static void events_dump_and_change_are_as_documented(void **state)
 	const struct bsr_events_style style = {0};
 	struct bsr_text out = {0};
 	struct json_object *snapshot = parse(starting);
-	struct bsr_events_model *model = bsr_events_model_create("r0");
+	struct bsr_events_model *model = bsr_events_model_create("r0", false);
 	bsr_events_snapshot(model, &out, &style, snapshot);
 	bsr_events_dump_end(&out, &style, 0);
 	assert_string_equal(bsr_text_string(&out),
@@ -299,7 +299,7 @@ static void events_go_on_after_a_new_engine_process(void **state)
 	struct bsr_text out = {0};
 	struct json_object *before = parse(starting);
 	struct json_object *after = parse(split);
-	struct bsr_events_model *model = bsr_events_model_create("r0");
+	struct bsr_events_model *model = bsr_events_model_create("r0", false);
 	bsr_events_snapshot(model, &out, &style, before);
 	assert_non_null(strstr(bsr_text_string(&out), "role:UNKNOWN->Secondary"));
 	bsr_text_clear(&out);
@@ -324,7 +324,7 @@ static void events_as_json_parse_line_by_line(void **state)
 	const struct bsr_events_style style = {.json = true};
 	struct bsr_text out = {0};
 	struct json_object *snapshot = parse(syncing);
-	struct bsr_events_model *model = bsr_events_model_create("r0");
+	struct bsr_events_model *model = bsr_events_model_create("r0", false);
 	setenv("TZ", "UTC", 1);
 	bsr_events_snapshot(model, &out, &style, snapshot);
 	assert_int_equal(bsr_events_sync(model, &out, &style, snapshot), 1);
@@ -351,7 +351,7 @@ static void helper_lines_name_helper_and_status(void **state)
 {
 	(void)state;
 	const struct bsr_events_style style = {0};
-	struct bsr_events_model *model = bsr_events_model_create("r0");
+	struct bsr_events_model *model = bsr_events_model_create("r0", false);
 	expect_event(model, &style,
 		"{\"event\":\"call\",\"object\":\"helper\",\"peer\":1,\"name\":\"bob\","
 		"\"helper\":\"fence-peer\"}",
