@@ -26,6 +26,7 @@
 #define HAVE_INSTRUCTION 1
 #define TARGET __attribute__((target("sse4.2")))
 #define CRC_BYTE(crc, v) _mm_crc32_u8((uint32_t)(crc), v)
+#define CRC_HALF(crc, v) _mm_crc32_u32((uint32_t)(crc), v)
 #define CRC_WORD(crc, v) _mm_crc32_u64(crc, v)
 static bool instruction_present(void)
 {
@@ -37,6 +38,7 @@ static bool instruction_present(void)
 #define HAVE_INSTRUCTION 1
 #define TARGET __attribute__((target("+crc")))
 #define CRC_BYTE(crc, v) __crc32cb((uint32_t)(crc), v)
+#define CRC_HALF(crc, v) __crc32cw((uint32_t)(crc), v)
 #define CRC_WORD(crc, v) __crc32cd((uint32_t)(crc), v)
 static bool instruction_present(void)
 {
@@ -49,13 +51,11 @@ static bool instruction_present(void)
 #if HAVE_INSTRUCTION
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool present;
-static bool looked;
+static enum how { UNKNOWN, BY_TABLE, BY_INSTRUCTION } how;
 static uint32_t push_table[4][256]; /* [byte of the checksum][its value]: that, LANE_BYTES zeroes later */
 
 static void look(void)
 {
-	present = instruction_present();
 	for (uint32_t bit = 0; bit < 32; bit++) {
 		uint32_t crc = 1u << bit;
 		for (uint32_t i = 0; i < LANE_BYTES * 8; i++) {
@@ -67,7 +67,7 @@ static void look(void)
 			table[value + i] = table[i] ^ crc;
 		}
 	}
-	__atomic_store_n(&looked, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&how, instruction_present() ? BY_INSTRUCTION : BY_TABLE, __ATOMIC_RELEASE);
 }
 
 static inline uint64_t push_lane(uint64_t crc)
@@ -83,23 +83,26 @@ static inline uint64_t load_word(const uint8_t *at)
 	return v;
 }
 
-TARGET static uint64_t three_lanes(uint64_t crc, const uint8_t *at)
+/* Not inlined: short inputs, which are most, would pay for saving its registers. */
+TARGET static __attribute__((noinline)) uint64_t three_lanes(uint64_t crc, const uint8_t *at)
 {
 	uint64_t second = 0;
 	uint64_t third = 0;
-	for (uint32_t i = 0; i < LANE_WORDS; i += 10, at += 80) {
+	for (uint32_t i = 0; i < LANE_WORDS; i += 34, at += 34 * 8) {
 #define STEP(n)                                                                                    \
 	crc = CRC_WORD(crc, load_word(at + 8 * (n)));                                              \
 	second = CRC_WORD(second, load_word(at + LANE_BYTES + 8 * (n)));                           \
 	third = CRC_WORD(third, load_word(at + 2 * LANE_BYTES + 8 * (n)));
-		STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9)
+#define STEPS(n) STEP(n) STEP((n) + 1) STEP((n) + 2) STEP((n) + 3)
+		STEPS(0) STEPS(4) STEPS(8) STEPS(12) STEPS(16) STEPS(20) STEPS(24) STEPS(28) STEP(32) STEP(33)
+#undef STEPS
 #undef STEP
 	}
 	return push_lane(push_lane(crc) ^ second) ^ third;
 }
-_Static_assert(LANE_WORDS % 10 == 0, "the loop above is unrolled ten times");
+_Static_assert(LANE_WORDS % 34 == 0, "the loop above is unrolled 34 times");
 
-TARGET static uint32_t by_instruction(uint32_t start, const uint8_t *at, size_t bytes)
+TARGET static inline uint32_t by_instruction(uint32_t start, const uint8_t *at, size_t bytes)
 {
 	uint64_t crc = start;
 	while (bytes >= 3 * LANE_BYTES) {
@@ -116,24 +119,38 @@ TARGET static uint32_t by_instruction(uint32_t start, const uint8_t *at, size_t 
 	for (; bytes >= 8; at += 8, bytes -= 8) {
 		crc = CRC_WORD(crc, load_word(at));
 	}
+	if (bytes >= 4) {
+		uint32_t half;
+		memcpy(&half, at, sizeof(half));
+		crc = CRC_HALF(crc, half);
+		at += 4;
+		bytes -= 4;
+	}
 	for (; bytes > 0; at++, bytes--) {
 		crc = CRC_BYTE(crc, *at);
 	}
 	return (uint32_t)crc;
 }
 
-bool bsr_crc32c_hw_available(void)
+static enum how look_once(void)
 {
-	if (!__atomic_load_n(&looked, __ATOMIC_ACQUIRE)) {
-		const int r = pthread_once(&once, look);
-		BSR_ASSERT(r == 0);
-	}
-	return present;
+	const int r = pthread_once(&once, look);
+	BSR_ASSERT(r == 0);
+	return __atomic_load_n(&how, __ATOMIC_ACQUIRE);
 }
 
-uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes)
+bool bsr_crc32c_hw_available(void)
 {
-	return bsr_crc32c_hw_available() ? by_instruction(crc, data, bytes) : bsr_crc32c(crc, data, bytes);
+	return look_once() == BY_INSTRUCTION;
+}
+
+TARGET uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes)
+{
+	enum how by = __atomic_load_n(&how, __ATOMIC_ACQUIRE);
+	if (by == UNKNOWN) {
+		by = look_once();
+	}
+	return by == BY_INSTRUCTION ? by_instruction(crc, data, bytes) : bsr_crc32c(crc, data, bytes);
 }
 
 #else

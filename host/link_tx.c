@@ -106,12 +106,40 @@ static void put_in_ring(struct stream *stream, const uint8_t *data, uint32_t byt
 	stream->ring_head += bytes;
 }
 
+/* The sealed head goes into the ring: in one piece nearly always, in two where the ring ends. */
+static void put_head(struct stream *stream, const uint8_t *head, uint32_t bytes, uint32_t content_crc)
+{
+	const uint32_t at = (uint32_t)stream->ring_head & (stream->ring_bytes - 1);
+	const uint64_t sequence = ++stream->tx_sequence;
+	if (bytes <= stream->ring_bytes - at) {
+		memcpy(stream->ring + at, head, bytes);
+		bsr_wire_seal_with(stream->ring + at, sequence, content_crc, bsr_crc32c_hw);
+		stream->ring_head += bytes;
+		return;
+	}
+	uint8_t header[BSR_WIRE_HEADER_BYTES];
+	memcpy(header, head, sizeof(header));
+	bsr_wire_seal_with(header, sequence, content_crc, bsr_crc32c_hw);
+	put_in_ring(stream, header, sizeof(header));
+	put_in_ring(stream, head + sizeof(header), bytes - (uint32_t)sizeof(header));
+}
+
+/* A payload that follows the head that is put next. Returns @crc continued over it. */
+static uint32_t put_payload(struct stream *stream, const struct bsr_fx_send *send, uint32_t crc)
+{
+	struct bsr_pool *pool = stream->link->links->pool;
+	const uint32_t size = bsr_pool_size(pool, send->buf);
+	const uint8_t *mem = bsr_pool_mem(pool, send->buf) + send->buf_offset;
+	BSR_ASSERT(send->buf_offset <= size && send->payload_bytes <= size - send->buf_offset);
+	bsr_pool_ref(pool, send->buf);
+	stream->segments[stream->segment_head++ & (stream->segments_count - 1)] = (struct segment){
+		stream->ring_head + send->head_bytes, mem, send->payload_bytes, send->buf};
+	return stream->link->checksums ? bsr_crc32c_hw(crc, mem, send->payload_bytes) : crc;
+}
+
 bool bsr_stream_queue(struct stream *stream, const struct bsr_fx_send *send, const uint8_t *head)
 {
-	const struct link *link = stream->link;
-	struct bsr_pool *pool = link->links->pool;
-	uint8_t header[BSR_WIRE_HEADER_BYTES];
-	BSR_ASSERT(send->head_bytes >= sizeof(header));
+	BSR_ASSERT(send->head_bytes >= BSR_WIRE_HEADER_BYTES);
 	BSR_ASSERT((send->payload_bytes == 0) == (send->buf == BSR_BUF_NONE));
 	if (stream->tx_broken) {
 		return true; /* it would not arrive; the end of the link is on its way to the owner */
@@ -119,23 +147,12 @@ bool bsr_stream_queue(struct stream *stream, const struct bsr_fx_send *send, con
 	if (!make_room(stream, send)) {
 		return false;
 	}
-	uint32_t crc = bsr_crc32c_hw(~0u, head + sizeof(header), send->head_bytes - sizeof(header));
-	const uint8_t *mem = NULL;
+	uint32_t crc =
+		bsr_crc32c_hw(~0u, head + BSR_WIRE_HEADER_BYTES, send->head_bytes - BSR_WIRE_HEADER_BYTES);
 	if (send->payload_bytes > 0) {
-		BSR_ASSERT(send->buf_offset <= bsr_pool_size(pool, send->buf) &&
-			send->payload_bytes <= bsr_pool_size(pool, send->buf) - send->buf_offset);
-		mem = bsr_pool_mem(pool, send->buf) + send->buf_offset;
-		crc = link->checksums ? bsr_crc32c_hw(crc, mem, send->payload_bytes) : crc;
+		crc = put_payload(stream, send, crc);
 	}
-	memcpy(header, head, sizeof(header));
-	bsr_wire_seal_with(header, ++stream->tx_sequence, ~crc, bsr_crc32c_hw);
-	put_in_ring(stream, header, sizeof(header));
-	put_in_ring(stream, head + sizeof(header), send->head_bytes - (uint32_t)sizeof(header));
-	if (mem != NULL) {
-		bsr_pool_ref(pool, send->buf);
-		stream->segments[stream->segment_head++ & (stream->segments_count - 1)] =
-			(struct segment){stream->ring_head, mem, send->payload_bytes, send->buf};
-	}
+	put_head(stream, head, send->head_bytes, ~crc);
 	stream->queued_bytes += send->head_bytes + send->payload_bytes;
 	bsr_stream_mark_dirty(stream);
 	return true;
