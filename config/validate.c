@@ -271,15 +271,30 @@ static void check_connection(
 	}
 }
 
+/* The resource that "RES" or "RES/VNR" names, NULL if there is none. */
+static const struct cfg_resource *referred_resource(const struct bsr_config *config, const char *reference)
+{
+	char name[CFG_STRING_CHARS_MAX + 1];
+	const size_t length = strcspn(reference, "/");
+
+	snprintf(name, sizeof(name), "%.*s", (int)(length < sizeof(name) ? length : sizeof(name) - 1), reference);
+	return bsr_config_find_resource(config, name);
+}
+
+/* A resource of other hosts cannot be waited for, and is no mistake in a file that all hosts share. */
+static bool is_elsewhere(const struct bsr_config *config, const char *reference)
+{
+	const struct cfg_resource *target = referred_resource(config, reference);
+
+	return target != NULL && target->me == NULL;
+}
+
 const struct cfg_volume *bsr_config_resync_after(
 	const struct bsr_config *config, const char *reference, const char **why)
 {
-	char name[CFG_STRING_CHARS_MAX + 1];
 	const char *slash = strchr(reference, '/');
-	const size_t length = slash != NULL ? (size_t)(slash - reference) : strlen(reference);
+	const struct cfg_resource *target = referred_resource(config, reference);
 
-	snprintf(name, sizeof(name), "%.*s", (int)(length < sizeof(name) ? length : sizeof(name) - 1), reference);
-	const struct cfg_resource *target = bsr_config_find_resource(config, name);
 	if (target == NULL || target->me == NULL) {
 		*why = target == NULL ? "is not the name of a resource" : "has no section for this host";
 		return NULL;
@@ -310,8 +325,14 @@ static void check_resync_after(struct bsr_config *config, const struct cfg_optio
 	}
 	const char *key = cfg_printf(config, "resync-after %s:%u:%u", option->at.file, option->at.line,
 		option->at.column);
-	if (bsr_config_resync_after(config, option->value, &why) == NULL &&
-		cfg_claim_quietly(config, &option->at, key) == NULL) {
+	const bool elsewhere = is_elsewhere(config, option->value);
+	if (bsr_config_resync_after(config, option->value, &why) != NULL ||
+		cfg_claim_quietly(config, &option->at, key) != NULL) {
+		return;
+	}
+	if (elsewhere) {
+		cfg_warning(config, &option->at, "resync-after: '%s' %s; the option is left out", option->value, why);
+	} else {
 		cfg_error(config, &option->at, "resync-after: '%s' %s", option->value, why);
 	}
 }

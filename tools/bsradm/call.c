@@ -89,7 +89,7 @@ static bool is_plain(char c)
 {
 	const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 
-	return letter || (c != '\0' && strchr("-_./:=%^@+", c) != NULL);
+	return letter || (c != '\0' && strchr("-_./:=%@+", c) != NULL);
 }
 
 static void print_escaped(const char *word, FILE *to)
@@ -143,7 +143,7 @@ static _Noreturn void exec_child(const struct adm *adm, const struct adm_call *c
 		}
 	}
 	if (call->files_allowed) {
-		setenv("BSRMETA_ALLOW_FILES", "1", 1);
+		setenv("BSR_META_ALLOW_FILES", "1", 1);
 	}
 	execvp(path, call->word);
 	fprintf(stderr, "bsradm: cannot run %s: %s\n", path, strerror(errno));

@@ -23,7 +23,7 @@ static const struct adm_command commands[] = {
 		"skip-disk skip-net tentative discard-my-data", "adjust, for boot scripts"},
 	{"primary", ADM_RESOURCE, adm_primary, 0, NULL, "force skip-check-fs full-sync-on-fail",
 		"promote: its devices can be used on this host"},
-	{"secondary", ADM_RESOURCE, adm_plain_resource, 0, NULL, "force", "demote"},
+	{"secondary", ADM_RESOURCE, adm_plain_resource, 0, NULL, NULL, "demote"},
 	{"role", ADM_RESOURCE, adm_status, 0, NULL, NULL, "print the role of this host"},
 	{"state", ADM_RESOURCE, adm_status, ADM_HIDDEN, NULL, NULL, "old name of role"},
 	{"status", ADM_RESOURCE, adm_status, ADM_NO_TARGET_OK, NULL,

@@ -187,16 +187,18 @@ static int run_volumes(struct adm *adm, struct adm_context *context, const struc
 
 static int run_peer_devices(struct adm *adm, struct adm_context *context, const struct target *target)
 {
-	const struct cfg_connection *c = context->connection;
 	bool found = false;
 
-	for (struct cfg_volume *v = c->peer_devices.first; v != NULL; v = v->next) {
+	for (struct cfg_volume *v = context->resource->me->expanded.first; v != NULL; v = v->next) {
 		if (target->vnr >= 0 && v->vnr != target->vnr) {
 			continue;
 		}
+		context->volume = v;
+		context->peer_device = bsr_config_find_volume(&context->connection->peer_devices, v->vnr);
+		if (context->peer_device == NULL) {
+			continue;
+		}
 		found = true;
-		context->peer_device = v;
-		context->volume = bsr_config_find_volume(&context->resource->me->expanded, v->vnr);
 		const int code = adm->command->run(adm, context);
 		if (code != ADM_OK) {
 			return code;
@@ -341,7 +343,7 @@ static int run_all(struct adm *adm)
 
 	for (struct cfg_resource *r = adm->config->resources.first; r != NULL; r = r->next) {
 		const struct target target = {.resource = r, .vnr = -1};
-		if (r->ignored && !adm->ignore_hostname && (adm->command->flags & ADM_IGNORED_TOO) == 0) {
+		if (r->ignored && !adm->ignore_hostname) {
 			continue;
 		}
 		seen++;
