@@ -250,14 +250,10 @@ int bsr_run_new_minor(struct bsr_setup_call *call)
 	char path[4096];
 	char target[BSR_NAME_BYTES_MAX + 8];
 
-	if (minor_search(call->minor, owner, sizeof(owner))) {
-		fprintf(stderr,
-			"%s: Failure: (161) minor or volume exists already: minor %" PRId64
-			" belongs to resource '%s'\n",
-			call->object, call->minor, owner);
-		return BSRSETUP_REFUSED;
-	}
 	int rc = bsr_run_request(call);
+	if (rc == BSRSETUP_REFUSED && minor_search(call->minor, owner, sizeof(owner))) {
+		fprintf(stderr, "  minor %" PRId64 " belongs to resource '%s'\n", call->minor, owner);
+	}
 	if (rc == BSRSETUP_OK) { /* a hint for those who look for this minor; none is no harm */
 		snprintf(path, sizeof(path), "%s/minor-%" PRId64, bsr_client_run_dir(), call->minor);
 		snprintf(target, sizeof(target), "%s.sock", call->resource);
