@@ -58,7 +58,7 @@ static void disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_volume_free_disk(e, vol);
 	vol->gi_wanted = false;
 	vol->gi_busy = false;
-	vol->sync_finishing = false;
+	vol->sync_result = BSR_DISK_DISKLESS;
 	vol->crashed_primary = false;
 	vol->sb_wanted = vol->sb_durable = vol->sb_issued = 0;
 	vol->sweeping = false;
@@ -340,20 +340,28 @@ static void write_first_superblock(struct bsr_engine *e, struct bsr_volume *vol)
 	vol->attach_step = BSR_AT_WRITE_SUPERBLOCK;
 }
 
-static void attach_finish(struct bsr_engine *e, struct bsr_volume *vol)
+static void set_state_from_record(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	const uint32_t flags = vol->sb.flags;
-	const uint32_t cmd_id = vol->attach_cmd;
-	vol->attach_step = BSR_AT_NONE;
-	vol->attach_cmd = BSR_NONE;
-	free_attach_memory(e, vol);
 	enum bsr_disk_state disk = BSR_DISK_UP_TO_DATE;
 	if (!(flags & BSR_MDF_CONSISTENT)) {
 		disk = BSR_DISK_INCONSISTENT;
 	} else if (!(flags & BSR_MDF_WAS_UP_TO_DATE)) {
 		disk = BSR_DISK_OUTDATED;
 	}
+	free_attach_memory(e, vol);
+	vol->attach_step = BSR_AT_PUBLISH;
 	bsr_state_set_disk(e, vol, disk);
+}
+
+static void attach_finish(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	const uint32_t cmd_id = vol->attach_cmd;
+	vol->attach_step = BSR_AT_NONE;
+	vol->attach_cmd = BSR_NONE;
+	if (e->role == BSR_ROLE_PRIMARY) {
+		bsr_gi_want_for_absent(e, vol); /* whoever is away misses what is written from now on */
+	}
 	bsr_peer_renegotiate_all(e);
 	bsr_emit_command_done(e, cmd_id, 0, BSR_NONE, vol->index);
 }
@@ -442,6 +450,11 @@ void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol)
 		}
 		break;
 	case BSR_AT_WRITE_SUPERBLOCK:
+		if (bsr_md_superblock_clean(vol)) {
+			set_state_from_record(e, vol);
+		}
+		break;
+	case BSR_AT_PUBLISH:
 		if (bsr_md_superblock_clean(vol)) {
 			attach_finish(e, vol);
 		}

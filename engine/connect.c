@@ -231,6 +231,7 @@ static void establish(struct bsr_engine *e, struct bsr_peer *p)
 	p->checkpoint_due_ns = BSR_NEVER;
 	p->next_checkpoint = 1;
 	p->epoch = 0;
+	p->flush_failed = false;
 	p->acks.count = 0;
 	e->epoch_close = true;
 	bsr_state_set_conn(e, p, BSR_CONN_CONNECTED);

@@ -198,6 +198,10 @@ struct bsr_peer_device {
 	struct bsr_chunk chunk[BSR_RESYNC_REQUESTS_MAX];
 	uint64_t bm_flush_due_ns;
 
+	/* blocks that failed here or there while both disks stay UpToDate are copied again (peer.c) */
+	uint64_t heal_ns; /* when, 0 = nothing to heal */
+	uint32_t heal_tries;
+
 	/* counters */
 	uint64_t sent_bytes;
 	uint64_t received_bytes;
@@ -275,6 +279,7 @@ struct bsr_peer {
 	bool barrier_active; /* a barrier checkpoint holds back what follows */
 	uint32_t holds;	     /* volumes that hold writes back */
 	uint64_t unflushed_volumes; /* mask: written since their last flush */
+	bool flush_failed; /* a flush between epochs failed: the next checkpoint says so */
 	struct bsr_msg_acks acks; /* collected for the end of the turn */
 
 	/* two-phase commit (twopc.c) */
@@ -294,6 +299,7 @@ enum bsr_attach_step {
 	BSR_AT_WRITE_BITMAP,
 	BSR_AT_WRITE_LOG,
 	BSR_AT_WRITE_SUPERBLOCK,
+	BSR_AT_PUBLISH, /* the disk state is known; its record is on its way */
 	BSR_AT_DETACHING, /* in order: metadata is written last */
 	BSR_AT_FAILING,	  /* the disk is gone: only what is under way is waited for */
 };
@@ -317,7 +323,7 @@ struct bsr_volume {
 	uint64_t capacity_bytes;
 	bool write_through;
 	bool crashed_primary;
-	bool sync_finishing; /* metadata says UpToDate already, the source has not confirmed */
+	enum bsr_disk_state sync_result; /* the record says this already, the source has not confirmed; 0 = none */
 	uint32_t mirror_mask;  /* nodes that get writes as data (derived) */
 	uint32_t oos_slots;    /* bitmap slots whose owners do not (derived) */
 
@@ -550,6 +556,8 @@ void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, ui
 
 /* ---- generation.c ---- */
 void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_gi_want_for_absent - at promotion or attach: if somebody with a slot is away and had everything */
+void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol);
 /** bsr_gi_hold - writes may not be acknowledged now; starts the new generation if it is wanted */
 bool bsr_gi_hold(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced);

@@ -31,19 +31,36 @@ void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 }
 
+/*
+ * Does the node have every write of the current generation, as far as I can know? With no base in its slot it does; with
+ * one, too, if it is a target of mine that may have finished without my hearing of it.
+ */
+static bool may_have_everything(const struct bsr_superblock_peer *sp)
+{
+	return sp->bitmap_index >= 0 &&
+	       (sp->bitmap_gi.v == BSR_GI_NONE || (sp->flags & BSR_MDPF_IN_PROGRESS_SYNC));
+}
+
+void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
+		if (may_have_everything(&vol->sb.peer[node]) && !(vol->mirror_mask & bsr_node_bit(node))) {
+			bsr_gi_want_new(e, vol);
+		}
+	}
+}
+
 /* GI-2: peers without the writes to come get the old generation as their base. Returns whether there was one. */
 static bool rotate(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	bool rotated = false;
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		struct bsr_superblock_peer *sp = &vol->sb.peer[node];
-		if (node == e->node_id || sp->bitmap_index < 0 || sp->bitmap_gi.v != BSR_GI_NONE) {
+		if (node == e->node_id || !may_have_everything(sp) || (vol->mirror_mask & bsr_node_bit(node))) {
 			continue;
 		}
-		if (vol->mirror_mask & bsr_node_bit(node)) {
-			continue;
-		}
-		if ((vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
+		sp->flags &= ~BSR_MDPF_IN_PROGRESS_SYNC; /* at most it has the generation that ends here */
+		if (sp->bitmap_gi.v == BSR_GI_NONE && (vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
 			sp->bitmap_gi = vol->sb.current_gi;
 			sp->bitmap_dagtag = e->dagtag;
 		}

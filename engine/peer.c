@@ -12,6 +12,7 @@
 #include "core.h"
 
 #define HANDSHAKE_TIMEOUT_NS (10 * BSR_SECOND_NS)
+#define HEAL_PAUSE_NS (5 * BSR_SECOND_NS)
 #define RENEGOTIATE_PAUSE_NS (20 * 1000000ull)
 
 bool bsr_peer_connected(const struct bsr_peer *p)
@@ -220,6 +221,29 @@ static uint64_t oldest_unanswered(const struct bsr_engine *e, const struct bsr_p
 	return BSR_NEVER;
 }
 
+/* Bits between two UpToDate disks come from failed writes or flushes. A new handshake makes a short resync of them, the
+ * sooner the better; where the disk stays bad, ever more rarely. */
+static bool heal_due(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool settled = pd->repl == BSR_REPL_ESTABLISHED && vol->disk == BSR_DISK_UP_TO_DATE &&
+			     pd->disk == BSR_DISK_UP_TO_DATE && pd->slot >= 0;
+	if (!settled) {
+		pd->heal_ns = 0;
+		return false;
+	}
+	if (bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) == 0) {
+		pd->heal_ns = 0;
+		pd->heal_tries = 0;
+		return false;
+	}
+	if (pd->heal_ns == 0) {
+		pd->heal_ns = e->now_ns + (HEAL_PAUSE_NS << (pd->heal_tries < 10 ? pd->heal_tries : 10));
+		pd->heal_tries++;
+	}
+	return e->now_ns >= pd->heal_ns;
+}
+
 void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
@@ -253,6 +277,10 @@ void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p)
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		if (p->device[vol->index].sync_step) {
 			bsr_resync_timer(e, p, vol);
+		}
+		if (heal_due(e, p, vol)) {
+			bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE);
+			return;
 		}
 	}
 }

@@ -80,17 +80,6 @@ static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 	return 0;
 }
 
-/* Whoever is away and had everything needs a new generation before the first write. */
-static void want_generation(struct bsr_engine *e, struct bsr_volume *vol)
-{
-	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
-		const struct bsr_superblock_peer *sp = &vol->sb.peer[node];
-		if (sp->bitmap_index >= 0 && sp->bitmap_gi.v == BSR_GI_NONE && !(vol->mirror_mask & bsr_node_bit(node))) {
-			bsr_gi_want_new(e, vol);
-		}
-	}
-}
-
 static void become_primary(struct bsr_engine *e, struct bsr_task *t)
 {
 	struct bsr_volume *vol;
@@ -111,7 +100,7 @@ static void become_primary(struct bsr_engine *e, struct bsr_task *t)
 			if ((vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
 				vol->sb.current_gi.v |= BSR_GI_PRIMARY_BIT;
 			}
-			want_generation(e, vol);
+			bsr_gi_want_for_absent(e, vol);
 		}
 		vol->sb.flags |= BSR_MDF_LAST_PRIMARY | ((t->flags & BSR_CMDF_RESUME_PRIMARY) ? 0 : BSR_MDF_WAS_PRIMARY);
 		bsr_md_superblock_dirty(e, vol);

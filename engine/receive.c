@@ -193,6 +193,8 @@ static void checkpoint_finished(struct bsr_engine *e, struct bsr_peer_request *p
 	struct bsr_peer *p = pr->peer;
 	if (same_link(pr)) {
 		bsr_receive_flush_acks(e, p); /* RX-2: acknowledgements of what it covers come first */
+		pr->result = p->flush_failed ? -BSR_E_IO : pr->result;
+		p->flush_failed = false;
 		struct bsr_msg_checkpoint m = {.number = pr->id, .error = pr->result};
 		BSR_SEND(e, p, BSR_STREAM_CONTROL, checkpoint, BSR_MSG_CHECKPOINT_ACK, &m);
 	}
@@ -249,6 +251,7 @@ static void epoch_flushed(struct bsr_engine *e, struct bsr_disk_op *op, int32_t 
 	struct bsr_peer *p = op->owner;
 	(void)buf;
 	if (result < 0) {
+		p->flush_failed = true;
 		bsr_disk_error(e, op->vol, false, 0, 0);
 	}
 	if (--p->epoch_flushes == 0) {

@@ -21,7 +21,7 @@
 
 enum sync_step {
 	STEP_NONE = 0,
-	STEP_SOURCE_PREPARE, /* full sync: all bits and the common base are made durable */
+	STEP_SOURCE_PREPARE, /* what must be durable here first; for a full sync all bits and the common base */
 	STEP_EXCHANGE,	     /* both: bitmaps go over */
 	STEP_TARGET_BITMAP,  /* merged bitmap goes to the disk */
 	STEP_TARGET_RECORD,  /* the Inconsistent record does */
@@ -62,11 +62,12 @@ void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 	pd->bm_send_active = pd->bm_sent = pd->bm_received = pd->sync_base_received = false;
 	pd->resync_total_bits = 0;
 	pd->rate_bytes_s = 0;
-	if (recorded && vol->sync_finishing) {
-		/* Everything is here and the record says so, or is about to; only the source has not heard. */
-		vol->sync_finishing = false;
+	if (recorded && vol->sync_result) {
+		/* Everything is here and the record says so, or is about to; only the source may not have heard. */
+		const enum bsr_disk_state result = vol->sync_result;
+		vol->sync_result = BSR_DISK_DISKLESS;
 		if (vol->disk == BSR_DISK_INCONSISTENT || vol->disk == BSR_DISK_OUTDATED) {
-			bsr_state_set_disk(e, vol, BSR_DISK_UP_TO_DATE);
+			bsr_state_set_disk(e, vol, result);
 		}
 	}
 }
@@ -88,19 +89,28 @@ static void start_exchange(struct bsr_engine *e, struct bsr_peer_device *pd)
 	e->kick = true;
 }
 
+/* The target may finish as soon as it has my bitmap: that it is under way must be on disk before. */
+static void begin_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	vol->sb.peer[p->node_id].flags |= BSR_MDPF_IN_PROGRESS_SYNC;
+	bsr_md_superblock_dirty(e, vol);
+	pd->bm_flush_due_ns = 0; /* no sweep to wait for */
+	pd->sync_step = STEP_SOURCE_PREPARE;
+}
+
 static void begin_full_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
 	const struct bsr_gi old = sp->bitmap_gi;
+	begin_source(e, p, vol);
 	set_all_bits(vol, pd);
 	pd->sync_base = bsr_gi_random(e);
 	sp->bitmap_gi = pd->sync_base;
 	sp->flags |= BSR_MDPF_FULL_SYNC; /* a crash while the bitmap is being written sets all bits at attach */
 	bsr_superblock_push_history(&vol->sb, old);
-	bsr_md_superblock_dirty(e, vol);
 	pd->bm_flush_due_ns = bsr_md_sweep(e, vol); /* the ticket, until the exchange begins */
-	pd->sync_step = STEP_SOURCE_PREPARE;
 }
 
 void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_hs_action action)
@@ -126,7 +136,7 @@ void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	} else if (pd->full_sync) {
 		begin_full_source(e, p, vol);
 	} else {
-		start_exchange(e, pd);
+		begin_source(e, p, vol);
 	}
 }
 
@@ -326,7 +336,8 @@ static void finish_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	sb->peer[p->node_id].bitmap_dagtag = 0;
 	bsr_superblock_push_history(sb, old_slot);
 	bsr_superblock_push_history(sb, old_current);
-	vol->sync_finishing = true;
+	/* not better than the source: a copy of an Outdated disk is Outdated */
+	vol->sync_result = pd->disk == BSR_DISK_OUTDATED || pd->disk == BSR_DISK_CONSISTENT ? pd->disk : BSR_DISK_UP_TO_DATE;
 	vol->crashed_primary = false;
 	bsr_state_recompute(e, vol); /* the flags of the record */
 	bsr_md_superblock_dirty(e, vol);
@@ -397,6 +408,15 @@ static void start_running(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	e->kick = true;
 }
 
+static void send_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_msg_gi m = {
+		.vnr = vol->vnr, .flags = BSR_GIF_SYNC_BASE, .current = p->device[vol->index].sync_base};
+	BSR_SEND(e, p, BSR_STREAM_CONTROL, gi, BSR_MSG_GI, &m);
+	vol->sb.peer[p->node_id].flags &= ~BSR_MDPF_FULL_SYNC;
+	bsr_md_superblock_dirty(e, vol);
+}
+
 void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
@@ -410,10 +430,9 @@ void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 		break;
 	case STEP_SOURCE_PREPARE:
 		if (bsr_md_swept(vol, pd->bm_flush_due_ns) && bsr_md_superblock_clean(vol)) {
-			struct bsr_msg_gi m = {.vnr = vol->vnr, .flags = BSR_GIF_SYNC_BASE, .current = pd->sync_base};
-			BSR_SEND(e, p, BSR_STREAM_CONTROL, gi, BSR_MSG_GI, &m);
-			vol->sb.peer[p->node_id].flags &= ~BSR_MDPF_FULL_SYNC;
-			bsr_md_superblock_dirty(e, vol);
+			if (pd->full_sync) {
+				send_base(e, p, vol);
+			}
 			start_exchange(e, pd);
 		}
 		break;
@@ -657,7 +676,7 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 		const struct bsr_gi old = sp->bitmap_gi;
 		sp->bitmap_gi.v = BSR_GI_NONE;
 		sp->bitmap_dagtag = 0;
-		sp->flags &= ~BSR_MDPF_FULL_SYNC;
+		sp->flags &= ~(BSR_MDPF_FULL_SYNC | BSR_MDPF_IN_PROGRESS_SYNC);
 		bsr_superblock_push_history(&vol->sb, old);
 		bsr_md_superblock_dirty(e, vol);
 	}

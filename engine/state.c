@@ -119,7 +119,7 @@ static bool gets_data(const struct bsr_peer *p, const struct bsr_peer_device *pd
 
 static uint32_t device_flags(const struct bsr_engine *e, const struct bsr_volume *vol)
 {
-	const enum bsr_disk_state disk = vol->sync_finishing ? BSR_DISK_UP_TO_DATE : vol->disk;
+	const enum bsr_disk_state disk = vol->sync_result ? vol->sync_result : vol->disk;
 	uint32_t flags = vol->sb.flags & ~(BSR_MDF_PRIMARY_IND | BSR_MDF_CRASHED_PRIMARY);
 	if (disk > BSR_DISK_NEGOTIATING) {
 		flags &= ~(BSR_MDF_CONSISTENT | BSR_MDF_WAS_UP_TO_DATE);

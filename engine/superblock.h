@@ -42,6 +42,7 @@
 #define BSR_MDPF_FULL_SYNC 0x08u
 #define BSR_MDPF_DEVICE_SEEN 0x10u
 #define BSR_MDPF_NODE_EXISTS 0x10000u
+#define BSR_MDPF_IN_PROGRESS_SYNC 0x40000u /* I am its source, and have not heard that it finished */
 
 struct bsr_superblock_peer {
 	struct bsr_gi bitmap_gi;
