@@ -111,6 +111,8 @@ static void attach(struct bsr_engine *e, const struct bsr_ev_command *c)
 		done(e, c, -BSR_E_MINOR_INVALID);
 	} else if (vol->disk != BSR_DISK_DISKLESS || vol->attach_step != BSR_AT_NONE) {
 		done(e, c, -BSR_E_DISK_CONFIGURED);
+	} else if (e->role == BSR_ROLE_PRIMARY) {
+		done(e, c, -BSR_E_ATTACH_PRIMARY); /* what it missed is known only to the peers */
 	} else {
 		bsr_attach_begin(e, vol, &c->cmd->u.attach, c->cmd_id);
 	}

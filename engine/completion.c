@@ -15,13 +15,22 @@ static bool is_write(const struct bsr_request *rq)
 	return rq->op != BSR_OP_READ && rq->op != BSR_OP_FLUSH;
 }
 
+/* A copy on a disk that has been dropped since, or on a peer that has been lost since, is none. */
+static bool has_copy(const struct bsr_volume *vol, const struct bsr_request *rq)
+{
+	if (!is_write(rq)) {
+		return rq->some_copy;
+	}
+	return (rq->some_copy && vol->disk >= BSR_DISK_INCONSISTENT) || (rq->copies & vol->mirror_mask) != 0;
+}
+
 void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
 {
 	struct bsr_volume *vol = e->volume[rq->volume];
 	BSR_ASSERT(rq->stage == BSR_RQ_ACTIVE || rq->stage == BSR_RQ_DONE);
 	BSR_ASSERT(!rq->local_pending);
-	if (rq->result == 0 && !rq->some_copy) {
-		rq->result = -BSR_E_IO; /* no disk, here or elsewhere, has it */
+	if (rq->result == 0 && !has_copy(vol, rq)) {
+		rq->result = -BSR_E_IO; /* no disk that can be reached has it */
 	}
 	bsr_fx_add(e, BSR_FX_COMPLETE)->u.complete =
 		(struct bsr_fx_complete){.tag = rq->tag, .result = rq->result, .data = BSR_BUF_NONE};
@@ -81,7 +90,7 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 	if (kind == BSR_ACK_RECEIVED) {
 		if (rq && p->options.protocol == BSR_PROTOCOL_B) {
 			rq->await_acks &= ~bit;
-			rq->some_copy = true;
+			rq->copies |= bit;
 			bsr_request_try_complete(e, rq);
 		}
 		return;
@@ -95,7 +104,7 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 	if (rq && (rq->await_any & bit)) {
 		rq->await_any &= ~bit;
 		rq->await_acks &= ~bit;
-		rq->some_copy = rq->some_copy || kind == BSR_ACK_WRITTEN;
+		rq->copies |= kind == BSR_ACK_WRITTEN ? bit : 0;
 		bsr_request_try_complete(e, rq);
 	}
 }

@@ -92,8 +92,9 @@ struct bsr_request {
 	uint8_t stage;
 	bool local_pending;
 	bool al_pinned;
-	bool some_copy; /* at least one disk has the write */
+	bool some_copy; /* reads, flushes: somebody served it; writes: the local disk has it */
 	bool local_failed;
+	uint32_t copies; /* writes: nodes that have it */
 };
 
 /** Writes remembered until no peer can lose them any more (transfer_log.c). */
@@ -125,6 +126,7 @@ struct bsr_peer_request {
 	uint64_t id;	/* write sequence, request id, checkpoint number */
 	uint64_t epoch;
 	uint32_t link_id; /* incarnation it belongs to */
+	uint64_t arrival; /* place in the peer's stream of writes and checkpoints */
 	uint32_t length;
 	uint32_t flush_pending; /* checkpoints: flushes under way */
 	bsr_buf_t buf;
@@ -188,6 +190,7 @@ struct bsr_peer_device {
 	uint64_t resync_total_bits;
 	uint64_t resync_start_ns;
 	uint64_t failed_bytes;
+	uint64_t drain_mark; /* target at its end: writes that had arrived must be done first; 0 = not there yet */
 	uint32_t chunks_active;
 	uint64_t rate_tokens; /* bytes that may be requested now */
 	uint64_t rate_refill_ns;
@@ -271,6 +274,7 @@ struct bsr_peer {
 
 	/* receiving (receive.c) */
 	struct bsr_list arrived; /* writes and checkpoints in stream order, until done */
+	uint64_t arrivals;
 	struct bsr_list epoch_queue; /* those that wait for their turn */
 	struct bsr_list reads; /* reads and resync reads and resync writes under way */
 	uint64_t epoch;	      /* being applied */
@@ -278,7 +282,9 @@ struct bsr_peer {
 	uint32_t epoch_flushes; /* flushes under way between two epochs */
 	bool barrier_active; /* a barrier checkpoint holds back what follows */
 	uint32_t holds;	     /* volumes that hold writes back */
-	uint64_t unflushed_volumes; /* mask: written since their last flush */
+	uint64_t unflushed_volumes; /* mask: written since their last flush began */
+	uint64_t flushing_volumes;  /* mask: flushes for this peer are under way, not yet proof of anything */
+	uint16_t flushing[BSR_VOLUMES_MAX];
 	bool flush_failed; /* a flush between epochs failed: the next checkpoint says so */
 	struct bsr_msg_acks acks; /* collected for the end of the turn */
 
@@ -560,6 +566,8 @@ void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol);
 /** bsr_gi_hold - writes may not be acknowledged now; starts the new generation if it is wanted */
 bool bsr_gi_hold(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_gi_sender_misses - a peer without a disk of its own wrote here: mark it, and begin a generation it does not have */
+void bsr_gi_sender_misses(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint32_t length);
 void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced);
 void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_gi *m);
@@ -602,6 +610,8 @@ void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 void bsr_receive_out_of_sync(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m);
 void bsr_receive_flush_acks(struct bsr_engine *e, struct bsr_peer *p);
 bool bsr_receive_idle(const struct bsr_peer *p);
+/** bsr_receive_done_until - every write of the stream up to this arrival has been carried out */
+bool bsr_receive_done_until(const struct bsr_peer *p, uint64_t arrival);
 void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p);
 /** bsr_receive_hold - writes wait while @vol prepares to be a target; bsr_receive_release() lets them go, or refuses them */
 void bsr_receive_hold(struct bsr_peer *p, struct bsr_volume *vol);

@@ -87,6 +87,16 @@ void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
 	bsr_connect_changed(e);
 }
 
+void bsr_gi_sender_misses(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint32_t length)
+{
+	const struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
+	bsr_md_set_bits(e, vol, p->device[vol->index].slot, offset, length);
+	if (may_have_everything(sp) && !vol->gi_busy && vol->disk == BSR_DISK_UP_TO_DATE) {
+		bsr_gi_create(e, vol, false);
+	}
+}
+
 bool bsr_gi_hold(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	if (vol->gi_wanted && !vol->gi_busy && vol->attach_step == BSR_AT_NONE) {
@@ -115,9 +125,13 @@ void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 	if (!vol->gi_busy || vol->sb_durable < vol->gi_sb_target) {
 		return;
 	}
+	struct bsr_peer *p;
 	vol->gi_busy = false;
 	e->kick = true;
 	tell_peers(e, vol);
+	BSR_FOR_EACH_PEER (e, p) {
+		bsr_receive_progress(e, p);
+	}
 	while (!vol->gi_busy && !vol->gi_wanted && !bsr_list_empty(&vol->done_waiting)) {
 		struct bsr_request *rq = BSR_CONTAINER(vol->done_waiting.next, struct bsr_request, link);
 		bsr_list_remove(&rq->link);

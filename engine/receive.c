@@ -136,7 +136,7 @@ static bool takes_writes(const struct bsr_volume *vol, const struct bsr_peer_dev
 static bool flushes_between_epochs(const struct bsr_engine *e, const struct bsr_peer *p)
 {
 	for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
-		if ((p->unflushed_volumes & (1ull << v)) && e->volume[v] && e->volume[v]->options.disk_flushes) {
+		if (((p->unflushed_volumes | p->flushing_volumes) & (1ull << v)) && e->volume[v] && e->volume[v]->options.disk_flushes) {
 			return true;
 		}
 	}
@@ -169,6 +169,7 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 	pr->flags = m.flags;
 	pr->volume = (uint16_t)vol->index;
 	pr->buf = ev->payload;
+	pr->arrival = ++p->arrivals;
 	bsr_list_append(&p->arrived, &pr->link);
 	pd->unacked++;
 	pd->received_bytes += m.length;
@@ -178,7 +179,10 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 	if (bsr_repl_is_target(pd->repl)) {
 		bsr_resync_write_overtook(e, p, vol, m.offset, m.length);
 	}
-	if (epoch_is_open(p, m.epoch) && (m.epoch == p->epoch || !flushes_between_epochs(e, p))) {
+	if (m.flags & BSR_WRITEF_NO_LOCAL) {
+		bsr_gi_sender_misses(e, p, vol, m.offset, m.length);
+	}
+	if (!vol->gi_busy && epoch_is_open(p, m.epoch) && (m.epoch == p->epoch || !flushes_between_epochs(e, p))) {
 		start_write(e, pr);
 	} else {
 		bsr_list_append(&p->epoch_queue, &pr->queue);
@@ -204,10 +208,22 @@ static void checkpoint_finished(struct bsr_engine *e, struct bsr_peer_request *p
 	bsr_peer_request_put(e, pr);
 }
 
+static void flush_ended(struct bsr_peer *p, const struct bsr_volume *vol, int32_t result)
+{
+	BSR_ASSERT(p->flushing[vol->index] > 0);
+	if (--p->flushing[vol->index] == 0) {
+		p->flushing_volumes &= ~(1ull << vol->index);
+	}
+	if (result < 0) {
+		p->unflushed_volumes |= 1ull << vol->index;
+	}
+}
+
 static void checkpoint_flushed(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
 {
 	struct bsr_peer_request *pr = op->owner;
 	(void)buf;
+	flush_ended(pr->peer, op->vol, result);
 	if (result < 0) {
 		pr->result = -BSR_E_IO;
 		bsr_disk_error(e, op->vol, false, 0, 0);
@@ -222,10 +238,12 @@ static void checkpoint_flushed(struct bsr_engine *e, struct bsr_disk_op *op, int
 static uint32_t flush_volumes(struct bsr_engine *e, struct bsr_peer *p, void *owner, bsr_op_fn done)
 {
 	uint32_t count = 0;
-	for (uint64_t mask = p->unflushed_volumes; mask; mask &= mask - 1) {
+	for (uint64_t mask = p->unflushed_volumes | p->flushing_volumes; mask; mask &= mask - 1) {
 		struct bsr_volume *vol = e->volume[__builtin_ctzll(mask)];
 		if (vol && vol->disk >= BSR_DISK_INCONSISTENT) {
 			count++;
+			p->flushing[vol->index]++;
+			p->flushing_volumes |= 1ull << vol->index;
 			bsr_emit_disk(e, vol, (struct bsr_fx_disk){.op = BSR_OP_FLUSH, .buf = BSR_BUF_NONE}, owner, done);
 		}
 	}
@@ -239,6 +257,7 @@ void bsr_receive_checkpoint(struct bsr_engine *e, struct bsr_peer *p, const stru
 	BSR_ASSERT(pr != NULL);
 	pr->id = m->number;
 	pr->barrier = m->barrier;
+	pr->arrival = ++p->arrivals;
 	bsr_list_append(&p->arrived, &pr->link);
 	if (m->barrier) {
 		bsr_list_append(&p->epoch_queue, &pr->queue);
@@ -250,6 +269,7 @@ static void epoch_flushed(struct bsr_engine *e, struct bsr_disk_op *op, int32_t 
 {
 	struct bsr_peer *p = op->owner;
 	(void)buf;
+	flush_ended(p, op->vol, result);
 	if (result < 0) {
 		p->flush_failed = true;
 		bsr_disk_error(e, op->vol, false, 0, 0);
@@ -292,6 +312,9 @@ void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p)
 			if (p->epoch_flushes) {
 				break;
 			}
+		}
+		if (e->volume[pr->volume]->gi_busy) {
+			break; /* its sender's disk misses it: my new generation comes first */
 		}
 		bsr_list_remove(&pr->queue);
 		start_write(e, pr);
@@ -341,6 +364,12 @@ void bsr_receive_release(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 		refuse_held(e, p, vol);
 	}
 	bsr_receive_progress(e, p);
+}
+
+bool bsr_receive_done_until(const struct bsr_peer *p, uint64_t arrival)
+{
+	return bsr_list_empty(&p->arrived) ||
+	       BSR_CONTAINER(p->arrived.next, struct bsr_peer_request, link)->arrival > arrival;
 }
 
 bool bsr_receive_idle(const struct bsr_peer *p)

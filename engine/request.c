@@ -140,7 +140,8 @@ static void send_write(struct bsr_engine *e, struct bsr_request *rq, struct bsr_
 		.length = rq->length,
 		.op = rq->op,
 		.flags = (uint8_t)(((rq->flags & BSR_REQ_FUA) ? BSR_WRITEF_FUA : 0) |
-				   (b ? BSR_WRITEF_WANT_RECEIVED : 0))};
+				   (b ? BSR_WRITEF_WANT_RECEIVED : 0) |
+				   (rq->local_pending ? 0 : BSR_WRITEF_NO_LOCAL))};
 	const uint32_t payload = rq->op == BSR_OP_WRITE ? rq->length : 0;
 	uint32_t room;
 	uint8_t *at = bsr_send_room(e, &room);
@@ -405,6 +406,7 @@ void bsr_request_arrive(struct bsr_engine *e, const struct bsr_ev_request *ev)
 	rq->local_pending = false;
 	rq->al_pinned = false;
 	rq->some_copy = false;
+	rq->copies = 0;
 	rq->local_failed = false;
 	e->request_count++;
 	e->volume[ev->volume]->requests++;

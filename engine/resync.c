@@ -61,6 +61,7 @@ void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 	pd->sync_step = STEP_NONE;
 	pd->bm_send_active = pd->bm_sent = pd->bm_received = pd->sync_base_received = false;
 	pd->resync_total_bits = 0;
+	pd->drain_mark = 0;
 	pd->rate_bytes_s = 0;
 	if (recorded && vol->sync_result) {
 		/* Everything is here and the record says so, or is about to; only the source may not have heard. */
@@ -354,10 +355,17 @@ static void run_target(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volu
 		return;
 	}
 	if (weight(vol, pd) == 0) {
+		/* Queued writes are older than the last blocks that came: done with them, the disk is a prefix again. */
+		pd->drain_mark = pd->drain_mark ? pd->drain_mark : p->arrivals;
+		if (!bsr_receive_done_until(p, pd->drain_mark)) {
+			return;
+		}
+		pd->drain_mark = 0;
 		pd->sync_step = STEP_TARGET_FLUSH;
 		pd->bm_flush_due_ns = bsr_md_sweep(e, vol);
 		return;
 	}
+	pd->drain_mark = 0;
 	pd->scan_bit = 0; /* blocks that were overtaken, or failed */
 	if (pd->failed_bytes != 0) {
 		bsr_emit_log(e, BSR_LOGN_RESYNC_FAILED_BLOCKS, p, vol, pd->failed_bytes, 0, 0);

@@ -208,6 +208,7 @@ struct bsr_msg_tear_down {
 
 #define BSR_WRITEF_FUA 1u
 #define BSR_WRITEF_WANT_RECEIVED 2u /* protocol B */
+#define BSR_WRITEF_NO_LOCAL 4u	    /* the sender's own disk does not get it: the receiver marks it for the sender */
 
 struct bsr_msg_write {
 	uint32_t vnr;
