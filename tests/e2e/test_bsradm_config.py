@@ -483,6 +483,21 @@ def test_adjust_refuses_another_disk(adm):
     assert "bsradm detach r0/0" in result.stderr
 
 
+def test_adjust_of_several_asks_once(adm):
+    adm.write(TWO)
+    adm.answer("show", output=RUNNING)
+    assert adm("adjust", "all").returncode == 0
+    calls = adm.calls()
+    assert [c for c in calls if " show" in c] == ["bsrsetup show"]
+    assert calls[1].startswith("bsrsetup new-resource r1") and LAST in calls
+
+
+def test_adjust_of_one_volume_leaves_the_rest_alone(adm):
+    adm.answer("show", output=RUNNING.replace("majority", "all").replace("1237", "1300"))
+    assert adm("adjust", "r0/0").returncode == 0
+    assert adm.calls()[1:] == ["bsrsetup disk-options 0 --set-defaults --al-extents=1237"]
+
+
 def test_adjust_skips_on_request(adm):
     changed = RUNNING.replace("1237", "1300").replace("ping-int        \t7", "ping-int 8")
     assert not any("disk-options 0" in c for c in adjust(adm, changed, "--skip-disk")[1])

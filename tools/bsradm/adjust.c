@@ -442,6 +442,18 @@ static void adjust_connection(struct adjust *a, struct cfg_connection *wanted)
 
 static void adjust_connections(struct adjust *a)
 {
+	if (a->context.volume_given) {
+		/* one volume: only what its peer devices have */
+		for (struct cfg_connection *w = a->wanted->connections.first; w != NULL; w = w->next) {
+			const struct cfg_connection *r =
+				w->self != NULL ? running_connection(a, w->peer->node_id) : NULL;
+			a->context.connection = w;
+			if (r != NULL) {
+				schedule_peer_devices(a, r);
+			}
+		}
+		return;
+	}
 	for (const struct cfg_connection *r = a->running->connections.first; r != NULL; r = r->next) {
 		if (wanted_connection(a, r->peer_node_id) == NULL) {
 			note(a, "peer is not configured any more", "");
@@ -455,38 +467,54 @@ static void adjust_connections(struct adjust *a)
 	}
 }
 
-/* Asks what runs. *@running is NULL if the resource does not. */
-static int read_running(struct adm *adm, const struct cfg_resource *wanted, struct bsr_config **config,
-	struct cfg_resource **running)
+/* Asks what runs: @name, or everything if it is NULL. */
+static int read_running(struct adm *adm, const char *name, struct bsr_config **running)
 {
 	struct adm_call call;
 	char *text = NULL;
 	size_t size = 0;
 
-	*running = NULL;
 	adm_call_setup(&call, adm, "show");
-	adm_call_add(&call, "%s", wanted->name);
+	if (name != NULL) {
+		adm_call_add(&call, "%s", name);
+	}
 	call.quiet = true;
-	call.silent = adm->verbose < 3;
+	call.silent = adm->verbose < 3; /* "not configured" is an answer, not a failure */
 	const int code = adm_call_capture(adm, &call, &text, &size);
-	*config = bsr_config_new();
-	if (*config == NULL) {
+	*running = bsr_config_new();
+	if (*running == NULL) {
 		free(text);
 		return ADM_CANNOT;
 	}
-	(*config)->running = true;
-	(*config)->no_includes = true;
+	(*running)->running = true;
+	(*running)->no_includes = true;
 	if (code == 0) {
-		bsr_config_read_buffer(*config, "bsrsetup show", text, size);
-		bsr_config_expand(*config);
+		bsr_config_read_buffer(*running, "bsrsetup show", text, size);
+		bsr_config_expand(*running);
 	}
 	free(text);
-	if (bsr_config_error_count(*config) > 0) {
-		fprintf(stderr, "the answer of 'bsrsetup show %s' cannot be understood:\n", wanted->name);
-		bsr_config_print_diagnostics(*config, stderr);
+	if (bsr_config_error_count(*running) > 0) {
+		fprintf(stderr, "the answer of 'bsrsetup show%s%s' cannot be understood:\n", name != NULL ? " " : "",
+			name != NULL ? name : "");
+		bsr_config_print_diagnostics(*running, stderr);
 		return ADM_CANNOT;
 	}
-	*running = bsr_config_find_resource(*config, wanted->name);
+	return ADM_OK;
+}
+
+/* For one resource it is asked alone, for several all of them at once. *@running is NULL if it does not run. */
+static int find_running(struct adm *adm, const char *name, struct cfg_resource **running)
+{
+	int code = ADM_OK;
+
+	*running = NULL;
+	if (adm->running == NULL) {
+		code = read_running(adm, adm->many_targets ? NULL : name, &adm->running);
+	}
+	if (code != ADM_OK) {
+		return code;
+	}
+	*running = bsr_config_find_resource(adm->running, name);
 	if (*running != NULL && (*running)->me == NULL) {
 		*running = NULL;
 	}
@@ -516,14 +544,15 @@ static void start_resource(struct adjust *a)
 int adm_adjust(struct adm *adm, const struct adm_context *context)
 {
 	struct adjust a = {.adm = adm, .wanted = context->resource, .context = *context};
-	struct bsr_config *running = NULL;
 	struct adm_call call;
-	const int code = read_running(adm, context->resource, &running, &a.running);
+	const int code = find_running(adm, context->resource->name, &a.running);
 
 	if (code == ADM_OK && a.running == NULL) {
 		start_resource(&a);
 	} else if (code == ADM_OK) {
-		adjust_resource_options(&a);
+		if (!context->volume_given) {
+			adjust_resource_options(&a);
+		}
 		if (!adm_given_is_on(adm, "skip-disk")) {
 			adjust_volumes(&a);
 		}
@@ -537,6 +566,5 @@ int adm_adjust(struct adm *adm, const struct adm_context *context)
 		call.patience = ADM_MEDIUM;
 		schedule(&a, ADM_STAGE_ATTACH, &call);
 	}
-	bsr_config_free(running);
 	return code != ADM_OK ? code : a.refused;
 }

@@ -61,6 +61,8 @@ struct adm {
 	bool stacked;
 	bool ignore_hostname;
 	bool progress;
+	bool many_targets;
+	struct bsr_config *running; /* of all resources, read once when there are many targets */
 	bool program_drbd; /* called as drbdadm */
 	struct adm_given given[ADM_GIVEN_MAX];
 	size_t given_count;

@@ -100,7 +100,7 @@ static const struct adm_command commands[] = {
 		"exit code 10 if the configuration is invalid"},
 	{"sh-resources", ADM_NO_TARGET, adm_sh_resources, ADM_HIDDEN, NULL, NULL, "names of this host's resources"},
 	{"sh-resources-list", ADM_NO_TARGET, adm_sh_resources, ADM_HIDDEN, NULL, NULL, "the same; -i: all hosts'"},
-	{"sh-resource", ADM_RESOURCE, adm_sh_resource, ADM_HIDDEN, NULL, NULL, "name of the resource"},
+	{"sh-resource", ADM_RESOURCE, adm_sh_resource, ADM_HIDDEN | ADM_IGNORED_TOO, NULL, NULL, "name of the resource"},
 	{"sh-dev", ADM_VOLUME, adm_sh_volume, ADM_HIDDEN, NULL, NULL, "device"},
 	{"sh-dev-vnr", ADM_VOLUME, adm_sh_volume, ADM_HIDDEN, NULL, NULL, "volume number"},
 	{"sh-minor", ADM_VOLUME, adm_sh_volume, ADM_HIDDEN, NULL, NULL, "minor number"},

@@ -389,6 +389,7 @@ int main(int argc, char **argv)
 	adm.run_dir = run_dir != NULL && *run_dir != '\0' ? run_dir : "/var/run/bsr";
 	const int code = run(&adm, &words, argc, argv);
 	bsr_config_free(adm.config);
+	bsr_config_free(adm.running);
 	free(adm.bsrsetup_path);
 	free(adm.bsrmeta_path);
 	free(words.word);

@@ -185,28 +185,33 @@ static int run_volumes(struct adm *adm, struct adm_context *context, const struc
 	return highest;
 }
 
+/* Volume by volume, each towards all peers that are meant. */
 static int run_peer_devices(struct adm *adm, struct adm_context *context, const struct target *target)
 {
+	const struct cfg_resource *r = context->resource;
+	const struct cfg_connection *only = context->connection;
 	bool found = false;
 
-	for (struct cfg_volume *v = context->resource->me->expanded.first; v != NULL; v = v->next) {
+	for (struct cfg_volume *v = r->me->expanded.first; v != NULL; v = v->next) {
 		if (target->vnr >= 0 && v->vnr != target->vnr) {
 			continue;
 		}
-		context->volume = v;
-		context->peer_device = bsr_config_find_volume(&context->connection->peer_devices, v->vnr);
-		if (context->peer_device == NULL) {
-			continue;
-		}
 		found = true;
-		const int code = adm->command->run(adm, context);
-		if (code != ADM_OK) {
-			return code;
+		context->volume = v;
+		for (struct cfg_connection *c = r->connections.first; c != NULL; c = c->next) {
+			if (c->self == NULL || (only != NULL && c != only)) {
+				continue;
+			}
+			context->connection = c;
+			context->peer_device = bsr_config_find_volume(&c->peer_devices, v->vnr);
+			const int code = context->peer_device != NULL ? adm->command->run(adm, context) : ADM_OK;
+			if (code != ADM_OK) {
+				return code;
+			}
 		}
 	}
-	if (!found && target->vnr >= 0) {
-		fprintf(stderr, "resource %s has no volume %lld\n", context->resource->name,
-			(long long)target->vnr);
+	if (!found) {
+		fprintf(stderr, "resource %s has no volume %lld\n", r->name, (long long)target->vnr);
 		return ADM_USAGE;
 	}
 	return ADM_OK;
@@ -215,32 +220,43 @@ static int run_peer_devices(struct adm *adm, struct adm_context *context, const 
 static int run_connections(struct adm *adm, struct adm_context *context, const struct target *target)
 {
 	const struct cfg_resource *r = context->resource;
+	const struct cfg_connection *only = context->connection;
 
-	if (target->peer != NULL) {
-		context->connection = find_connection(r, target->peer);
-		if (context->connection == NULL) {
-			const struct cfg_host *host = bsr_config_find_host(r, target->peer);
-			fprintf(stderr, host != NULL && host == r->me ? "'%s' is this host, not a peer of resource %s\n"
-								      : "'%s' is not a peer of resource %s\n",
-				target->peer, r->name);
-			return ADM_USAGE;
-		}
+	if (adm->command->kind == ADM_PEER_DEVICE) {
+		return run_peer_devices(adm, context, target);
 	}
 	for (struct cfg_connection *c = r->connections.first; c != NULL; c = c->next) {
-		if (c->self == NULL || (target->peer != NULL && c != context->connection)) {
+		if (c->self == NULL || (only != NULL && c != only)) {
 			continue;
 		}
 		context->connection = c;
-		const int code = adm->command->kind == ADM_PEER_DEVICE ? run_peer_devices(adm, context, target)
-								       : adm->command->run(adm, context);
+		const int code = adm->command->run(adm, context);
 		if (code != ADM_OK) {
 			return code;
 		}
-		if (target->peer != NULL) {
-			break;
-		}
 	}
 	return ADM_OK;
+}
+
+/* Puts the connection to the peer that the target names into the context. */
+static int find_peer(struct adm_context *context, const struct target *target)
+{
+	const struct cfg_resource *r = context->resource;
+
+	if (target->peer == NULL) {
+		return ADM_OK;
+	}
+	context->connection = find_connection(r, target->peer);
+	if (context->connection != NULL) {
+		return ADM_OK;
+	}
+	const struct cfg_host *host = bsr_config_find_host(r, target->peer);
+	if (host != NULL && host == r->me) {
+		fprintf(stderr, "'%s' is this host, not a peer of resource %s\n", target->peer, r->name);
+	} else {
+		fprintf(stderr, "'%s' is not a peer of resource %s\n", target->peer, r->name);
+	}
+	return ADM_USAGE;
 }
 
 static int check_shape(const struct adm *adm, const struct target *target)
@@ -271,13 +287,6 @@ static int check_shape(const struct adm *adm, const struct target *target)
 /* Commands that take a peer, or leave it out: one run; the peer and volume are in the context if given. */
 static int run_optional(struct adm *adm, struct adm_context *context, const struct target *target)
 {
-	if (target->peer != NULL) {
-		context->connection = find_connection(context->resource, target->peer);
-		if (context->connection == NULL) {
-			fprintf(stderr, "'%s' is not a peer of resource %s\n", target->peer, context->resource->name);
-			return ADM_USAGE;
-		}
-	}
 	if (adm->command->kind == ADM_VOLUME) {
 		return run_volumes(adm, context, target);
 	}
@@ -300,22 +309,18 @@ static int run_target(struct adm *adm, const struct target *target)
 	if (code != ADM_OK) {
 		return code;
 	}
-	if (target->resource->ignored && !adm->ignore_hostname &&
-		(adm->command->flags & ADM_IGNORED_TOO) == 0) {
+	if (target->resource->ignored && (adm->command->flags & ADM_IGNORED_TOO) == 0) {
 		fprintf(stderr,
 			"'%s' ignored: none of its host sections is for this host (%s); check the 'on' keywords\n",
 			target->resource->name, adm->config->hostname);
 		return ADM_USAGE;
 	}
-	if ((adm->command->flags & ADM_CHECK_IP) != 0) {
-		if (target->peer != NULL) {
-			context.connection = find_connection(target->resource, target->peer);
-		}
+	code = find_peer(&context, target);
+	if (code == ADM_OK && (adm->command->flags & ADM_CHECK_IP) != 0) {
 		code = adm_check_local_address(adm, &context);
-		context.connection = NULL;
-		if (code != ADM_OK) {
-			return code;
-		}
+	}
+	if (code != ADM_OK) {
+		return code;
 	}
 	if ((adm->command->flags & ADM_OPTIONAL_PEER) != 0) {
 		return run_optional(adm, &context, target);
@@ -343,7 +348,7 @@ static int run_all(struct adm *adm)
 
 	for (struct cfg_resource *r = adm->config->resources.first; r != NULL; r = r->next) {
 		const struct target target = {.resource = r, .vnr = -1};
-		if (r->ignored && !adm->ignore_hostname) {
+		if (r->ignored && (!adm->ignore_hostname || (adm->command->flags & ADM_IGNORED_TOO) == 0)) {
 			continue;
 		}
 		seen++;
@@ -383,6 +388,7 @@ int adm_targets_run(struct adm *adm, char **words, size_t count)
 {
 	int highest = ADM_OK;
 
+	adm->many_targets = count != 1 || strcmp(words[0], "all") == 0;
 	if (count == 0 && (adm->command->flags & ADM_NO_TARGET_OK) != 0) {
 		const struct adm_context everything = {.resource = NULL};
 		return adm->command->run(adm, &everything);
