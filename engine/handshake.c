@@ -203,13 +203,9 @@ static struct verdict judge_equal_bits(const struct pair *pr, bool full)
 {
 	const struct party *a = &pr->p[0];
 	const struct party *b = &pr->p[1];
-	uint32_t source = only_one(a->bits, b->bits);
+	const uint32_t source = only_one(a->bits, b->bits);
 	if (source != NOBODY) {
 		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_BITS);
-	}
-	source = only_one(a->slot != 0, b->slot != 0);
-	if (source != NOBODY) {
-		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_BITS_SOURCE);
 	}
 	return sync_from(pr, 1 - pick_target_of_tie(), full, BSR_HS_REASON_EQUAL_BITS_BOTH);
 }
