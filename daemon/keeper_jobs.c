@@ -50,7 +50,7 @@ static void device_bind(struct keeper_job *job)
 	char name[BSR_NAME_BYTES_MAX + 16];
 	int loop_index;
 	snprintf(name, sizeof(name), "%s-%u", job->keeper->resource, (unsigned)job->volume.vnr);
-	int error = bsr_loopdev_bind(device->loopdev, name, false, &loop_index);
+	int error = bsr_loopdev_bind(device->loopdev, name, &loop_index);
 	if (error == 0) {
 		snprintf(device->path, sizeof(device->path), "/dev/loop%d", loop_index);
 		error = bsr_device_link(job->volume.minor, job->keeper->resource, job->volume.vnr, device->path);

@@ -62,6 +62,14 @@ uint32_t bsr_devices_pending(const struct bsr_devices *devices, uint32_t volume)
 void bsr_device_block_size(struct bsr_devices *devices, uint32_t volume, uint32_t block_bytes);
 
 /**
+ * bsr_device_write_through - every write of a volume is stable when it is answered; before it is served
+ *
+ * Then the kernel is told, at its first flush, that it need not send any: a flush stops a whole loop device. It cannot be
+ * told otherwise later, so say it only of a volume for which it stays true.
+ */
+void bsr_device_write_through(struct bsr_devices *devices, uint32_t volume);
+
+/**
  * bsr_fuse_serve - serve a FUSE channel (taken over, also on failure)
  * @resumed: the channel had another server before; what that one left unanswered comes first (bsr_loopdev_resend())
  *
@@ -110,10 +118,12 @@ void bsr_loopdev_block_size(struct bsr_loopdev *dev, uint32_t block_bytes);
 /**
  * bsr_loopdev_bind - image + loop device; blocks
  * @name: what losetup shows where it shows such a name, for people
- * @write_through: acknowledged writes are stable: the kernel sends no flushes
  * @loop_index: receives N of /dev/loopN
+ *
+ * 0 or -errno; -EOPNOTSUPP: no direct I/O on it; -EROFS: this loop device drops flushes (a user before has set
+ * queue/write_cache) and /sys does not let us change that.
  */
-int bsr_loopdev_bind(struct bsr_loopdev *dev, const char *name, bool write_through, int *loop_index);
+int bsr_loopdev_bind(struct bsr_loopdev *dev, const char *name, int *loop_index);
 /**
  * bsr_loopdev_resend - a new server takes over: unanswered requests come again
  *

@@ -179,6 +179,9 @@ _Noreturn static void serve(int fuse_fd, int listen_fd, int lifeline_fd, bool re
 	const struct bsr_devices_config config = {.loop = s->loop, .pool = s->pool, .ops = &device_ops, .ctx = s};
 	must(bsr_devices_create(&s->devices, &config), "devices");
 	bsr_device_block_size(s->devices, 0, options.block_bytes);
+	if (options.write_through) {
+		bsr_device_write_through(s->devices, 0);
+	}
 	shared->served_bytes = shared->size_bytes;
 	if (listen_fd >= 0) {
 		must(bsr_nbd_export(s->devices, 0, options.name, shared->size_bytes), "export");
@@ -379,7 +382,7 @@ int main(int argc, char **argv)
 	pthread_t nurse;
 	must(-pthread_create(&nurse, NULL, nurse_main, &lifeline_fd), "thread");
 	if (options.fuse) {
-		must(bsr_loopdev_bind(loopdev, options.name, options.write_through, &index), "bind");
+		must(bsr_loopdev_bind(loopdev, options.name, &index), "bind");
 	}
 	printf("ready loop=%d server=%d\n", index, (int)server_pid);
 	(void)fflush(stdout);

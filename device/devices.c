@@ -247,6 +247,12 @@ void bsr_device_block_size(struct bsr_devices *devices, uint32_t volume, uint32_
 	devices->volume[volume].block_bytes = block_bytes;
 }
 
+void bsr_device_write_through(struct bsr_devices *devices, uint32_t volume)
+{
+	BSR_ASSERT(volume < BSR_VOLUMES_MAX);
+	devices->volume[volume].write_through = true;
+}
+
 void bsr_device_resize(struct bsr_devices *devices, uint32_t volume, uint64_t size_bytes)
 {
 	BSR_ASSERT(volume < BSR_VOLUMES_MAX);

@@ -44,6 +44,7 @@ struct device_slot {
 struct device_volume {
 	uint64_t size_bytes;
 	uint32_t block_bytes;
+	bool write_through;
 	uint32_t pending;
 	struct fuse_channel *fuse;
 };

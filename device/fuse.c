@@ -195,7 +195,8 @@ static int io_errno(const struct fuse_channel *ch)
 {
 	const struct fuse_ask *ask = &ch->ask;
 	if (ask->op == BSR_OP_FLUSH) {
-		return 0;
+		/* "no such thing": from now on the kernel answers flushes itself */
+		return ch->devices->volume[ch->volume].write_through ? ENOSYS : 0;
 	}
 	const bool moves = ask->op == BSR_OP_READ || ask->op == BSR_OP_WRITE;
 	if (moves && ask->length > BSR_REQUEST_BYTES_MAX) {

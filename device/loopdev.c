@@ -206,7 +206,43 @@ static void set_queue(const struct bsr_loopdev *dev, const char *attribute, cons
 	(void)write_text(path, value); /* a read-only /sys costs some speed, nothing else */
 }
 
-int bsr_loopdev_bind(struct bsr_loopdev *dev, const char *name, bool write_through, int *loop_index)
+/*
+ * A loop device keeps "write through" from an earlier user who wrote that into its queue/write_cache, also across
+ * detaching: then the kernel would drop every flush without a word.
+ */
+static int make_sure_of_flushes(const struct bsr_loopdev *dev)
+{
+	char path[PATH_BYTES];
+	for (int attempt = 0; attempt < 2; attempt++) {
+		char text[32] = "";
+		(void)snprintf(path, sizeof(path), "/sys/block/loop%d/queue/write_cache", dev->loop_index);
+		const int fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0) {
+			return 0; /* no /sys here, so nobody has changed it here either */
+		}
+		const ssize_t bytes = read(fd, text, sizeof(text) - 1);
+		(void)close(fd);
+		if (bytes <= 0 || strncmp(text, "write back", 10) == 0) {
+			return 0;
+		}
+		set_queue(dev, "write_cache", "write back");
+	}
+	return -EROFS;
+}
+
+static int check_binding(const struct bsr_loopdev *dev)
+{
+	struct loop_info64 info;
+	if (ioctl(dev->loop_fd, LOOP_GET_STATUS64, &info) != 0) {
+		return -errno;
+	}
+	if ((info.lo_flags & LO_FLAGS_DIRECT_IO) == 0) {
+		return -EOPNOTSUPP; /* buffered, it could deadlock under memory pressure */
+	}
+	return make_sure_of_flushes(dev);
+}
+
+int bsr_loopdev_bind(struct bsr_loopdev *dev, const char *name, int *loop_index)
 {
 	BSR_ASSERT(dev->loop_fd < 0);
 	int error = dev->image_fd < 0 ? open_image(dev) : 0;
@@ -216,17 +252,13 @@ int bsr_loopdev_bind(struct bsr_loopdev *dev, const char *name, bool write_throu
 	if (error != 0) {
 		return error;
 	}
-	struct loop_info64 info;
-	if (ioctl(dev->loop_fd, LOOP_GET_STATUS64, &info) != 0 || (info.lo_flags & LO_FLAGS_DIRECT_IO) == 0) {
-		error = -EOPNOTSUPP; /* buffered, it could deadlock under memory pressure */
+	error = check_binding(dev);
+	if (error != 0) {
 		(void)ioctl(dev->loop_fd, LOOP_CLR_FD);
 		close_if_open(&dev->loop_fd);
 		return error;
 	}
 	set_queue(dev, "max_sectors_kb", "1024"); /* one request of the block layer is one of ours */
-	if (write_through) {
-		set_queue(dev, "write_cache", "write through"); /* a flush stops the whole device: none at all is best */
-	}
 	*loop_index = dev->loop_index;
 	return 0;
 }
