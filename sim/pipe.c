@@ -305,6 +305,9 @@ void sim_net_poll(struct sim *w, uint32_t node)
 bool sim_net_idle(const struct sim *w)
 {
 	for (const struct sim_link *l = w->links; l != NULL; l = l->next) {
+		if (l->reset || l->state[0] != SIM_SIDE_UP || l->state[1] != SIM_SIDE_UP) {
+			return false; /* an end that does not know it yet still counts what was lost as sent */
+		}
 		for (uint32_t side = 0; side < 2; side++) {
 			for (uint32_t s = 0; s < BSR_STREAM_COUNT; s++) {
 				if (l->pipe[side][s].wire_first != NULL || l->pipe[side][s].queue_first != NULL) {
