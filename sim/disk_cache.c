@@ -199,7 +199,7 @@ static void reveal_loss(struct sim *w, uint32_t node, uint32_t volume, const str
 		const uint32_t was = sim_store_get(&d->now, c->sector + i);
 		const uint32_t left = sim_store_get(&d->stable, c->sector + i);
 		if (was != left) {
-			sim_oracle_sector_lost(w, node, volume, c->sector + i, was, left);
+			sim_oracle_sector_lost(w, volume, c->sector + i, left);
 			sim_store_write(w, &d->now, c->sector + i, 1, &left);
 		}
 	}

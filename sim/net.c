@@ -255,6 +255,11 @@ void sim_net_close(struct sim *w, uint32_t node, const struct bsr_fx_link *fx)
 
 void sim_net_bad_message(struct sim *w, struct sim_link *l, uint32_t side)
 {
+	l->reset = true; /* what was sent after it is lost */
+	for (uint32_t s = 0; s < BSR_STREAM_COUNT; s++) {
+		sim_pipe_drop_wire(w, &l->pipe[1 - side][s]);
+		sim_pipe_drop_queue(w, &l->pipe[1 - side][s]);
+	}
 	arm_down(w, l, side, BSR_LINK_BAD_MESSAGE, 0);
 }
 

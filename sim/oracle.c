@@ -160,14 +160,14 @@ void sim_oracle_disk_write(struct sim *w, uint32_t node, uint32_t volume, uint64
 	}
 }
 
-void sim_oracle_sector_lost(struct sim *w, uint32_t node, uint32_t volume, uint64_t sector, uint32_t was, uint32_t left)
+/* With the newest write those below it are gone, too: a power cut can reveal content of long ago. */
+void sim_oracle_sector_lost(struct sim *w, uint32_t volume, uint64_t sector, uint32_t left)
 {
-	(void)node;
-	(void)volume;
-	(void)sector;
-	(void)left;
-	if (was != 0) {
-		w->oracle.write[was].excused = true;
+	for (uint32_t id = 1; id < w->oracle.write_count; id++) {
+		struct sim_write *x = &w->oracle.write[id];
+		if (!x->excused && covers(x, volume, sector) && sim_oracle_older(w, volume, sector, left, id)) {
+			x->excused = true; /* also when its answer is still on the way to the Primary */
+		}
 	}
 }
 
@@ -241,6 +241,9 @@ static void check_acked(struct sim *w, uint32_t node, uint32_t id)
 		if (m != node && w->cfg.protocol != BSR_PROTOCOL_C) {
 			x->weak = true;
 			continue;
+		}
+		if (m != node && x->excused && !stable) {
+			continue; /* it was there, and a power cut took it before the answer came */
 		}
 		sim_fail(w, "I1", "node %u acknowledges write #%u (volume %u, %llu+%u%s), which node %u counts for but does not %s",
 			node, id, x->volume, (unsigned long long)x->sector, x->count, stable ? ", FUA" : "", m,

@@ -71,8 +71,9 @@ static void check_clamps(struct sim *w, uint32_t node, uint32_t peer, uint32_t v
 		why = "a peer has a role without a connection";
 	} else if (r > BSR_REPL_ESTABLISHED && disk <= BSR_DISK_FAILED) {
 		why = "a resync without a disk";
-	} else if (r == BSR_REPL_SYNC_TARGET && disk != BSR_DISK_INCONSISTENT) {
-		why = "SyncTarget and not Inconsistent";
+	} else if (r == BSR_REPL_SYNC_TARGET && disk != BSR_DISK_INCONSISTENT &&
+		   !(disk == BSR_DISK_OUTDATED && pd->out_of_sync_bytes == 0)) {
+		why = "SyncTarget and not Inconsistent"; /* with nothing to copy it is still an image of one moment */
 	} else if ((r == BSR_REPL_PAUSED_SYNC_T || r == BSR_REPL_WF_BITMAP_T) && disk != BSR_DISK_INCONSISTENT &&
 		   disk != BSR_DISK_OUTDATED) {
 		why = "a target's disk is neither Inconsistent nor Outdated";

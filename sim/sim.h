@@ -540,8 +540,8 @@ void sim_oracle_read_floor(struct sim *w, uint32_t node, struct sim_req *r);
 /** sim_oracle_disk_write - content of a disk is about to become @stamps (NULL: zeroes) */
 void sim_oracle_disk_write(struct sim *w, uint32_t node, uint32_t volume, uint64_t sector, uint32_t count,
 	const uint32_t *stamps);
-/** sim_oracle_sector_lost - a power cut left @left where @was had been */
-void sim_oracle_sector_lost(struct sim *w, uint32_t node, uint32_t volume, uint64_t sector, uint32_t was, uint32_t left);
+/** sim_oracle_sector_lost - a power cut took newer content away and left @left */
+void sim_oracle_sector_lost(struct sim *w, uint32_t volume, uint64_t sector, uint32_t left);
 void sim_oracle_excuse_missing(struct sim *w, uint32_t keeper);
 /** sim_oracle_older - content @a of a sector is certainly older than write @b */
 bool sim_oracle_older(const struct sim *w, uint32_t volume, uint64_t sector, uint32_t a, uint32_t b);
