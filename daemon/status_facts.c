@@ -209,6 +209,43 @@ static void explain_volume(const struct subject *about)
 	explain_rule(about, info.handshake_reason);
 }
 
+/** What a recorded error means, and what a person does; the resource's and the peer's name follow where they belong. */
+static const struct {
+	enum bsr_conn_error error;
+	const char *meaning;
+	const char *remedy;
+} conn_errors[] = {
+	{BSR_CONN_ERROR_SPLIT_BRAIN, "both nodes have data that the other one lacks",
+		"on the node whose changes may be lost: bsradm connect --discard-my-data; on the other one: bsradm connect"},
+	{BSR_CONN_ERROR_SYNC_TARGET_PRIMARY, "the data of a Primary would be overwritten",
+		"bsradm secondary on that node, then bsradm connect on both"},
+	{BSR_CONN_ERROR_DISCARD_REFUSED, "discard-my-data was asked for where it cannot be done",
+		"bsradm connect without --discard-my-data; or bsradm secondary first"},
+	{BSR_CONN_ERROR_UNRELATED, "the disks have no history in common",
+		"check that these are the right disks; the wrong one needs bsradm create-md"},
+	{BSR_CONN_ERROR_TWO_PRIMARIES, "both nodes are Primary",
+		"bsradm secondary on one of them, then bsradm connect on both"},
+	{BSR_CONN_ERROR_SIZE, "the disks differ in size in a way that would lose data",
+		"make the smaller disk as large as the agreed size, then bsradm connect"},
+	{BSR_CONN_ERROR_CONFIG,
+		"resource name, node id, shared secret, protocol or volumes of both nodes do not fit; the log says which",
+		"make both configurations fit, bsradm adjust, then bsradm connect on both"},
+};
+
+static void explain_conn_error(const struct subject *about, enum bsr_conn_error error)
+{
+	const char *meaning = "the log says more";
+	const char *remedy = "bsradm connect, when the cause is gone";
+	for (size_t i = 0; i < sizeof(conn_errors) / sizeof(conn_errors[0]); i++) {
+		if (conn_errors[i].error == error) {
+			meaning = conn_errors[i].meaning;
+			remedy = conn_errors[i].remedy;
+		}
+	}
+	add_fact(about, 0, remedy, "the connection was given up with the error %s: %s", bsr_conn_error_word(error),
+		meaning);
+}
+
 static void explain_connection(const struct subject *about)
 {
 	const struct bsrd_peer *running = &about->d->running.peer[about->peer];
@@ -220,8 +257,7 @@ static void explain_connection(const struct subject *about)
 	}
 	snprintf(remedy, sizeof(remedy), "bsradm connect %s:%s", about->d->running.resource, running->name);
 	if (info.error != BSR_CONN_ERROR_NONE) {
-		add_fact(about, 0, "", "the connection was given up with the error %s",
-			bsr_conn_error_word(info.error));
+		explain_conn_error(about, info.error);
 	} else if (!running->wanted) {
 		add_fact(about, 0, remedy, "nobody has asked for this connection, or it was disconnected");
 	} else if (running->path_count == 0) {

@@ -393,6 +393,89 @@ def test_disks_that_cannot_be_used_are_refused_clearly(nodes):
     bob.ok("new-resource", "r0", 1)
 
 
+def write_blocks(node, offset_mib, count=1):
+    """Writes random MiB through the node's device, stable when it returns."""
+    device = os.path.realpath(os.path.join(node.env["BSR_DEV_DIR"], f"bsr{node.minor}"))
+    with open(device, "r+b", buffering=0) as disk:
+        disk.seek(offset_mib << 20)
+        for _ in range(count):
+            disk.write(os.urandom(1 << 20))
+        os.fsync(disk.fileno())
+
+
+def test_split_brain_is_named_explained_and_resolved(synced):
+    alice, bob = synced
+    alice.ok("disconnect", "r0", 1)
+    bob.ok("disconnect", "r0", 0)
+    write_blocks(alice, 3)
+    alice.ok("secondary", "r0")
+    bob.ok("primary", "r0")
+    write_blocks(bob, 9, 2)
+    bob.ok("secondary", "r0")
+    for node, peer in ((alice, 1), (bob, 0)):
+        node.ok("connect", "r0", peer)
+    wait_for(lambda: "connection:StandAlone error:split-brain" in alice.ok("status", "r0"))
+    wait_for(lambda: "connection:StandAlone error:split-brain" in bob.ok("status", "r0"))
+    assert alice.ok("wait-connect-resource", "r0", "--wfc-timeout=10") == ""
+    alice.fails(5, "wait-connect-resource", "r0", "--wfc-timeout=1", "--wait-after-sb")
+    why = alice.ok("why", "r0:bob")
+    assert "split-brain" in why and "discard-my-data" in why and "rule" in why
+    bob.ok("connect", "r0", 0, "--discard-my-data")
+    alice.ok("connect", "r0", 1)
+    alice.ok("wait-connect-resource", "r0", "--wfc-timeout=20", "--wait-after-sb")
+    alice.ok("wait-sync-resource", "r0", "--wfc-timeout=60")
+    assert alice.ok("dstate", alice.minor) == "UpToDate/UpToDate\n"
+    assert "error:" not in alice.ok("status", "r0")
+    bytes_of_data = alice.snapshot()["devices"][0]["size"] * 1024
+    alice.ok("down", "r0")
+    bob.ok("down", "r0")
+    with open(alice.file, "rb") as one, open(bob.file, "rb") as two:
+        assert one.read(bytes_of_data) == two.read(bytes_of_data)
+
+
+def test_other_secret_stays_standalone_with_a_reason(nodes):
+    alice, bob = nodes
+    secret = ("--cram-hmac-alg=sha256", "--connect-int=1")
+    alice.up(bob, net=(*secret, "--shared-secret=one"))
+    bob.up(alice, net=(*secret, "--shared-secret=two"))
+    wait_for(lambda: alice.ok("cstate", "r0", 1) == "StandAlone\n" or bob.ok("cstate", "r0", 0) == "StandAlone\n")
+    node, peer = (alice, bob) if alice.ok("cstate", "r0", 1) == "StandAlone\n" else (bob, alice)
+    why = node.ok("why", f"r0:{peer.name}")
+    assert "error configuration-mismatch" in why and "shared secret" in why and "bsradm adjust" in why
+    assert "secret" in (node.base / "log" / "r0.log").read_text()
+    both = ((alice, 1), (bob, 0))
+    for one, other in both:  # whoever connects while the other one has the old secret would be given up again
+        one.ok("disconnect", "r0", other)
+        one.ok("net-options", "r0", other, "--shared-secret=same")
+    for one, other in both:
+        one.ok("connect", "r0", other)
+    alice.ok("wait-connect-resource", "r0", "--wfc-timeout=20", "--wait-after-sb")
+
+
+def test_commands_on_data_and_their_results(synced):
+    alice, bob = synced
+    alice.ok("suspend-io", alice.minor)
+    assert "suspended:user" in alice.ok("status", "r0")
+    assert "blocked:upper" in alice.ok("status", "r0", "--verbose")
+    alice.ok("resume-io", alice.minor)
+    assert "suspended" not in alice.ok("status", "r0")
+    alice.ok("secondary", "r0")
+    before = bob.snapshot()["connections"][0]["peer_devices"][0]["received"]
+    bob.ok("invalidate", bob.minor)
+    bob.ok("wait-sync-resource", "r0", "--wfc-timeout=60")
+    wait_for(lambda: bob.ok("dstate", bob.minor) == "UpToDate/UpToDate\n")
+    assert bob.snapshot()["connections"][0]["peer_devices"][0]["received"] > before
+    bob.ok("invalidate-remote", "r0", 0, 0)
+    wait_for(lambda: bob.ok("dstate", bob.minor) == "UpToDate/UpToDate\n")
+    alice.ok("primary", "r0")
+    assert "(-6)" in bob.fails(11, "outdate", bob.minor)
+    alice.ok("secondary", "r0")
+    bob.ok("disconnect", "r0", 0)
+    bob.ok("outdate", bob.minor)
+    assert bob.ok("dstate", bob.minor).startswith("Outdated/")
+    assert "(-2)" in bob.fails(17, "primary", "r0")
+
+
 def test_two_starts_of_one_resource(nodes):
     alice, _ = nodes
     alice.ok("new-resource", "r0", 0)
