@@ -689,6 +689,7 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 		bsr_md_superblock_dirty(e, vol);
 	}
 	BSR_SEND(e, p, BSR_STREAM_CONTROL, resync_done, BSR_MSG_RESYNC_DONE, &m);
+	bsr_md_sweep(e, vol); /* or a crash would find the old bits and copy everything again */
 	ended(e, p, vol);
 	bsr_state_set_peer_disk(e, p, vol, vol->disk);
 }
@@ -749,11 +750,11 @@ void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 		pd->rate_mark_bytes = pd->resynced_bytes;
 	}
 	bsr_timer(e, pd->rate_mark_ns + BSR_SECOND_NS);
+	if (e->now_ns >= pd->bm_flush_due_ns) {
+		bsr_md_sweep(e, vol); /* an interrupted resync continues near where it was, whoever is interrupted */
+		pd->bm_flush_due_ns = e->now_ns + CLEARED_WRITE_NS;
+	}
 	if (bsr_repl_is_target(pd->repl)) {
-		if (e->now_ns >= pd->bm_flush_due_ns) {
-			bsr_md_sweep(e, vol); /* an interrupted resync continues near where it was */
-			pd->bm_flush_due_ns = e->now_ns + CLEARED_WRITE_NS;
-		}
 		if (pd->rate_refill_ns <= e->now_ns) {
 			run_target(e, p, vol);
 		} else {
