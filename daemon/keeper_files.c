@@ -3,7 +3,7 @@
  * keeper_files.c - what the keeper has in the file system: run directory, locks, claims, sockets
  *
  * Owns: <run dir>/<resource>.pid (locked: one keeper), .engine (locked while an engine process lives), .sock, .nbd,
- *       minor-<N> (locked and naming the resource: one resource per minor).
+ *       .minor-<N>.lock (locked and naming the resource: one resource per minor).
  * Invariants:
  *   KF-1  Existence of a file means nothing, its lock does: after a crash nothing has to be cleaned by hand.
  */
@@ -204,7 +204,7 @@ void keeper_files_remove(struct keeper *k)
 int keeper_minor_claim(const struct keeper *k, uint32_t minor, char *why, size_t room)
 {
 	char path[512], owner[BSR_NAME_BYTES_MAX + 2];
-	snprintf(path, sizeof(path), "%s/minor-%u", k->run_dir, (unsigned)minor);
+	snprintf(path, sizeof(path), "%s/.minor-%u.lock", k->run_dir, (unsigned)minor);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		fail(why, room, "cannot open", path);
