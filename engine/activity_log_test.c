@@ -485,7 +485,7 @@ static void run_seed(uint64_t seed, uint32_t slots, uint32_t ring_blocks, uint32
 	for (uint32_t i = 0; i < ring_blocks; i++) {
 		bsr_al_transaction_encode(w->ring + (size_t)i * 4096, &fresh);
 	}
-	for (uint32_t step = 0; step < 3000; step++) {
+	for (uint32_t step = 0; step < 1500; step++) {
 		const uint64_t dice = test_random_below(&r, 10);
 		if (w->model.under_way && dice < 3) {
 			step_done(w, &r);

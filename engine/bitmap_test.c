@@ -388,7 +388,7 @@ static void run_seed(uint64_t seed, uint32_t slots, uint64_t bits, uint32_t pool
 	w->slots = slots;
 	w->bm = new_bitmap(bits, slots, pool_pages);
 	assert_true(bsr_bitmap_block_count(w->bm) <= MODEL_BLOCKS);
-	for (uint32_t step = 0; step < 400; step++) {
+	for (uint32_t step = 0; step < 200; step++) {
 		const uint64_t dice = test_random_below(&r, 10);
 		if (dice < 5) {
 			step_change(w, &r, may_grow);

@@ -12,7 +12,7 @@
  *   MD-5  An interrupted resync goes on in the same direction, and never becomes a full one.
  *   MD-6  Two Secondaries are refused each other only for a split brain, or because a person said so.
  */
-#include "handshake_model.h"
+#include "handshake_test_model.h"
 #include "test_support.h"
 
 struct entry {

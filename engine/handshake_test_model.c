@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * handshake_model.c - two nodes as the handshake sees them: a test's model
+ * handshake_test_model.c - two nodes as the handshake sees them: a test's model
  *
  * Owns:       what each event does to the two nodes; the real bsr_handshake_decide() says what happens when they meet.
  * Invariants: MD-1 .. MD-6, listed in handshake_model_test.c.
@@ -10,7 +10,7 @@
 
 #include <bsr/assert.h>
 
-#include "handshake_model.h"
+#include "handshake_test_model.h"
 
 struct model_world world;
 const char *model_violation;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * handshake_model.h - two nodes as the handshake sees them: a test's model
+ * handshake_test_model.h - two nodes as the handshake sees them: a test's model
  *
  * A node has one or two blocks, a generation record, bits, an activity log and the flags that a handshake record carries. It
  * keeps the promises of docs/design/handshake.md, unless the world says otherwise. A written value knows its predecessor
  * and whether it was acknowledged, so older and newer content can be told apart, and what may be lost.
  */
-#ifndef BSR_ENGINE_HANDSHAKE_MODEL_H
-#define BSR_ENGINE_HANDSHAKE_MODEL_H
+#ifndef BSR_ENGINE_HANDSHAKE_TEST_MODEL_H
+#define BSR_ENGINE_HANDSHAKE_TEST_MODEL_H
 
 #include <bsr/handshake.h>
 
