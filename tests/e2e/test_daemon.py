@@ -423,7 +423,7 @@ def test_engine_killed_under_load_loses_nothing(node):
     device = node.device()
     load = subprocess.Popen(
         ["fio", "--name=v", f"--filename={device}", "--direct=1", "--ioengine=libaio", "--iodepth=16", "--bs=4k",
-         "--rw=randwrite", "--size=96m", "--verify=crc32c", "--verify_fatal=1", "--verify_dump=0", "--output-format=terse"],
+         "--rw=randwrite", "--size=96m", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0", "--verify_dump=0", "--output-format=terse"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
@@ -557,7 +557,7 @@ def test_engines_of_both_nodes_killed_under_a_replicated_load(make_node):
     device = nodes[0].device()
     load = subprocess.Popen(
         ["fio", "--name=v", f"--filename={device}", "--direct=1", "--ioengine=libaio", "--iodepth=8", "--bs=4k",
-         "--rw=randwrite", "--size=48m", "--verify=crc32c", "--verify_fatal=1", "--output-format=terse"],
+         "--rw=randwrite", "--size=48m", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0", "--output-format=terse"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     rng = random.Random(3)
     for i in range(6):
