@@ -62,7 +62,7 @@ int bsr_md_superblock_offset(uint64_t *offset, enum bsr_md_kind kind, uint64_t m
 	if (md_device_bytes > DEVICE_BYTES_MAX) {
 		return -BSR_E_RANGE;
 	}
-	if (md_device_bytes < 2 * BSR_MD_BLOCK_BYTES) {
+	if (md_device_bytes < 2ull * BSR_MD_BLOCK_BYTES) {
 		return -BSR_E_MD_DISK_TOO_SMALL;
 	}
 	switch (kind) {

@@ -178,8 +178,8 @@ int bsr_meta_create(struct bsr_meta_context *ctx)
 {
 	struct bsr_meta_md md;
 	uint32_t max_peers;
-	bool there;
-	bool done;
+	bool there = false;
+	bool done = false;
 	int rc = parse_slots(ctx, &max_peers);
 	if (rc == META_OK) {
 		rc = fill_new(ctx, max_peers, &md); /* says early that it does not fit */

@@ -197,7 +197,7 @@ static int set_fields(struct bsr_meta_md *md, uint32_t peer, const char *text)
 		bsr_meta_error("the identifier line is too long");
 		return META_BAD;
 	}
-	strcpy(copy, text);
+	snprintf(copy, sizeof(copy), "%s", text);
 	char *field = copy;
 	for (size_t index = 0; field != NULL; index++) {
 		char *colon = strchr(field, ':');

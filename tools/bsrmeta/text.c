@@ -12,6 +12,9 @@
 #include "meta.h"
 
 static void say(const char *prefix, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void say(const char *prefix, const char *format, va_list args)
 {
 	fflush(stdout); /* both streams often end in the same place, and the order tells the story
 			 */
