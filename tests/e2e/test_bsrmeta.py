@@ -418,7 +418,7 @@ def test_exit_codes(words, code, tmp_path):
 
 @pytest.mark.parametrize("words", [
     ["x", "v09", "IMG", "internal"], ["-", "v10", "IMG", "internal"], ["-", "v07", "IMG", "internal"],
-    ["-", "v09", "IMG", "256"], ["-", "v09", "IMG", "/a/file"], ["-", "v09", "/nonexistent", "internal"],
+    ["-", "v09", "IMG", "256"], ["-", "v09", "IMG", "/a/file"], ["-", "v09", "IMG", "a/file"], ["-", "v09", "/nonexistent", "internal"],
     ["-", "v09", "/dev/null", "internal"], ["-", "v09", "/", "internal"], ["-", "v09", "IMG"], []])
 def test_bad_words_before_the_command(words, tmp_path):
     image = make_image(tmp_path / "t.img", 64 * MIB)
@@ -753,6 +753,37 @@ def test_a_mounted_device_is_named(tmp_path, loop):
         assert result.returncode == 20 and str(point) in result.stderr
     finally:
         check("umount", point)
+
+
+def test_a_file_behind_a_loop_device(tmp_path, loop):
+    image = make_image(tmp_path / "meta", 8 * MIB)
+    other = make_image(tmp_path / "other", 8 * MIB)
+    device = loop(image)
+    check("losetup", "--detach", device)
+    assert meta(device, "create-md", "2", index=image, force=False).returncode == 0  # binds it
+    assert str(image) in check("losetup", "--list", "--noheadings", "--output", "BACK-FILE", device).stdout
+    assert "max-peers 2;" in meta_ok(device, "dump-md", index=image, force=False)
+    assert "max-peers 2;" in meta_ok(image, "dump-md", index="flex-external")
+    result = meta(device, "dump-md", index=other, force=False)
+    assert result.returncode == 20 and "another file" in result.stderr
+    assert meta(device, "dump-md", index=tmp_path / "none").returncode == 20
+    assert meta(image, "dump-md", index=image).returncode == 20
+
+
+def test_v08_flags(tmp_path):
+    image = fixture_image("v08-state-64m", tmp_path / "t.img")
+    line = "AAAABBBBCCCCDDDE:1111222233334444:5555666677778888:9999AAAABBBBCCCC:1:1:0:1:1:1:1"
+    assert meta_ok(image, "get-gi", fmt="v08") == line + "\n"
+    assert meta_ok(image, "dstate", fmt="v08") == "UpToDate\n"
+    meta_ok(image, "set-gi", ":::1:::::::0", fmt="v08")
+    assert meta_ok(image, "get-gi", fmt="v08").endswith(":0000000000000001:1:1:0:1:1:1:0\n")
+    meta_ok(image, "outdate", fmt="v08")
+    assert meta_ok(image, "dstate", fmt="v08") == "Outdated\n"
+    meta_ok(image, "invalidate", fmt="v08")
+    assert meta_ok(image, "get-gi", fmt="v08").endswith(":0:0:0:1:1:1:0\n")
+    assert meta(image, "--node-id=1", "forget-peer", fmt="v08").returncode == 30
+    meta_ok(image, "create-md", fmt="v08")
+    assert "flags 0x00000080;" in meta_ok(image, "dump-md", fmt="v08")
 
 
 def test_metadata_follows_a_grown_device(tmp_path):

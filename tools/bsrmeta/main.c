@@ -14,7 +14,6 @@
 
 #define PEER_MAX_BIO_BYTES_MAX (1u << 20)
 #define AL_KIB_MAX 32768u
-#define MINOR_MAX 1048575u
 
 enum allowed { ALLOW_NODE_ID = 1, ALLOW_AL = 2, ALLOW_BIO_SIZE = 4, ALLOW_STRIDE = 8 };
 
@@ -67,12 +66,14 @@ static const struct command commands[] = {
 
 static void print_usage(FILE *out)
 {
-	fprintf(out, "usage: bsrmeta [OPTIONS] DEVICE FORMAT META_DEV INDEX COMMAND [ARGUMENTS]\n\n"
-		     "DEVICE    /dev/bsrN or N: its lock is taken; \"-\": no device\n"
-		     "FORMAT    v09, v08\n"
-		     "META_DEV  the device (with --force also a file) that holds the meta data\n"
-		     "INDEX     internal, flex-external, or 0..255 on a shared meta-disk\n\n"
-		     "COMMANDS\n");
+	fprintf(out,
+		"usage: bsrmeta [OPTIONS] DEVICE FORMAT META_DEV INDEX COMMAND [ARGUMENTS]\n\n"
+		"DEVICE    /dev/bsrN or N: its lock is taken; \"-\": no device\n"
+		"FORMAT    v09, v08\n"
+		"META_DEV  the device (with --force also a file) that holds the meta data\n"
+		"INDEX     internal, flex-external, 0..255 on a shared meta-disk, or the path of a\n"
+		"          file behind the loop device META_DEV\n\n"
+		"COMMANDS\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		fprintf(out, "  %s %s\n      %s\n", commands[i].name, commands[i].arguments,
 			commands[i].help);
@@ -223,7 +224,7 @@ static int parse_device(struct bsr_meta_context *ctx, const char *text)
 		return META_OK;
 	}
 	const char *digits = strncmp(text, "/dev/bsr", 8) == 0 ? text + 8 : text;
-	if (!bsr_meta_parse_number(digits, MINOR_MAX, &minor)) {
+	if (!bsr_meta_parse_number(digits, BSR_META_MINOR_MAX, &minor)) {
 		bsr_meta_error("\"%s\" is not a device: /dev/bsrN, a minor number, or \"-\"", text);
 		return META_USAGE;
 	}
@@ -259,10 +260,13 @@ static int parse_index(struct bsr_meta_context *ctx, const char *text)
 	} else if (bsr_meta_parse_number(text, BSR_MD_INDEX_MAX, &index)) {
 		ctx->kind = BSR_MD_INDEXED;
 		ctx->index = (uint32_t)index;
+	} else if (text[0] == '/') {
+		ctx->kind = BSR_MD_FLEX_EXTERNAL;
+		ctx->loop_file = text;
 	} else {
 		bsr_meta_error(
-			"\"%s\" is not a valid index: internal, flex-external or 0..255 (for a file make a loop "
-			"device of it and use flex-external)",
+			"\"%s\" is not a valid index: internal, flex-external, 0..255, or the path of a file "
+			"behind the loop device",
 			text);
 		return META_USAGE;
 	}
@@ -326,6 +330,9 @@ static int run(struct bsr_meta_context *ctx, const struct command *command)
 		return command->run(ctx);
 	}
 	int rc = bsr_meta_lock(ctx, !command->writes);
+	if (rc == META_OK) {
+		rc = bsr_meta_loop_file_bind(ctx);
+	}
 	if (rc == META_OK) {
 		/* A shared meta-disk is open for its other volumes. */
 		rc = bsr_meta_device_open(

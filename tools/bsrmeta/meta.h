@@ -30,6 +30,7 @@ enum bsr_meta_exit {
 #define META_AL_STRIPES_MAX 1024u
 #define META_AL_EXTENTS_CREATED 257u /* every tool stores this at creation; the engine stores its own */
 #define META_PATH_BYTES_MAX 4096u
+#define BSR_META_MINOR_MAX 1048575u
 
 struct bsr_meta_options {
 	bool force;
@@ -54,6 +55,7 @@ struct bsr_meta_context {
 	const char *path;
 	enum bsr_md_kind kind;
 	uint32_t index;
+	const char *loop_file; /* external metadata in a file behind a loop device, else NULL */
 	const char *command;
 	char **args; /* of the command */
 	int arg_count;
@@ -114,6 +116,10 @@ int bsr_meta_device_read(const struct bsr_meta_context *ctx, void *buffer, size_
 int bsr_meta_device_write(const struct bsr_meta_context *ctx, const void *buffer, size_t bytes, uint64_t offset);
 int bsr_meta_device_zero(const struct bsr_meta_context *ctx, uint64_t bytes, uint64_t offset);
 int bsr_meta_device_sync(const struct bsr_meta_context *ctx);
+
+/* ---- loop_file.c ---- */
+/** bsr_meta_loop_file_bind - make sure that the loop device shows ctx->loop_file; nothing to do without one */
+int bsr_meta_loop_file_bind(const struct bsr_meta_context *ctx);
 
 /* ---- minor.c: the minor's lock and the last known size of its backing device ---- */
 /** bsr_meta_lock - wait at most a second; a reader goes on without it and sets ctx->attached */
