@@ -898,3 +898,36 @@ def test_drbdadm_refuses_it_too(adm, text):
     adm.write(text)
     assert ask_drbdadm(adm, "alice", "sh-nop").returncode == 10
     assert adm.plain("sh-nop").returncode == 10
+
+
+# --- documentation --------------------------------------------------------------------------------------------------
+
+def test_every_option_is_documented_with_its_default(adm):
+    root = __file__.rsplit("/tests/", 1)[0]
+    with open(f"{root}/config/options.def", encoding="utf-8") as table:
+        rows = re.findall(r'BSR_OPTION\((\w+), "([^"]+)", \w+, \w+,(.*?)\)\n', table.read(), re.S)
+    with open(f"{root}/docs/configuration.md", encoding="utf-8") as page:
+        documented = page.read()
+    with open(f"{root}/docs/man/bsr.conf.5.scd", encoding="utf-8") as page:
+        manual = page.read()
+    assert len(rows) > 130
+    for section, name, rest in rows:
+        if "INTERNAL" in rest:
+            continue
+        row = re.search(rf"^\| `{re.escape(name)}` \|.*$", documented, re.M)
+        assert row, f"docs/configuration.md does not name {name}"
+        if section not in ("PROXY", "DEVICE"):
+            escaped = name.replace("_", "\\_")
+            assert f"*{escaped}*" in manual, f"bsr.conf(5) does not name {name}"
+        default = re.search(r', ("[^"]*"|NULL), (?:NULL|"|\s)', " " + rest.replace("\n", " "))
+        if section not in ("HANDLERS", "PROXY") and default and default.group(1) != "NULL":
+            value = default.group(1).strip('"')
+            assert f"| {value} |" in row.group(0), f"{name}: default {value} is not in {row.group(0)}"
+
+
+def test_every_command_is_in_the_manual(adm):
+    root = __file__.rsplit("/tests/", 1)[0]
+    with open(f"{root}/docs/man/bsradm.8.scd", encoding="utf-8") as page:
+        manual = page.read()
+    for name in re.findall(r"^  ([a-z][a-z0-9-]+) ", run(program("bsradm"), "help").stdout, re.M):
+        assert f"*{name}*" in manual or name in ("adjust-with-progress", "help", "hidden-commands"), name
