@@ -34,7 +34,7 @@ resource r0 {
 FAKE = """#!/bin/sh
 name=$(basename "$0")
 echo "$name $*" >> "$FAKE_DIR/calls"
-echo "$name BSR_META_ALLOW_FILES=$BSR_META_ALLOW_FILES" >> "$FAKE_DIR/env"
+echo "$name BSRMETA_ALLOW_FILES=$BSRMETA_ALLOW_FILES" >> "$FAKE_DIR/env"
 if [ "$name" = bsrmeta ]; then command=$5; else command=$1; fi
 [ -f "$FAKE_DIR/sleep.$command" ] && exec sleep "$(cat "$FAKE_DIR/sleep.$command")"
 [ -f "$FAKE_DIR/out.$command" ] && cat "$FAKE_DIR/out.$command"
@@ -293,14 +293,14 @@ def test_create_md_allows_a_configured_file_and_names_the_device(adm):
     calls = adm.calls()
     assert calls[1] == f"bsrmeta 0 v09 {disk} internal create-md 1"
     assert re.fullmatch(r"bsrmeta 0 v09 \S+ internal write-dev-uuid [0-9A-F]{16}", calls[2])
-    assert "bsrmeta BSR_META_ALLOW_FILES=1" in (adm.dir / "env").read_text()
+    assert "bsrmeta BSRMETA_ALLOW_FILES=1" in (adm.dir / "env").read_text()
 
 
 def test_create_md_keeps_an_old_device_name(adm):
     adm.answer("read-dev-uuid", output="00000000DEADBEEF\n")
     assert adm("create-md", "r0").returncode == 0
     assert adm.calls()[-1].endswith("write-dev-uuid 00000000DEADBEEF")
-    assert "BSR_META_ALLOW_FILES=1" not in (adm.dir / "env").read_text()
+    assert "BSRMETA_ALLOW_FILES=1" not in (adm.dir / "env").read_text()
 
 
 def test_create_md_refused_by_the_person(adm):
@@ -347,7 +347,7 @@ def test_wait_sync_shows_progress(adm):
     result = adm("--progress", "wait-sync", "r0")
     assert result.returncode == 0
     assert "r0/0 SyncSource bob: 75.00% done, 256.0 MiB to go" in result.stdout
-    assert result.stdout.endswith("r0: in sync\n")
+    assert result.stdout.endswith("r0: no resync is running\n")
     adm.calls()
     adm("wait-sync", "r0")
     assert adm.calls() == ["bsrsetup wait-sync-resource r0 --wfc-timeout=10"]  # no terminal: no display

@@ -143,7 +143,7 @@ static _Noreturn void exec_child(const struct adm *adm, const struct adm_call *c
 		}
 	}
 	if (call->files_allowed) {
-		setenv("BSR_META_ALLOW_FILES", "1", 1);
+		setenv("BSRMETA_ALLOW_FILES", "1", 1);
 	}
 	execvp(path, call->word);
 	fprintf(stderr, "bsradm: cannot run %s: %s\n", path, strerror(errno));

@@ -254,7 +254,7 @@ static int wait_with_progress(struct adm *adm, struct adm_call *call, const char
 	}
 	free(p);
 	if (code == ADM_OK) {
-		printf("%s: in sync\n", resource);
+		printf("%s: no resync is running\n", resource);
 	}
 	return code;
 }
