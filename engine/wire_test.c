@@ -130,7 +130,7 @@ static void make_state(struct test_random *r, union any *m)
 static void make_gi(struct test_random *r, union any *m)
 {
 	m->gi.vnr = (uint32_t)pick(r, 0, BSR_VNR_MAX);
-	m->gi.flags = (uint32_t)pick(r, 0, 3);
+	m->gi.flags = (uint32_t)pick(r, 0, 7);
 	m->gi.current.v = pick(r, 0, UINT64_MAX);
 	m->gi.bitmap.v = pick(r, 0, UINT64_MAX);
 }

@@ -73,7 +73,7 @@ struct bsr_link_options {
 	uint32_t ping_timeout_ds; /* also limits each step of link establishment */
 	uint32_t tcp_user_timeout_s; /* 0 = off */
 	uint32_t rcvbuf_bytes;	  /* 0 = automatic */
-	bool tcp_cork;
+	bool tcp_cork; /* accepted, without effect: a stream's bytes of a turn leave in one call anyway */
 };
 
 /** bsr_links_create - 0 or -errno; strings of @config are copied, @ops and what it points to must outlive the links */
