@@ -18,6 +18,7 @@
 #define CONTROL 4u
 #define HESITATE 8u  /* the owner says "not now" sometimes */
 #define STRANGER 16u /* a fresh connection instead of a link */
+#define SOCKET 32u   /* through a socket, not straight into the parser: payloads may land in place */
 
 #define INPUT_BYTES_MAX 65536u
 
@@ -171,16 +172,30 @@ static struct link *make_link(int fd[4])
 	return link;
 }
 
+static void feed(struct stream *stream, int fd, const uint8_t *data, size_t bytes)
+{
+	if ((settings & SOCKET) == 0) {
+		bsr_stream_feed(stream, data, (uint32_t)bytes);
+		return;
+	}
+	if (send(fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)bytes) {
+		abort(); /* it has been read up to the last byte before */
+	}
+	stream->watch.ready(&stream->watch, POLLIN);
+}
+
 static void try_link(const uint8_t *data, size_t size)
 {
 	int fd[4];
 	struct link *link = make_link(fd);
-	struct stream *stream = &link->stream[(settings & CONTROL) != 0 ? BSR_STREAM_CONTROL : BSR_STREAM_DATA];
-	for (size_t at = 0, piece = 1; at < size && downs == 0; at += piece, piece = piece * 7 % 4093) {
+	const uint32_t number = (settings & CONTROL) != 0 ? BSR_STREAM_CONTROL : BSR_STREAM_DATA;
+	struct stream *stream = &link->stream[number];
+	const size_t most = (settings & SOCKET) != 0 ? 20011 : 4093;
+	for (size_t at = 0, piece = 1; at < size && downs == 0; at += piece, piece = piece * 7 % most) {
 		if (piece > size - at) {
 			piece = size - at;
 		}
-		bsr_stream_feed(stream, data + at, (uint32_t)piece);
+		feed(stream, fd[2 * number + 1], data + at, piece);
 		while (downs == 0 && stream->waiting) {
 			bsr_links_resume(links);
 			bsr_links_flush(links);
@@ -269,23 +284,28 @@ static size_t example_hello(uint8_t *out)
 	return at;
 }
 
-static size_t example_writes(uint8_t *out, uint32_t payload_bytes)
+static size_t example_writes(uint8_t *out, const uint32_t *payload_bytes)
 {
 	size_t at = 0;
-	for (uint64_t i = 1; i <= 3; i++) {
-		const struct bsr_msg_write w = {.write_seq = i, .length = 512, .op = BSR_OP_WRITE};
-		at += bsr_msg_write_encode(out + at, 128, BSR_MSG_WRITE, payload_bytes, &w);
-		memset(out + at, (int)i, payload_bytes);
-		at += payload_bytes;
-		payload_bytes = 512;
+	for (uint64_t i = 0; payload_bytes[i] != 0; i++) {
+		const struct bsr_msg_write w = {.write_seq = i + 1, .length = 512, .op = BSR_OP_WRITE};
+		at += bsr_msg_write_encode(out + at, 128, BSR_MSG_WRITE, payload_bytes[i], &w);
+		memset(out + at, (int)i, payload_bytes[i]);
+		at += payload_bytes[i];
 	}
 	return at;
 }
 
 size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room)
 {
-	static const uint8_t with[] = {REPAIR, REPAIR | CHECKSUMS, REPAIR | CHECKSUMS | HESITATE};
-	if (room < INPUT_BYTES_MAX || index >= 8) {
+	static const uint8_t with[] = {REPAIR, REPAIR | CHECKSUMS, REPAIR | CHECKSUMS | HESITATE, REPAIR | SOCKET,
+		REPAIR | SOCKET | CHECKSUMS, REPAIR | SOCKET | HESITATE};
+	static const uint32_t sizes[][14] = {
+		{1024, 512, 512},
+		{40000, 512, 512}, /* the first one is received in place */
+		{4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 512, 4096, 4096, 4096}, /* expected, and not */
+	};
+	if (room < INPUT_BYTES_MAX || index >= 2 + 18) {
 		return 0;
 	}
 	if (index == 0) {
@@ -297,6 +317,6 @@ size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room)
 		out[0] = REPAIR | CONTROL;
 		return 1 + bsr_msg_ping_encode(out + 1, 128, BSR_MSG_PING, 0, &ping);
 	}
-	out[0] = with[index % 3];
-	return 1 + example_writes(out + 1, index < 5 ? 1024 : 40000); /* copied; received in place */
+	out[0] = with[(index - 2) % 6];
+	return 1 + example_writes(out + 1, sizes[(index - 2) / 6]);
 }

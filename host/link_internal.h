@@ -3,7 +3,7 @@
  * link_internal.h - what the files of the link module share
  *
  * link.c: configuration, peers, when to dial. link_conn.c: one TCP connection until its far end has proved itself.
- * link_attempt.c: two of them become a link, and which attempt wins. link_rx.c, link_tx.c: streams of a link that stands.
+ * link_attempt.c: two of them become a link, and which attempt wins. link_rx.c, link_land.c, link_tx.c: streams of a link that stands.
  * link_report.c: lines for people.
  *
  * Life of objects. Callbacks of the owner may close or remove anything; what is no longer in use goes to a graveyard
@@ -11,6 +11,8 @@
  */
 #ifndef BSR_HOST_LINK_INTERNAL_H
 #define BSR_HOST_LINK_INTERNAL_H
+
+#include <sys/uio.h>
 
 #include "crc32c_hw.h"
 #include "link.h"
@@ -72,6 +74,24 @@ struct attempt {
 	bool ready_sent;
 };
 
+#define BSR_LAND_SLOTS_MAX 16u
+#define BSR_LAND_HEAD_BYTES_MAX 512u
+
+/** Where the next payloads are expected to land; see link_land.c. */
+struct landing {
+	uint32_t streak; /* messages of this shape in a row */
+	uint32_t head_bytes; /* header and body */
+	uint32_t payload_bytes;
+	uint32_t depth; /* slots to lay out */
+	uint32_t count; /* slots with a buffer */
+	bsr_buf_t buf[BSR_LAND_SLOTS_MAX];
+	uint8_t *mem[BSR_LAND_SLOTS_MAX];
+	bool active;   /* a layout holds bytes that are not taken yet */
+	uint32_t next; /* slot to be taken */
+	uint32_t full; /* slots that are complete */
+	uint32_t rest; /* bytes behind them: in slot @full, or in the tail when there is none */
+};
+
 struct segment { /* a payload that follows the head bytes before ring position @at */
 	uint64_t at;
 	const uint8_t *mem;
@@ -103,6 +123,7 @@ struct stream {
 	uint32_t rx_got;
 	uint32_t rx_crc;
 	uint8_t *rx_body;
+	struct landing landing;
 
 	/* sending: ring positions count bytes since the beginning */
 	uint8_t *ring;
@@ -255,6 +276,30 @@ void bsr_stream_feed(struct stream *stream, const uint8_t *data, uint32_t bytes)
 void bsr_stream_parse(struct stream *stream);
 /** bsr_stream_rewatch - listen for what matters now */
 void bsr_stream_rewatch(struct stream *stream);
+
+/** bsr_stream_header_complaint - NULL when the header fits to this place of this stream, or what is wrong */
+const char *bsr_stream_header_complaint(const struct stream *stream, const struct bsr_wire_header *h);
+/** bsr_stream_may_receive - false: the owner wants no message now, and the stream waits */
+bool bsr_stream_may_receive(struct stream *stream);
+void bsr_stream_hand_over(
+	struct stream *stream, const struct bsr_wire_header *h, const uint8_t *body, bsr_buf_t payload);
+/** bsr_stream_begin_large - fill @buf with the payload of @h from now on; @body is copied */
+void bsr_stream_begin_large(
+	struct stream *stream, const struct bsr_wire_header *h, const uint8_t *body, bsr_buf_t buf);
+/** bsr_stream_grow_large - @bytes more of it are in place */
+void bsr_stream_grow_large(struct stream *stream, uint32_t bytes);
+
+/* link_land.c */
+/** bsr_land_learn - a message with this header was taken */
+void bsr_land_learn(struct stream *stream, const struct bsr_wire_header *h);
+/** bsr_land_lay_out - fills @iov (2 * BSR_LAND_SLOTS_MAX + 1 elements); returns how many, 0 when nothing is expected */
+size_t bsr_land_lay_out(struct stream *stream, struct iovec *iov);
+/** bsr_land_settle - @bytes have arrived in the layout */
+void bsr_land_settle(struct stream *stream, uint32_t bytes);
+/** bsr_land_take - one step of an active layout; false: none can be made now */
+bool bsr_land_take(struct stream *stream);
+/** bsr_land_forget - give the slots back */
+void bsr_land_forget(struct stream *stream);
 
 /* link_tx.c */
 /** bsr_stream_queue - false: too much waits */

@@ -69,8 +69,7 @@ static void bad_message(struct stream *stream, uint16_t type, const char *what)
 	bsr_link_fail(link, BSR_LINK_BAD_MESSAGE);
 }
 
-/* NULL when the header fits to this place of this stream. */
-static const char *header_complaint(const struct stream *stream, const struct bsr_wire_header *h)
+const char *bsr_stream_header_complaint(const struct stream *stream, const struct bsr_wire_header *h)
 {
 	if (h->version != stream->link->version) {
 		return what_is_wrong(-BSR_E_VERSION);
@@ -107,7 +106,11 @@ static void wait_here(struct stream *stream)
 static bsr_buf_t take_buffer(struct stream *stream, uint32_t bytes)
 {
 	struct bsr_links *links = stream->link->links;
-	const bsr_buf_t buf = bsr_pool_get(links->pool, bytes);
+	bsr_buf_t buf = bsr_pool_get(links->pool, bytes);
+	if (buf == BSR_BUF_NONE) {
+		bsr_land_forget(stream); /* what is only expected gives way to what has come */
+		buf = bsr_pool_get(links->pool, bytes);
+	}
 	if (buf == BSR_BUF_NONE) {
 		bsr_pool_on_free(links->pool, links_on_free, links);
 		wait_here(stream);
@@ -115,7 +118,18 @@ static bsr_buf_t take_buffer(struct stream *stream, uint32_t bytes)
 	return buf;
 }
 
-static void hand_over(struct stream *stream, const struct bsr_wire_header *h, const uint8_t *body, bsr_buf_t payload)
+bool bsr_stream_may_receive(struct stream *stream)
+{
+	struct bsr_links *links = stream->link->links;
+	if (!links->ops->may_receive(links->ctx, stream->link->peer_id, (enum bsr_stream)stream->number)) {
+		wait_here(stream);
+		return false;
+	}
+	return true;
+}
+
+void bsr_stream_hand_over(
+	struct stream *stream, const struct bsr_wire_header *h, const uint8_t *body, bsr_buf_t payload)
 {
 	struct link *link = stream->link;
 	const struct bsr_ev_message message = {
@@ -132,33 +146,37 @@ static void hand_over(struct stream *stream, const struct bsr_wire_header *h, co
 	link->links->ops->message(link->links->ctx, &message);
 }
 
-/* Begins to fill a buffer of its own; false: the stream waits. */
-static bool begin_large(struct stream *stream, const struct bsr_wire_header *h, const uint8_t *body)
+void bsr_stream_begin_large(
+	struct stream *stream, const struct bsr_wire_header *h, const uint8_t *body, bsr_buf_t buf)
 {
-	struct bsr_pool *pool = stream->link->links->pool;
-	const bsr_buf_t buf = take_buffer(stream, h->payload_bytes);
-	if (buf == BSR_BUF_NONE) {
-		return false;
-	}
 	stream->rx_large = true;
 	stream->rx_head = *h;
 	stream->rx_buf = buf;
-	stream->rx_mem = bsr_pool_mem(pool, buf);
+	stream->rx_mem = bsr_pool_mem(stream->link->links->pool, buf);
 	stream->rx_got = 0;
 	stream->rx_crc = bsr_crc32c_hw(~0u, body, h->body_bytes);
 	memcpy(stream->rx_body, body, h->body_bytes);
-	stream->rx_start += BSR_WIRE_HEADER_BYTES + h->body_bytes;
-	return true;
 }
 
-/* @bytes more of a large payload are in place. */
-static void grow_large(struct stream *stream, uint32_t bytes)
+void bsr_stream_grow_large(struct stream *stream, uint32_t bytes)
 {
+	BSR_ASSERT(bytes <= stream->rx_head.payload_bytes - stream->rx_got);
 	if (stream->link->checksums) {
 		stream->rx_crc = bsr_crc32c_hw(stream->rx_crc, stream->rx_mem + stream->rx_got, bytes);
 	}
 	stream->rx_got += bytes;
-	BSR_ASSERT(stream->rx_got <= stream->rx_head.payload_bytes);
+}
+
+/* A message whose payload is large, or not all there yet; false: the stream waits. */
+static bool begin_large(struct stream *stream, const struct bsr_wire_header *h, const uint8_t *body)
+{
+	const bsr_buf_t buf = take_buffer(stream, h->payload_bytes);
+	if (buf == BSR_BUF_NONE) {
+		return false;
+	}
+	bsr_stream_begin_large(stream, h, body, buf);
+	stream->rx_start += BSR_WIRE_HEADER_BYTES + h->body_bytes;
+	return true;
 }
 
 /* Goes on with a large payload from what is there; false: not complete, or bad. */
@@ -169,19 +187,22 @@ static bool continue_large(struct stream *stream)
 	const uint32_t bytes = there < missing ? there : missing;
 	memcpy(stream->rx_mem + stream->rx_got, stream->rx + stream->rx_start, bytes);
 	stream->rx_start += bytes;
-	grow_large(stream, bytes);
+	bsr_stream_grow_large(stream, bytes);
 	if (bytes < missing) {
 		return false;
 	}
 	const bsr_buf_t buf = stream->rx_buf;
 	stream->rx_large = false;
 	stream->rx_buf = BSR_BUF_NONE;
+	if (stream->rx_head.payload_bytes <= PAYLOAD_COPY_BYTES && !stream->landing.active) {
+		bsr_land_learn(stream, &stream->rx_head);
+	}
 	if (~stream->rx_crc != stream->rx_head.content_crc) {
 		bsr_pool_put(stream->link->links->pool, buf);
 		bad_message(stream, stream->rx_head.type, "has a content checksum that does not match");
 		return false;
 	}
-	hand_over(stream, &stream->rx_head, stream->rx_body, buf);
+	bsr_stream_hand_over(stream, &stream->rx_head, stream->rx_body, buf);
 	return true;
 }
 
@@ -203,17 +224,22 @@ static bool take_small(struct stream *stream, const struct bsr_wire_header *h, c
 		memcpy(bsr_pool_mem(links->pool, buf), body + h->body_bytes, h->payload_bytes);
 	}
 	stream->rx_start += BSR_WIRE_HEADER_BYTES + h->body_bytes + h->payload_bytes;
-	hand_over(stream, h, body, buf);
+	if (h->payload_bytes > 0) {
+		bsr_land_learn(stream, h);
+	}
+	bsr_stream_hand_over(stream, h, body, buf);
 	return true;
 }
 
 /* One step forward; false when there is none to make now. */
 static bool parse_one(struct stream *stream)
 {
-	struct bsr_links *links = stream->link->links;
 	struct bsr_wire_header h;
 	if (stream->rx_large) {
 		return continue_large(stream);
+	}
+	if (stream->landing.active) {
+		return bsr_land_take(stream);
 	}
 	const uint32_t there = stream->rx_end - stream->rx_start;
 	if (there < BSR_WIRE_HEADER_BYTES) {
@@ -221,21 +247,20 @@ static bool parse_one(struct stream *stream)
 	}
 	const uint8_t *at = stream->rx + stream->rx_start;
 	const int r = bsr_wire_header_decode_with(&h, at, bsr_crc32c_hw);
-	const char *complaint = r != 0 ? what_is_wrong(r) : header_complaint(stream, &h);
+	const char *complaint = r != 0 ? what_is_wrong(r) : bsr_stream_header_complaint(stream, &h);
 	if (complaint != NULL) {
 		bad_message(stream, r != 0 ? 0 : h.type, complaint);
 		return false;
 	}
-	const bool large = h.payload_bytes > PAYLOAD_COPY_BYTES;
-	if (there < BSR_WIRE_HEADER_BYTES + h.body_bytes + (large ? 0 : h.payload_bytes)) {
-		return false;
-	}
-	if (!links->ops->may_receive(links->ctx, stream->link->peer_id, (enum bsr_stream)stream->number)) {
-		wait_here(stream);
+	const uint32_t head_bytes = BSR_WIRE_HEADER_BYTES + h.body_bytes;
+	if (there < head_bytes || !bsr_stream_may_receive(stream)) {
 		return false;
 	}
 	const uint8_t *body = at + BSR_WIRE_HEADER_BYTES;
-	return large ? begin_large(stream, &h, body) : take_small(stream, &h, body);
+	if (h.payload_bytes > PAYLOAD_COPY_BYTES || there - head_bytes < h.payload_bytes) {
+		return begin_large(stream, &h, body);
+	}
+	return take_small(stream, &h, body);
 }
 
 void bsr_stream_parse(struct stream *stream)
@@ -254,12 +279,16 @@ void bsr_stream_feed(struct stream *stream, const uint8_t *data, uint32_t bytes)
 
 /* ------------------------------------------------------------------ socket */
 
-/* Whatever is there, in one call: the rest of a large payload into its place, the rest behind the untaken bytes. */
+/*
+ * Whatever is there, in one call: the rest of a payload into its place, then messages into the layout where one is
+ * expected, otherwise behind the untaken bytes. Returns what recvmsg() does.
+ */
 static ssize_t receive(struct stream *stream, size_t *room)
 {
-	struct iovec iov[2];
+	struct iovec iov[2 * BSR_LAND_SLOTS_MAX + 2];
 	size_t count = 0;
 	uint32_t large = 0;
+	BSR_ASSERT(!stream->landing.active);
 	if (stream->rx_start == stream->rx_end) {
 		stream->rx_start = stream->rx_end = 0;
 	} else if (STREAM_RX_BYTES - stream->rx_end < RX_MESSAGE_BYTES_MAX) {
@@ -271,20 +300,33 @@ static ssize_t receive(struct stream *stream, size_t *room)
 		large = stream->rx_head.payload_bytes - stream->rx_got;
 		iov[count++] = (struct iovec){stream->rx_mem + stream->rx_got, large};
 	}
-	iov[count++] = (struct iovec){stream->rx + stream->rx_end, STREAM_RX_BYTES - stream->rx_end};
-	*room = large + (STREAM_RX_BYTES - stream->rx_end);
-	BSR_ASSERT(STREAM_RX_BYTES - stream->rx_end >= RX_MESSAGE_BYTES_MAX);
+	const size_t laid_out = bsr_land_lay_out(stream, iov + count);
+	count += laid_out;
+	if (laid_out == 0) {
+		BSR_ASSERT(STREAM_RX_BYTES - stream->rx_end >= RX_MESSAGE_BYTES_MAX);
+		iov[count++] = (struct iovec){stream->rx + stream->rx_end, STREAM_RX_BYTES - stream->rx_end};
+	}
+	*room = 0;
+	for (size_t i = 0; i < count; i++) {
+		*room += iov[i].iov_len;
+	}
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = count};
 	ssize_t got;
 	do {
 		got = recvmsg(stream->watch.fd, &msg, MSG_DONTWAIT);
 	} while (got < 0 && errno == EINTR);
-	if (got > 0) {
-		const uint32_t in_place = (size_t)got < large ? (uint32_t)got : large;
-		if (in_place > 0) {
-			grow_large(stream, in_place);
-		}
-		stream->rx_end += (uint32_t)got - in_place;
+	if (got <= 0) {
+		return got;
+	}
+	const uint32_t in_place = (size_t)got < large ? (uint32_t)got : large;
+	if (in_place > 0) {
+		bsr_stream_grow_large(stream, in_place);
+	}
+	const uint32_t behind = (uint32_t)got - in_place;
+	if (laid_out > 0 && behind > 0) {
+		bsr_land_settle(stream, behind);
+	} else {
+		stream->rx_end += behind;
 	}
 	return got;
 }

@@ -417,6 +417,20 @@ static bool all_arrived(void)
 	return bsr_links_queued_bytes(node[0].links, 1) == 0 && node[1].payload_bytes == node[0].payload_bytes;
 }
 
+static void send_checkpoint(struct node *n, uint64_t number)
+{
+	uint8_t head[64];
+	const struct bsr_msg_checkpoint checkpoint = {.number = number};
+	const struct bsr_fx_send send = {
+		.peer = 1 - n->id,
+		.link = n->link_number,
+		.stream = BSR_STREAM_DATA,
+		.head_bytes = bsr_msg_checkpoint_encode(head, sizeof(head), BSR_MSG_CHECKPOINT, 0, &checkpoint),
+		.buf = BSR_BUF_NONE,
+	};
+	bsr_links_send(n->links, &send, head);
+}
+
 /* Numbered pings both ways and a few writes: the two ends must be on the same link. */
 static void assert_talks(void)
 {
@@ -923,6 +937,133 @@ static void misplaced_messages_are_refused(void **state)
 	end_pair();
 }
 
+/* ----------------------------------------------------------------------- proxy */
+
+struct proxy {
+	pid_t pid;
+	uint16_t port;
+	int control; /* one byte: 'f' freeze, 'c' cut */
+};
+
+struct proxy_wire {
+	int from, to;
+	uint64_t passed;
+};
+
+struct proxy_plan {
+	uint64_t flip_at; /* bit 3 of the byte at this place of dialer-to-acceptor bytes, counted over each connection */
+	uint64_t cut_at;
+	size_t piece_max; /* 0: whatever comes is passed on as it came */
+};
+
+static void proxy_pump(struct proxy_wire *w, const struct proxy_plan *plan)
+{
+	uint8_t data[65536];
+	const size_t most = plan->piece_max > 0 ? 1 + random_u64() % plan->piece_max : sizeof(data);
+	const ssize_t got = recv(w->from, data, most, MSG_DONTWAIT);
+	if (got < 0) {
+		return;
+	}
+	if (got == 0) {
+		_exit(0);
+	}
+	const uint64_t first = w->passed, last = w->passed + (uint64_t)got;
+	if (plan->flip_at >= first && plan->flip_at < last) {
+		data[plan->flip_at - first] ^= 8;
+	}
+	size_t bytes = (size_t)got;
+	if (plan->cut_at < last) {
+		bytes = plan->cut_at > first ? (size_t)(plan->cut_at - first) : 0;
+	}
+	for (size_t at = 0; at < bytes;) {
+		const ssize_t put = send(w->to, data + at, bytes - at, MSG_NOSIGNAL);
+		if (put <= 0) {
+			_exit(0);
+		}
+		at += (size_t)put;
+	}
+	w->passed = last;
+	if (plan->cut_at < last) {
+		_exit(0);
+	}
+}
+
+static void proxy_run(int listener, int control, uint16_t to_port, const struct proxy_plan *plan)
+{
+	struct proxy_wire wire[64];
+	size_t count = 0;
+	const struct proxy_plan harmless = {.flip_at = UINT64_MAX, .cut_at = UINT64_MAX};
+	for (;;) {
+		struct pollfd p[66] = {{listener, POLLIN, 0}, {control, POLLIN, 0}};
+		for (size_t i = 0; i < count; i++) {
+			p[2 + i] = (struct pollfd){wire[i].from, POLLIN, 0};
+		}
+		if (poll(p, 2 + count, 20000) <= 0 || p[1].revents != 0) {
+			char command = 'c';
+			if (read(control, &command, 1) == 1 && command == 'f') {
+				pause(); /* holds everything open and says nothing */
+			}
+			_exit(0);
+		}
+		for (size_t i = 0; i < count; i++) {
+			if (p[2 + i].revents != 0) {
+				proxy_pump(&wire[i], i % 2 == 0 ? plan : &harmless);
+			}
+		}
+		if (p[0].revents != 0 && count + 2 <= 64) {
+			const int in = accept(listener, NULL, NULL);
+			const int out = socket(AF_INET, SOCK_STREAM, 0);
+			const struct sockaddr_storage a = address_of(AF_INET, to_port);
+			if (in < 0 || out < 0 || connect(out, (const struct sockaddr *)&a, sizeof(struct sockaddr_in)) != 0) {
+				_exit(1);
+			}
+			wire[count++] = (struct proxy_wire){in, out, 0};
+			wire[count++] = (struct proxy_wire){out, in, 0};
+		}
+	}
+}
+
+static struct proxy start_proxy(uint16_t to_port, const struct proxy_plan *plan)
+{
+	struct proxy proxy;
+	int pipe_fds[2];
+	assert_int_equal(pipe(pipe_fds), 0);
+	const int listener = listen_somewhere(AF_INET, &proxy.port);
+	proxy.pid = fork();
+	assert_true(proxy.pid >= 0);
+	if (proxy.pid == 0) {
+		signal(SIGPIPE, SIG_IGN);
+		for (int fd = 3; fd < 1024; fd++) {
+			if (fd != listener && fd != pipe_fds[0]) {
+				close(fd); /* or our own sockets would stay open in here */
+			}
+		}
+		proxy_run(listener, pipe_fds[0], to_port, plan);
+	}
+	close(listener);
+	close(pipe_fds[0]);
+	proxy.control = pipe_fds[1];
+	return proxy;
+}
+
+static void stop_proxy(struct proxy *proxy)
+{
+	close(proxy->control);
+	kill(proxy->pid, SIGKILL);
+	assert_int_equal(waitpid(proxy->pid, NULL, 0), proxy->pid);
+}
+
+/* Node 0 dials node 1 through the proxy, node 1 does not dial. */
+static struct proxy make_proxied_pair(const struct proxy_plan *plan, const struct bsr_link_options *o)
+{
+	make_pair(AF_INET, o, o);
+	struct proxy proxy = start_proxy(node[1].port, plan);
+	point(0, proxy.port, AF_INET, o);
+	dial(&node[0], 0);
+	dial(&node[1], 3600 * 1000 * MS);
+	return proxy;
+}
+
 /* --------------------------------------------------------------------- traffic */
 
 static void large_and_small_payloads_arrive_unchanged(void **state)
@@ -948,8 +1089,48 @@ static void large_and_small_payloads_arrive_unchanged(void **state)
 	assert_false(node[1].disordered);
 	assert_int_equal(node[1].messages[0], 300);
 	assert_true(node[0].sent_bytes[0] == node[0].payload_bytes + 300 * (40 + 48));
-	assert_int_equal(bsr_pool_in_use(pool), 0);
 	end_pair();
+}
+
+/*
+ * Runs of equal writes, of which the receiver makes an expectation, broken by everything else; cut into pieces at every
+ * place by a proxy, and stopped by the receiver now and then.
+ */
+static void runs_of_equal_writes_land_right(void **state)
+{
+	(void)state;
+	for (uint32_t checksums = 0; checksums < 2; checksums++) {
+		const struct proxy_plan plan = {.flip_at = UINT64_MAX, .cut_at = UINT64_MAX, .piece_max = 9000};
+		struct bsr_link_options o = options_of("sha256", "geheim");
+		o.data_checksums = checksums != 0;
+		struct proxy proxy = make_proxied_pair(&plan, &o);
+		assert_true(run(3000, both_up));
+		uint64_t number = 0, others = 0;
+		uint32_t bytes = 4096;
+		for (uint32_t round = 0; round < 250; round++) {
+			static const uint32_t sizes[] = {4096, 4096, 4096, 8192, 32768, 512, 65536, 12800};
+			const uint32_t length = (uint32_t)(random_u64() % 40);
+			bytes = random_u64() % 3 == 0 ? sizes[random_u64() % 8] : bytes;
+			for (uint32_t i = 0; i < length && send_write(&node[0], number + 1, bytes); i++) {
+				number++;
+				node[0].payload_bytes += bytes;
+			}
+			for (uint64_t i = random_u64() % 3; i > 0; i--, others++) {
+				send_checkpoint(&node[0], others);
+			}
+			node[1].deaf[BSR_STREAM_DATA] = random_u64() % 5 == 0;
+			bsr_links_resume(node[1].links);
+			run(random_u64() % 4, NULL);
+		}
+		node[1].deaf[BSR_STREAM_DATA] = false;
+		bsr_links_resume(node[1].links);
+		assert_true(run(10000, all_arrived));
+		assert_int_equal(node[1].last_nonce[0], number);
+		assert_false(node[1].damaged || node[1].disordered);
+		assert_int_equal(node[0].downs + node[1].downs, 0);
+		stop_proxy(&proxy);
+		end_pair();
+	}
 }
 
 static void a_slow_receiver_slows_the_sender(void **state)
@@ -1135,139 +1316,16 @@ static void a_removed_peer_is_gone(void **state)
 	end_pair();
 }
 
-/* ----------------------------------------------------------------------- proxy */
-
-struct proxy {
-	pid_t pid;
-	uint16_t port;
-	int control; /* one byte: 'f' freeze, 'c' cut */
-};
-
-struct proxy_wire {
-	int from, to;
-	uint64_t passed;
-};
-
-struct proxy_plan {
-	uint64_t flip_at; /* bit 3 of the byte at this place of dialer-to-acceptor bytes, counted over each connection */
-	uint64_t cut_at;
-};
-
-static void proxy_pump(struct proxy_wire *w, const struct proxy_plan *plan)
-{
-	uint8_t data[65536];
-	const ssize_t got = recv(w->from, data, sizeof(data), MSG_DONTWAIT);
-	if (got < 0) {
-		return;
-	}
-	if (got == 0) {
-		_exit(0);
-	}
-	const uint64_t first = w->passed, last = w->passed + (uint64_t)got;
-	if (plan->flip_at >= first && plan->flip_at < last) {
-		data[plan->flip_at - first] ^= 8;
-	}
-	size_t bytes = (size_t)got;
-	if (plan->cut_at < last) {
-		bytes = plan->cut_at > first ? (size_t)(plan->cut_at - first) : 0;
-	}
-	for (size_t at = 0; at < bytes;) {
-		const ssize_t put = send(w->to, data + at, bytes - at, MSG_NOSIGNAL);
-		if (put <= 0) {
-			_exit(0);
-		}
-		at += (size_t)put;
-	}
-	w->passed = last;
-	if (plan->cut_at < last) {
-		_exit(0);
-	}
-}
-
-static void proxy_run(int listener, int control, uint16_t to_port, const struct proxy_plan *plan)
-{
-	struct proxy_wire wire[64];
-	size_t count = 0;
-	const struct proxy_plan harmless = {UINT64_MAX, UINT64_MAX};
-	for (;;) {
-		struct pollfd p[66] = {{listener, POLLIN, 0}, {control, POLLIN, 0}};
-		for (size_t i = 0; i < count; i++) {
-			p[2 + i] = (struct pollfd){wire[i].from, POLLIN, 0};
-		}
-		if (poll(p, 2 + count, 20000) <= 0 || p[1].revents != 0) {
-			char command = 'c';
-			if (read(control, &command, 1) == 1 && command == 'f') {
-				pause(); /* holds everything open and says nothing */
-			}
-			_exit(0);
-		}
-		for (size_t i = 0; i < count; i++) {
-			if (p[2 + i].revents != 0) {
-				proxy_pump(&wire[i], i % 2 == 0 ? plan : &harmless);
-			}
-		}
-		if (p[0].revents != 0 && count + 2 <= 64) {
-			const int in = accept(listener, NULL, NULL);
-			const int out = socket(AF_INET, SOCK_STREAM, 0);
-			const struct sockaddr_storage a = address_of(AF_INET, to_port);
-			if (in < 0 || out < 0 || connect(out, (const struct sockaddr *)&a, sizeof(struct sockaddr_in)) != 0) {
-				_exit(1);
-			}
-			wire[count++] = (struct proxy_wire){in, out, 0};
-			wire[count++] = (struct proxy_wire){out, in, 0};
-		}
-	}
-}
-
-static struct proxy start_proxy(uint16_t to_port, const struct proxy_plan *plan)
-{
-	struct proxy proxy;
-	int pipe_fds[2];
-	assert_int_equal(pipe(pipe_fds), 0);
-	const int listener = listen_somewhere(AF_INET, &proxy.port);
-	proxy.pid = fork();
-	assert_true(proxy.pid >= 0);
-	if (proxy.pid == 0) {
-		signal(SIGPIPE, SIG_IGN);
-		for (int fd = 3; fd < 1024; fd++) {
-			if (fd != listener && fd != pipe_fds[0]) {
-				close(fd); /* or our own sockets would stay open in here */
-			}
-		}
-		proxy_run(listener, pipe_fds[0], to_port, plan);
-	}
-	close(listener);
-	close(pipe_fds[0]);
-	proxy.control = pipe_fds[1];
-	return proxy;
-}
-
-static void stop_proxy(struct proxy *proxy)
-{
-	close(proxy->control);
-	kill(proxy->pid, SIGKILL);
-	assert_int_equal(waitpid(proxy->pid, NULL, 0), proxy->pid);
-}
-
-/* Node 0 dials node 1 through the proxy, node 1 does not dial. */
-static struct proxy make_proxied_pair(const struct proxy_plan *plan)
-{
-	const struct bsr_link_options o = options_of("sha256", "geheim");
-	make_default_pair();
-	struct proxy proxy = start_proxy(node[1].port, plan);
-	point(0, proxy.port, AF_INET, &o);
-	dial(&node[0], 0);
-	dial(&node[1], 3600 * 1000 * MS);
-	return proxy;
-}
+/* ---------------------------------------------------------------- damage on the way */
 
 static void a_flipped_bit_ends_the_link_and_changes_nothing(void **state)
 {
 	(void)state;
 	for (uint32_t round = 0; round < 30; round++) {
 		/* establishment takes about 300 bytes; then frames of 40 + 48 + 4096 */
-		const struct proxy_plan plan = {600 + random_u64() % 40000, UINT64_MAX};
-		struct proxy proxy = make_proxied_pair(&plan);
+		const struct proxy_plan plan = {.flip_at = 600 + random_u64() % 40000, .cut_at = UINT64_MAX};
+		const struct bsr_link_options o = options_of("sha256", "geheim");
+		struct proxy proxy = make_proxied_pair(&plan, &o);
 		assert_true(run(3000, both_up));
 		node[1].downs = 0;
 		for (uint64_t i = 1; i <= 20; i++) {
@@ -1288,14 +1346,14 @@ static void a_flipped_bit_during_establishment_is_survived(void **state)
 {
 	(void)state;
 	for (uint32_t at = 3; at < 304; at += 25) { /* HELLO 112, challenge, proof 72 each, LINK_READY 48 */
-		const struct proxy_plan plan = {at, UINT64_MAX};
-		struct proxy proxy = make_proxied_pair(&plan);
+		const struct proxy_plan plan = {.flip_at = at, .cut_at = UINT64_MAX};
+		const struct bsr_link_options o = options_of("sha256", "geheim");
+		struct proxy proxy = make_proxied_pair(&plan, &o);
 		run(300, NULL);
 		assert_int_equal(node[0].ups + node[1].ups, 0);
 		assert_int_equal(node[1].downs, 0);
 		assert_int_equal(node[0].downs, 0); /* damage is no verdict: it goes on trying */
 		stop_proxy(&proxy);
-		const struct bsr_link_options o = options_of("sha256", "geheim");
 		point(0, node[1].port, AF_INET, &o); /* the good way */
 		assert_true(run(4000, both_up));
 		assert_talks();
@@ -1307,9 +1365,9 @@ static void a_cut_link_comes_back(void **state)
 {
 	(void)state;
 	for (uint32_t round = 0; round < 10; round++) {
-		const struct proxy_plan plan = {UINT64_MAX, 600 + random_u64() % 400000};
+		const struct proxy_plan plan = {.flip_at = UINT64_MAX, .cut_at = 600 + random_u64() % 400000};
 		const struct bsr_link_options o = options_of("sha256", "geheim");
-		struct proxy proxy = make_proxied_pair(&plan);
+		struct proxy proxy = make_proxied_pair(&plan, &o);
 		assert_true(run(3000, both_up));
 		node[0].redial = node[1].redial = true;
 		for (uint64_t i = 1; i <= 120; i++) {
@@ -1331,10 +1389,10 @@ static void a_cut_link_comes_back(void **state)
 static void a_peer_that_came_back_displaces_its_old_link(void **state)
 {
 	(void)state;
-	const struct proxy_plan plan = {UINT64_MAX, UINT64_MAX};
+	const struct proxy_plan plan = {.flip_at = UINT64_MAX, .cut_at = UINT64_MAX};
 	const struct bsr_link_options o = options_of("sha256", "geheim");
 	for (uint32_t same_process = 0; same_process < 2; same_process++) {
-		struct proxy proxy = make_proxied_pair(&plan);
+		struct proxy proxy = make_proxied_pair(&plan, &o);
 		assert_true(run(3000, both_up));
 		assert_int_equal(write(proxy.control, "f", 1), 1);
 		run(50, NULL);
@@ -1389,6 +1447,7 @@ int main(int argc, char **argv)
 		LINK_TEST(nobody_gets_in_without_the_secret),
 		LINK_TEST(misplaced_messages_are_refused),
 		LINK_TEST(large_and_small_payloads_arrive_unchanged),
+		LINK_TEST(runs_of_equal_writes_land_right),
 		LINK_TEST(a_slow_receiver_slows_the_sender),
 		LINK_TEST(an_empty_pool_only_delays),
 		LINK_TEST(many_small_messages_keep_their_order),

@@ -108,6 +108,7 @@ void bsr_link_bury(struct link *link)
 		bsr_loop_unwatch(links->loop, &stream->watch);
 		(void)close(stream->watch.fd);
 		bsr_stream_drop_queue(stream);
+		bsr_land_forget(stream);
 		if (stream->rx_buf != BSR_BUF_NONE) {
 			bsr_pool_put(links->pool, stream->rx_buf);
 			stream->rx_buf = BSR_BUF_NONE;
@@ -139,6 +140,7 @@ void bsr_link_drain(struct link *link)
 	bsr_links_touch(links, link->deadline_ns);
 	for (uint32_t i = 0; i < BSR_STREAM_COUNT; i++) {
 		struct stream *stream = &link->stream[i];
+		bsr_land_forget(stream);
 		if (stream->rx_buf != BSR_BUF_NONE) {
 			bsr_pool_put(links->pool, stream->rx_buf);
 			stream->rx_buf = BSR_BUF_NONE;

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * link_land.c - payloads that land where they belong, without being copied
+ *
+ * Owns:       the slots of a stream: buffers that are laid out for the next recvmsg() in the expectation that
+ *             messages of the same shape (length of body, length of payload) go on coming.
+ * Invariants:
+ *   LAND-1  The expectation is only about where bytes are put. Each message is checked like any other; at the first
+ *           one of another shape the rest is put in a row and goes through the ordinary parser.
+ *   LAND-2  A buffer is in one place only: in a slot, with the owner, or back in the pool.
+ *
+ * A layout is head 0, buffer 0, head 1, buffer 1, ..., and behind the last one a tail for whatever more there is.
+ * Heads lie one behind the other at the beginning of the receive buffer.
+ */
+#include <string.h>
+
+#include <bsr/assert.h>
+
+#include "link_internal.h"
+
+#define STREAK 3u	       /* messages of one shape before more of it are expected */
+#define PAYLOAD_MIN 4096u      /* copying less is cheaper than laying it out */
+#define BYTES_MAX (64u << 10)  /* laid out at once */
+#define HEADS_BYTES (8u << 10) /* at the beginning of rx */
+#define TAIL_AT HEADS_BYTES
+#define TAIL_BYTES (80u << 10)
+#define ROW_AT (TAIL_AT + TAIL_BYTES) /* where things are put in a row */
+_Static_assert(ROW_AT + BYTES_MAX + HEADS_BYTES + TAIL_BYTES <= STREAM_RX_BYTES, "a whole layout fits into the row");
+_Static_assert(BSR_LAND_SLOTS_MAX * BSR_LAND_HEAD_BYTES_MAX <= HEADS_BYTES, "heads have their place");
+_Static_assert(BSR_LAND_SLOTS_MAX * PAYLOAD_MIN <= BYTES_MAX, "the smallest payloads may use all slots");
+
+void bsr_land_forget(struct stream *stream)
+{
+	struct landing *l = &stream->landing;
+	for (uint32_t i = 0; i < l->count; i++) {
+		if (l->buf[i] != BSR_BUF_NONE) {
+			bsr_pool_put(stream->link->links->pool, l->buf[i]);
+		}
+	}
+	*l = (struct landing){0};
+}
+
+void bsr_land_learn(struct stream *stream, const struct bsr_wire_header *h)
+{
+	struct landing *l = &stream->landing;
+	const uint32_t head_bytes = BSR_WIRE_HEADER_BYTES + h->body_bytes;
+	if (h->payload_bytes < PAYLOAD_MIN || h->payload_bytes > PAYLOAD_COPY_BYTES ||
+		head_bytes > BSR_LAND_HEAD_BYTES_MAX) {
+		l->streak = 0;
+	} else if (l->payload_bytes == h->payload_bytes && l->head_bytes == head_bytes) {
+		l->streak += l->streak < STREAK;
+	} else {
+		bsr_land_forget(stream);
+		l->payload_bytes = h->payload_bytes;
+		l->head_bytes = head_bytes;
+		l->depth = 1;
+		l->streak = 1;
+	}
+}
+
+/* ------------------------------------------------------------------ lay out */
+
+static void fill_slots(struct stream *stream)
+{
+	struct landing *l = &stream->landing;
+	struct bsr_pool *pool = stream->link->links->pool;
+	while (l->count < l->depth) {
+		const bsr_buf_t buf = bsr_pool_get(pool, l->payload_bytes);
+		if (buf == BSR_BUF_NONE) {
+			return;
+		}
+		l->buf[l->count] = buf;
+		l->mem[l->count] = bsr_pool_mem(pool, buf);
+		l->count++;
+	}
+}
+
+size_t bsr_land_lay_out(struct stream *stream, struct iovec *iov)
+{
+	struct landing *l = &stream->landing;
+	const uint32_t there = stream->rx_end - stream->rx_start;
+	BSR_ASSERT(!l->active);
+	if (l->streak < STREAK || there >= l->head_bytes) {
+		return 0;
+	}
+	fill_slots(stream);
+	if (l->count == 0) {
+		return 0;
+	}
+	memmove(stream->rx, stream->rx + stream->rx_start, there);
+	stream->rx_start = 0;
+	stream->rx_end = there;
+	size_t used = 0;
+	for (uint32_t i = 0; i < l->count; i++) {
+		const uint32_t skip = i == 0 ? there : 0;
+		iov[used++] = (struct iovec){stream->rx + i * l->head_bytes + skip, l->head_bytes - skip};
+		iov[used++] = (struct iovec){l->mem[i], l->payload_bytes};
+	}
+	iov[used++] = (struct iovec){stream->rx + TAIL_AT, TAIL_BYTES};
+	return used;
+}
+
+void bsr_land_settle(struct stream *stream, uint32_t bytes)
+{
+	struct landing *l = &stream->landing;
+	const uint32_t shape = l->head_bytes + l->payload_bytes;
+	bytes += stream->rx_end; /* the beginning of head 0 that was there before */
+	stream->rx_start = stream->rx_end = 0;
+	l->active = true;
+	l->next = 0;
+	l->full = bytes / shape < l->count ? bytes / shape : l->count;
+	l->rest = bytes - l->full * shape;
+}
+
+/* ------------------------------------------------------------------ take up */
+
+static void row_add(struct stream *stream, const uint8_t *data, uint32_t bytes)
+{
+	BSR_ASSERT(bytes <= STREAM_RX_BYTES - stream->rx_end);
+	memcpy(stream->rx + stream->rx_end, data, bytes);
+	stream->rx_end += bytes;
+}
+
+/* The layout is used up: the slots behind @used stay for the next one. */
+static void end_layout(struct stream *stream, uint32_t used)
+{
+	struct landing *l = &stream->landing;
+	const uint32_t most = BYTES_MAX / l->payload_bytes;
+	if (used == l->count) {
+		const uint32_t wider = 2 * l->depth < most ? 2 * l->depth : most;
+		l->depth = wider < BSR_LAND_SLOTS_MAX ? wider : BSR_LAND_SLOTS_MAX;
+	}
+	for (uint32_t i = used; i < l->count; i++) {
+		l->buf[i - used] = l->buf[i];
+		l->mem[i - used] = l->mem[i];
+	}
+	l->count -= used;
+	l->active = false;
+}
+
+/* Something else has come: what is left of the layout, in a row, for the ordinary parser. */
+static void put_in_a_row(struct stream *stream)
+{
+	struct landing *l = &stream->landing;
+	const uint32_t used = l->next;
+	stream->rx_start = stream->rx_end = ROW_AT;
+	for (; l->next < l->full; l->next++) {
+		row_add(stream, stream->rx + l->next * l->head_bytes, l->head_bytes);
+		row_add(stream, l->mem[l->next], l->payload_bytes);
+	}
+	if (l->full == l->count) {
+		row_add(stream, stream->rx + TAIL_AT, l->rest);
+	} else {
+		const uint32_t head = l->rest < l->head_bytes ? l->rest : l->head_bytes;
+		row_add(stream, stream->rx + l->full * l->head_bytes, head);
+		row_add(stream, l->mem[l->full], l->rest - head);
+	}
+	end_layout(stream, used);
+	l->streak = STREAK - 1; /* one more of the shape, and it is expected again */
+}
+
+static bool has_shape(const struct landing *l, const struct bsr_wire_header *h)
+{
+	return BSR_WIRE_HEADER_BYTES + h->body_bytes == l->head_bytes && h->payload_bytes == l->payload_bytes;
+}
+
+/* Head @index is all there: what it says, if it is right and of the expected shape. */
+static bool read_head(const struct stream *stream, uint32_t index, struct bsr_wire_header *h)
+{
+	const struct landing *l = &stream->landing;
+	const uint8_t *at = stream->rx + index * l->head_bytes;
+	return bsr_wire_header_decode_with(h, at, bsr_crc32c_hw) == 0 && has_shape(l, h) &&
+		bsr_stream_header_complaint(stream, h) == NULL;
+}
+
+static bool take_full(struct stream *stream)
+{
+	struct landing *l = &stream->landing;
+	const uint8_t *body = stream->rx + l->next * l->head_bytes + BSR_WIRE_HEADER_BYTES;
+	struct bsr_wire_header h;
+	if (!read_head(stream, l->next, &h)) {
+		put_in_a_row(stream);
+		return true;
+	}
+	if (!bsr_stream_may_receive(stream)) {
+		return false;
+	}
+	uint32_t crc = bsr_crc32c_hw(~0u, body, h.body_bytes);
+	if (stream->link->checksums) {
+		crc = bsr_crc32c_hw(crc, l->mem[l->next], h.payload_bytes);
+	}
+	if (~crc != h.content_crc) {
+		put_in_a_row(stream); /* the ordinary parser says what there is to say */
+		return true;
+	}
+	const bsr_buf_t buf = l->buf[l->next];
+	l->buf[l->next++] = BSR_BUF_NONE;
+	bsr_stream_hand_over(stream, &h, body, buf);
+	return true;
+}
+
+/* The last message of a layout has begun and not ended. */
+static bool take_begun(struct stream *stream)
+{
+	struct landing *l = &stream->landing;
+	const uint32_t index = l->full;
+	const uint32_t rest = l->rest;
+	struct bsr_wire_header h;
+	if (rest < l->head_bytes) {
+		memmove(stream->rx, stream->rx + index * l->head_bytes, rest);
+		stream->rx_end = rest;
+		end_layout(stream, index);
+		return false;
+	}
+	if (!read_head(stream, index, &h)) {
+		put_in_a_row(stream);
+		return true;
+	}
+	if (!bsr_stream_may_receive(stream)) {
+		return false;
+	}
+	const bsr_buf_t buf = l->buf[index];
+	const uint32_t head_bytes = l->head_bytes;
+	const uint8_t *body = stream->rx + index * head_bytes + BSR_WIRE_HEADER_BYTES;
+	l->buf[index] = BSR_BUF_NONE;
+	bsr_stream_begin_large(stream, &h, body, buf);
+	end_layout(stream, index + 1);
+	bsr_stream_grow_large(stream, rest - head_bytes);
+	return false;
+}
+
+bool bsr_land_take(struct stream *stream)
+{
+	struct landing *l = &stream->landing;
+	BSR_ASSERT(l->active && !stream->rx_large);
+	if (l->next < l->full) {
+		return take_full(stream);
+	}
+	if (l->full < l->count) {
+		return take_begun(stream);
+	}
+	stream->rx_start = TAIL_AT;
+	stream->rx_end = TAIL_AT + l->rest;
+	end_layout(stream, l->full);
+	return true;
+}
