@@ -47,6 +47,11 @@ void sim_app_start(struct sim *w, uint32_t node, bool resumed)
 	arm(w, node, 0);
 }
 
+void sim_app_wake(struct sim *w, uint32_t node)
+{
+	arm(w, node, 0);
+}
+
 void sim_app_stop(struct sim *w, uint32_t node)
 {
 	w->node[node].app.stopping = true;

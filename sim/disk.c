@@ -258,6 +258,7 @@ static bsr_buf_t do_read(struct sim *w, struct sim_op *op)
 static bsr_buf_t carry_out(struct sim *w, struct sim_op *op, bool failed)
 {
 	if (failed) {
+		w->node[op->node].disk[op->volume].write_errors += op->op != BSR_OP_READ;
 		if (op->op != BSR_OP_READ && op->op != BSR_OP_FLUSH && op->metadata) {
 			apply_md_write(w, op, true);
 		} else if (op->op != BSR_OP_READ && op->op != BSR_OP_FLUSH) {

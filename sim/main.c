@@ -195,6 +195,9 @@ static bool parse_options(struct options *o, int argc, char **argv)
 void sim_print_command(const struct sim *w, const struct sim_override *o, FILE *out)
 {
 	fprintf(out, "bsr-sim --seed %llu", (unsigned long long)w->cfg.seed);
+	if (o->scenario != NULL) {
+		fprintf(out, " --scenario %s", o->scenario->path);
+	}
 	if (o->acts_mask != ~0ull) {
 		const char *sep = " --only ";
 		for (uint32_t a = 0; a < SIM_ACT_COUNT; a++) {

@@ -127,7 +127,8 @@ static bool lacks_blocks(struct sim *w, uint32_t node, uint32_t volume)
 	for (uint32_t m = 0; m < w->cfg.node_count; m++) {
 		struct bsr_peer_device_info pd;
 		bsr_engine_peer_device_info(w->node[node].engine, m, volume, &pd);
-		if (pd.exists && pd.out_of_sync_bytes != 0) {
+		const bool target = pd.repl == BSR_REPL_WF_BITMAP_T || pd.repl == BSR_REPL_SYNC_TARGET;
+		if (pd.exists && target && pd.out_of_sync_bytes != 0) {
 			return true;
 		}
 	}
@@ -225,6 +226,14 @@ bool sim_oracle_counted(struct sim *w, uint32_t node, uint32_t m, uint32_t volum
 	return p.exists && pd.exists && p.conn == BSR_CONN_CONNECTED && pd.disk == BSR_DISK_UP_TO_DATE && mirrors;
 }
 
+/* on-io-error passthrough: a mirror that could not write stays UpToDate by policy, and has bits (I13). */
+static bool passed_through(struct sim *w, uint32_t node, uint32_t m, uint32_t volume)
+{
+	struct bsr_peer_device_info pd;
+	bsr_engine_peer_device_info(w->node[node].engine, m, volume, &pd);
+	return w->cfg.on_io_error == BSR_IO_ERROR_PASSTHROUGH && pd.out_of_sync_bytes != 0;
+}
+
 static void check_acked(struct sim *w, uint32_t node, uint32_t id)
 {
 	struct sim_write *x = &w->oracle.write[id];
@@ -244,6 +253,9 @@ static void check_acked(struct sim *w, uint32_t node, uint32_t id)
 		}
 		if (m != node && x->excused && !stable) {
 			continue; /* it was there, and a power cut took it before the answer came */
+		}
+		if (m != node && passed_through(w, node, m, x->volume)) {
+			continue;
 		}
 		sim_fail(w, "I1", "node %u acknowledges write #%u (volume %u, %llu+%u%s), which node %u counts for but does not %s",
 			node, id, x->volume, (unsigned long long)x->sector, x->count, stable ? ", FUA" : "", m,
@@ -309,7 +321,8 @@ void sim_oracle_complete(struct sim *w, uint32_t node, struct sim_req *r, int32_
 	}
 	if (r->op == BSR_OP_FLUSH) {
 		for (uint32_t m = 0; result == 0 && m < w->cfg.node_count; m++) {
-			if (sim_oracle_counted(w, node, m, r->volume) &&
+			const bool part = w->cfg.on_io_error == BSR_IO_ERROR_PASSTHROUGH && w->node[m].disk[r->volume].write_errors != 0;
+			if (sim_oracle_counted(w, node, m, r->volume) && !part &&
 				(m == node || w->cfg.protocol == BSR_PROTOCOL_C)) {
 				check_flush_on(w, node, m, r->volume, r->issue_sequence);
 			}

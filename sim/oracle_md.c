@@ -191,28 +191,35 @@ static bool on_its_way(struct sim *w, uint32_t node, uint32_t m)
 	return w->cfg.protocol != BSR_PROTOCOL_C && p.conn == BSR_CONN_CONNECTED;
 }
 
+/* The disk of @m lacks a write that @holder's has: its metadata must not claim to be the same. */
+static void check_told_apart(struct sim *w, uint32_t node, uint32_t holder, uint32_t m, uint32_t write_id)
+{
+	const uint32_t volume = w->oracle.write[write_id].volume;
+	const struct bsr_superblock *own = &w->node[holder].sb[volume];
+	const struct bsr_superblock *other = &w->node[m].sb[volume];
+	const bool same = (own->current_gi.v & BSR_GI_MASK) == (other->current_gi.v & BSR_GI_MASK);
+	const uint32_t claims = BSR_MDF_CONSISTENT | BSR_MDF_WAS_UP_TO_DATE;
+	if (same && (other->flags & claims) == claims && !sim_ignored(w, "I16")) {
+		sim_fail(w, "I16", "node %u acknowledges write #%u without node %u, whose disk claims the same generation %016llx",
+			node, write_id, m, (unsigned long long)own->current_gi.v);
+	}
+}
+
 void sim_oracle_solo(struct sim *w, uint32_t node, uint32_t write_id)
 {
 	struct sim_write *x = &w->oracle.write[write_id];
-	const struct bsr_superblock *own = &w->node[node].sb[x->volume];
-	if (!sim_oracle_counted(w, node, node, x->volume)) {
-		return;
-	}
 	for (uint32_t m = 0; m < w->cfg.node_count; m++) {
-		const struct bsr_superblock *other = &w->node[m].sb[x->volume];
-		if (m == node || sim_oracle_counted(w, node, m, x->volume) || !lacks(w, m, write_id)) {
+		if (sim_oracle_counted(w, node, m, x->volume) || !lacks(w, m, write_id)) {
 			continue;
 		}
-		if (on_its_way(w, node, m)) {
+		if (m != node && on_its_way(w, node, m)) {
 			x->weak = true;
 			continue;
 		}
-		const bool same = (own->current_gi.v & BSR_GI_MASK) == (other->current_gi.v & BSR_GI_MASK);
-		const uint32_t claims = BSR_MDF_CONSISTENT | BSR_MDF_WAS_UP_TO_DATE;
-		if (same && (other->flags & claims) == claims && !sim_ignored(w, "I16")) {
-			sim_fail(w, "I16",
-				"node %u acknowledges write #%u without node %u, whose disk claims the same generation %016llx", node,
-				write_id, m, (unsigned long long)own->current_gi.v);
+		for (uint32_t h = 0; h < w->cfg.node_count; h++) {
+			if (h != m && sim_oracle_counted(w, node, h, x->volume)) {
+				check_told_apart(w, node, h, m, write_id);
+			}
 		}
 	}
 }

@@ -153,10 +153,7 @@ static void demote(struct sim *w, uint32_t node, uint32_t next)
 		n->demote_wanted = true;
 		n->promote_next = next;
 		sim_app_stop(w, node);
-		if (!n->app.armed) {
-			n->app.armed = true;
-			sim_schedule(w, w->now_ns, SIM_EV_APP, node, 0, NULL);
-		}
+		sim_app_wake(w, node);
 	}
 }
 

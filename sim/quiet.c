@@ -140,23 +140,34 @@ void sim_quiet_begin(struct sim *w)
 	}
 }
 
+static void close_device(struct sim *w, uint32_t node)
+{
+	w->node[node].demote_wanted = true;
+	w->node[node].promote_next = SIM_NONE;
+	sim_app_stop(w, node);
+	sim_app_wake(w, node);
+}
+
 static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error error)
 {
 	struct bsr_command cmd = {.type = BSR_CMD_CONNECT, .peer = b};
 	if (error == BSR_CONN_ERROR_UNRELATED) {
 		sim_fail(w, "I20", "node %u calls node %u's data unrelated; they come from one history", a, b);
 	}
+	const bool mine = w->node[a].app.running;
+	const bool theirs = w->node[b].app.running;
 	if (error == BSR_CONN_ERROR_SPLIT_BRAIN) {
-		const bool victim = w->node[b].app.running || (!w->node[a].app.running && a < b);
+		const bool victim = mine == theirs ? a < b : theirs;
 		w->split_brains++;
-		if (victim) {
-			cmd.flags = BSR_CMDF_DISCARD_MY_DATA;
+		if (victim && mine) {
+			close_device(w, a);
+			return;
 		}
+		cmd.flags = victim ? BSR_CMDF_DISCARD_MY_DATA : 0;
 	}
 	if (error == BSR_CONN_ERROR_SYNC_TARGET_PRIMARY || error == BSR_CONN_ERROR_TWO_PRIMARIES) {
-		if (w->node[a].app.running && (a > b || !w->node[b].app.running)) {
-			w->node[a].demote_wanted = true;
-			sim_app_stop(w, a);
+		if (mine && (a > b || !theirs)) {
+			close_device(w, a);
 			return;
 		}
 	}
@@ -166,7 +177,9 @@ static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error
 static void look_after_volume(struct sim *w, uint32_t a, uint32_t v)
 {
 	struct bsr_command cmd = {.volume = v};
-	if (volume_info(w, a, v).disk == BSR_DISK_DISKLESS) {
+	if (volume_info(w, a, v).disk == BSR_DISK_DISKLESS && w->node[a].app.running) {
+		close_device(w, a); /* a Primary gets no disk: demote, attach, promote */
+	} else if (volume_info(w, a, v).disk == BSR_DISK_DISKLESS) {
 		sim_node_attach_command(w, a, v, &cmd);
 		sim_node_script_add(w, a, &cmd, 0);
 	}

@@ -191,6 +191,7 @@ bool sim_scenario_load(struct sim_scenario *s, const char *path)
 	*s = (struct sim_scenario){
 		.volumes = 1, .mib = 8, .requests = 300, .depth = 8, .read_pm = 200, .protocol = BSR_PROTOCOL_C,
 		.fault_ns = 10u * SIM_S, .expect_primary = SIM_NONE, .resync_most_bytes = UINT64_MAX};
+	snprintf(s->path, sizeof(s->path), "%.*s", (int)sizeof(s->path) - 1, path);
 	bool ok = true;
 	while (ok && fgets(line, sizeof(line), f) != NULL) {
 		r.line++;

@@ -9,6 +9,7 @@
 
 struct sim_scenario {
 	char story[256];
+	char path[256];
 	uint32_t volumes, mib, requests, depth, read_pm, flush_pm, zero_pm, spots, protocol;
 	bool full_sync;
 	uint64_t fault_ns;

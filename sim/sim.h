@@ -131,6 +131,7 @@ struct sim_disk {
 	uint32_t flush_error_pm;
 	uint32_t md_error_pm;
 	bool dead; /* every operation fails */
+	uint64_t write_errors; /* so far */
 };
 
 void sim_disk_create(struct sim *w, uint32_t node, uint32_t volume);
@@ -283,7 +284,9 @@ struct sim_app {
 };
 
 void sim_app_start(struct sim *w, uint32_t node, bool resumed);
+/** sim_app_stop - no more requests; when the last is answered the device is closed (and the node demoted if wanted) */
 void sim_app_stop(struct sim *w, uint32_t node);
+void sim_app_wake(struct sim *w, uint32_t node);
 /** sim_app_lost - the host lost power: nobody waits for its requests any more */
 void sim_app_lost(struct sim *w, uint32_t node);
 void sim_app_turn(struct sim *w, uint32_t node);
