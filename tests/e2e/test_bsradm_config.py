@@ -211,6 +211,8 @@ def test_up_makes_the_calls_of_the_dry_run_and_registers(adm):
     assert adm.calls() == dry
     assert os.readlink(adm.dir / "run" / "bsr-resource-r0.conf") == str(adm.conf)
     assert os.readlink(adm.dir / "run" / "bsr-minor-0.conf") == str(adm.conf)
+    assert adm("down", "r0").returncode == 0
+    assert os.listdir(adm.dir / "run") == []
 
 
 TWO = EXAMPLE + """

@@ -183,6 +183,8 @@ struct adm_action {
 
 void adm_schedule(struct adm *adm, enum adm_stage stage, struct cfg_resource *resource, struct adm_call *call);
 int adm_run_actions(struct adm *adm);
+/* After apply-al: says what to do if the disk has no metadata. */
+void adm_tell_about_metadata(int code, const char *resource);
 
 /* What a call needs to know; each fills a command line. */
 void adm_make_new_resource(struct adm *adm, struct adm_call *call, const struct cfg_resource *resource);
@@ -203,6 +205,7 @@ int adm_adjust(struct adm *adm, const struct adm_context *context);
 
 /* registry.c */
 void adm_register_resource(struct adm *adm, const struct cfg_resource *resource);
+void adm_unregister_resource(struct adm *adm, const struct cfg_resource *resource);
 char *adm_registry_file(const struct adm *adm, const char *target);
 
 /* wait.c */

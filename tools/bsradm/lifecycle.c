@@ -46,6 +46,18 @@ static bool has_failed(const struct failed *list, const struct cfg_resource *res
 	return false;
 }
 
+#define META_NONE 255 /* bsrmeta found no valid metadata */
+
+void adm_tell_about_metadata(int code, const char *resource)
+{
+	if (code == META_NONE) {
+		fprintf(stderr,
+			"  what helps: if the disk is new, 'bsradm create-md %s'; if it held this resource before, check "
+			"'disk' and 'meta-disk' first\n",
+			resource);
+	}
+}
+
 /* Real success of `new-resource` and `new-minor` is remembered for handlers, which know a minor or a name only. */
 static bool is_creation(const struct adm_call *call)
 {
@@ -59,6 +71,9 @@ static bool run_action(struct adm *adm, struct adm_action *action)
 	const bool is_apply_al = action->call.is_meta;
 	const int code = adm_call_run(adm, &action->call, action->resource->name);
 
+	if (is_apply_al) {
+		adm_tell_about_metadata(code, action->resource->name);
+	}
 	if (code != 0 && is_apply_al && code != ADM_CANNOT && code < 10) {
 		return true; /* attach refuses by itself, and with better words, if the log is not usable */
 	}
@@ -272,5 +287,9 @@ int adm_down(struct adm *adm, const struct adm_context *context)
 	adm_call_setup(&call, adm, "down");
 	call.patience = ADM_MEDIUM;
 	adm_call_add(&call, "%s", context->resource->name);
-	return adm_call_run(adm, &call, context->resource->name);
+	const int code = adm_call_run(adm, &call, context->resource->name);
+	if (code == 0 && !adm->dry_run) {
+		adm_unregister_resource(adm, context->resource);
+	}
+	return code;
 }

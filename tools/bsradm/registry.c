@@ -2,7 +2,8 @@
 /*
  * registry.c - links from running minors and resources to the configuration they came from
  *
- * Owns:       <run dir>/bsr-minor-N.conf and bsr-resource-NAME.conf. `bsrsetup` removes them when the thing ends.
+ * Owns:       <run dir>/bsr-minor-N.conf and bsr-resource-NAME.conf. Made after
+ *             creation, removed by `down`.
  * May touch:  the run directory.
  */
 #include "adm.h"
@@ -64,6 +65,33 @@ void adm_register_resource(struct adm *adm, const struct cfg_resource *resource)
 	for (const struct cfg_volume *v = resource->me->expanded.first; v != NULL; v = v->next) {
 		if (asprintf(&link, "%s/bsr-minor-%lld.conf", adm->run_dir, (long long)v->minor) >= 0) {
 			set_link(link, file);
+			free(link);
+		}
+	}
+}
+
+/* Removes a link if it is one: nothing else in the run directory is ours. */
+static void remove_link(const char *link)
+{
+	char ignored[PATH_MAX];
+
+	if (readlink(link, ignored, sizeof(ignored)) >= 0) {
+		unlink(link);
+	}
+}
+
+void adm_unregister_resource(struct adm *adm, const struct cfg_resource *resource)
+{
+	char *link = NULL;
+
+	if (asprintf(&link, "%s/bsr-resource-%s.conf", adm->run_dir, resource->name) >= 0) {
+		remove_link(link);
+		free(link);
+	}
+	for (const struct cfg_volume *v = resource->me != NULL ? resource->me->expanded.first : NULL; v != NULL;
+		v = v->next) {
+		if (asprintf(&link, "%s/bsr-minor-%lld.conf", adm->run_dir, (long long)v->minor) >= 0) {
+			remove_link(link);
 			free(link);
 		}
 	}

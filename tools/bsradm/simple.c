@@ -150,6 +150,7 @@ int adm_attach(struct adm *adm, const struct adm_context *context)
 	adm_call_add(&call, "apply-al");
 	const int code = adm_call_run(adm, &call, context->resource->name);
 	if (code >= 10) {
+		adm_tell_about_metadata(code, context->resource->name);
 		return code;
 	}
 	adm_make_attach(adm, &call, context->volume);
