@@ -116,6 +116,7 @@ struct bsrd {
 	uint64_t generation; /* 1 for the first engine process of this keeper, +1 per restart */
 	bool keeper_gone;    /* keeper was killed: serves on, but cannot open, create or run anything */
 	bool going_down;
+	bool rebuilding; /* a restarted engine process is not yet what its predecessor was: the control side waits */
 };
 
 /** bsrd_now_ns - monotonic, as the engine sees it (read once per loop turn) */

@@ -27,6 +27,7 @@
 #define OUT_ROOM_FIRST 4096u
 #define ACCEPTS_PER_TURN 16
 #define LINES_PER_TURN 16u
+#define HOLD_NS 4000000000ull	/* below the patience of tools; a rebuild that hangs must be helped by commands */
 #define ACCEPT_PAUSE_NS 1000000000ull /* when there is no descriptor left */
 
 /* ------------------------------------------------------------------ output */
@@ -131,10 +132,10 @@ void control_send_event(struct control_client *client, const char *line, size_t 
 	control_close_after(client);
 }
 
-/* Requests are taken only while their replies have room. */
+/* Requests are taken only while their replies have room, and not of a process that is still half itself. */
 static bool may_take(const struct control_client *client)
 {
-	return client->used && !client->closing && unread(client) <= BSR_CONTROL_UNREAD_BYTES_MAX &&
+	return client->used && client->control->hold_until_ns == 0 && !client->closing && unread(client) <= BSR_CONTROL_UNREAD_BYTES_MAX &&
 		client->running < BSR_CONTROL_RUNNING_MAX;
 }
 
@@ -401,6 +402,7 @@ int bsr_control_create(struct bsr_control **control, struct bsrd *d, int listen_
 		return -ENOMEM;
 	}
 	made->d = d;
+	made->hold_until_ns = bsrd_now_ns(d) + HOLD_NS;
 	for (uint32_t i = 0; i < BSR_CONTROL_CLIENTS_MAX; i++) {
 		made->client[i].control = made;
 	}
@@ -416,6 +418,17 @@ int bsr_control_create(struct bsr_control **control, struct bsrd *d, int listen_
 	return 0;
 }
 
+/* The rebuild is over, or takes too long: what waits is taken. */
+static void look_at_hold(struct bsr_control *control)
+{
+	if (control->d->rebuilding && bsrd_now_ns(control->d) < control->hold_until_ns) {
+		return;
+	}
+	control->hold_until_ns = 0;
+	control->dirty = true; /* every client is looked at, its watch armed again */
+	control_resume(control);
+}
+
 void bsr_control_flush(struct bsr_control *control)
 {
 	/* called every turn of the loop: nearly always there is nothing to do */
@@ -425,6 +438,9 @@ void bsr_control_flush(struct bsr_control *control)
 	if (control->accept_again_ns != 0 && bsrd_now_ns(control->d) >= control->accept_again_ns) {
 		control->accept_again_ns = 0;
 		(void)bsr_loop_watch_change(control->d->loop, &control->listen, POLLIN);
+	}
+	if (control->hold_until_ns != 0) {
+		look_at_hold(control);
 	}
 	if (!control->dirty) {
 		return;

@@ -71,6 +71,7 @@ struct bsr_control {
 	uint32_t options_running; /* option commands under way: they merge, so they take turns */
 	bool processing;	  /* lines of some client are being taken: no recursion */
 	uint64_t accept_again_ns; /* 0 = accepting */
+	uint64_t hold_until_ns;	  /* requests wait for the end of a rebuild, at most until then; 0 = not (any more) */
 	char instance[BSR_CONTROL_INSTANCE_DIGITS + 1];
 	uint64_t rejected; /* lines, connections: bad input counted */
 	bool dirty;	    /* output is queued, or a client is to be closed */

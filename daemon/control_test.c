@@ -583,6 +583,30 @@ static void down_answers_and_ends_the_events(void **state)
 	close(fd);
 }
 
+static void a_process_that_rebuilds_answers_afterwards(void **state)
+{
+	(void)state;
+	d.rebuilding = true;
+	d.control->hold_until_ns = UINT64_MAX;
+	int fd = dial_and_greet();
+	static const char line[] = "{\"id\":7,\"command\":\"ping\"}\n";
+	assert_int_equal(send(fd, line, strlen(line), 0), strlen(line));
+	turns(20);
+	char byte;
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	d.rebuilding = false;
+	turns(5);
+	struct json_object *reply = next_line(fd);
+	assert_int_equal(json_object_get_int64(get(reply, "id")), 7);
+	json_object_put(reply);
+	/* and when the rebuild hangs, commands are taken all the same */
+	d.rebuilding = true;
+	d.control->hold_until_ns = 1;
+	expect(fd, "{\"id\":8,\"command\":\"ping\"}", 0);
+	close(fd);
+}
+
 static void show_and_why_tell_what_is(void **state)
 {
 	(void)state;
@@ -671,6 +695,7 @@ int main(void)
 		TEST(a_client_that_leaves_loses_only_its_reply),
 		TEST(half_closed_clients_get_their_answers),
 		TEST(down_answers_and_ends_the_events),
+		TEST(a_process_that_rebuilds_answers_afterwards),
 		TEST(show_and_why_tell_what_is),
 		cmocka_unit_test(defaults_are_those_of_the_engine),
 	};

@@ -191,6 +191,7 @@ static void undevice_done(struct flow *f)
 static void rebuilt(struct flow *f)
 {
 	struct bsrd *d = f->d;
+	d->rebuilding = false;
 	bsrd_save_running(d);
 	send_ready(d);
 	if (d->running.role == BSR_ROLE_PRIMARY) {
@@ -230,6 +231,7 @@ static void first_ready(void *ctx, const struct bsrd_answer *answer)
 void bsrd_flows_rebuild(struct bsrd *d, uint32_t node_id)
 {
 	if (d->running.exists) {
+		d->rebuilding = true;
 		flow_submit(flow_new(d, rebuild_next, true, NULL, NULL));
 	} else if (node_id != BSRD_NOBODY && d->generation == 1) {
 		bsrd_flow_new_resource(d, node_id, NULL, first_ready, d);

@@ -311,12 +311,13 @@ def test_engine_process_is_replaced_under_events_and_status(synced):
         stream.until(r"^exists -$")
         engine = max(alice.pids())
         os.kill(engine, signal.SIGKILL)
-        wait_for(lambda: alice.setup("status", "r0").stdout.startswith("r0 role:Primary\n  disk:UpToDate"))
+        assert alice.ok("status", "r0").startswith("r0 role:Primary\n  disk:UpToDate")
         alice.ok("wait-connect-resource", "r0", "--wfc-timeout=30")
-        wait_for(lambda: alice.ok("cstate", "r0", 1) == "Connected\n")
+        stream.until(r"connection:Connected")
+        # only the peer's side of things has changed: role and disk have not
+        assert not any(re.search(r"^destroy| resource | device ", line) for line in stream.lines[10:]), stream.lines
         alice.ok("secondary", "r0")
         stream.until(r"^change resource name:r0 role:Secondary$")
-        assert not any(line.startswith("destroy") for line in stream.lines)
 
 
 def test_disconnected_writes_resync_and_progress_is_shown(synced):
