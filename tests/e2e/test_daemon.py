@@ -461,6 +461,63 @@ def test_engine_killed_in_a_file_system_at_work(node):
     check("fsck.ext4", "-fn", node.device())
 
 
+@pytest.fixture
+def slow_device(tmp_path, loop):
+    """slow_device(file, seconds): a loop device over a file, each write of which takes that long."""
+    servers = []
+
+    def make(path, seconds):
+        target = tmp_path / "slow"
+        target.write_bytes(b"")
+        servers.append(subprocess.Popen(["nbdfuse", target, "--command", "nbdkit", "-s", "--filter=delay", "file", path,
+                                         f"wdelay={int(seconds * 1000)}ms"]))
+        wait_for(lambda: target.stat().st_size > 0)
+        return check("losetup", "--direct-io=on", "--find", "--show", target).stdout.strip(), target
+
+    devices = []
+
+    def tracked(path, seconds):
+        device, target = make(path, seconds)
+        devices.append((device, target))
+        return device
+
+    yield tracked
+    for device, target in devices:
+        run("losetup", "--detach", device)
+        run("umount", "-l", target)
+    for server in servers:
+        try:
+            server.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def test_no_engine_starts_before_the_writes_of_a_dead_one_are_over(slow_device, node):
+    node.make_disk()
+    device = slow_device(node.disk, 0.5)
+    node.start()
+    node.ok("new-minor", "r0", node.minor, 0)
+    node.ok("attach", node.minor, device, device, "internal")
+    node.ok("primary", "r0", "--force")
+    shown = node.device()
+    check("dd", "if=/dev/zero", f"of={shown}", "bs=4k", "count=1", "oflag=direct")  # its extent is hot now
+    for letter in b"ABC":
+        writer = subprocess.Popen(["dd", f"of={shown}", "bs=4k", "count=1", "oflag=direct", "iflag=fullblock", "status=none"],
+                                  stdin=subprocess.PIPE)
+        writer.stdin.write(bytes([letter]) * 4096)
+        writer.stdin.close()
+        time.sleep(0.15)  # the write is in the backing disk now, and stays there for a good while
+        old, ready = node.engine(), node.ready_count()
+        killed = time.monotonic()
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: node.engine() != old, 20)
+        assert time.monotonic() - killed >= 0.2, "the next engine process was started over a write under way"
+        wait_for(lambda: node.ready_count() > ready, 30)
+        assert writer.wait(timeout=30) == 0
+        with open(shown, "rb", buffering=0) as f:
+            assert f.read(4096) == bytes([letter]) * 4096
+
+
 def test_engine_that_keeps_its_configuration(node):
     node.up()
     node.ok("disk-options", node.minor, "--al-extents=1237")
