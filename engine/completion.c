@@ -58,6 +58,9 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 		return;
 	}
 	struct bsr_volume *vol = e->volume[rq->volume];
+	if (is_write(rq) && rq->result == 0 && !has_copy(vol, rq) && (rq->await_any & vol->mirror_mask)) {
+		return; /* not on a disk of mine: some peer's disk must have it, whatever the protocol */
+	}
 	if (is_write(rq) && bsr_gi_hold(e, vol)) {
 		rq->stage = BSR_RQ_DONE;
 		bsr_list_remove(&rq->link);
@@ -90,7 +93,6 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 	if (kind == BSR_ACK_RECEIVED) {
 		if (rq && p->options.protocol == BSR_PROTOCOL_B) {
 			rq->await_acks &= ~bit;
-			rq->copies |= bit;
 			bsr_request_try_complete(e, rq);
 		}
 		return;
@@ -116,7 +118,7 @@ void bsr_request_checkpoint_acked(struct bsr_engine *e, struct bsr_peer *p)
 	while (l != &e->active) {
 		struct bsr_request *rq = BSR_CONTAINER(l, struct bsr_request, link);
 		l = l->next;
-		if ((rq->await_flush & bit) && p->log_from >= rq->log_index) {
+		if ((rq->await_flush & bit) && p->log_from >= rq->flush_index) {
 			rq->await_flush &= ~bit;
 			bsr_request_try_complete(e, rq);
 		}

@@ -19,6 +19,7 @@ static void fill_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 	m->vnr = vol->vnr;
 	m->disk = (uint8_t)(vol->disk >= BSR_DISK_INCONSISTENT ? vol->disk : BSR_DISK_DISKLESS);
 	if (vol->disk < BSR_DISK_INCONSISTENT || !vol->md_usable) {
+		m->current = e->role == BSR_ROLE_PRIMARY ? vol->exposed_gi : m->current;
 		return;
 	}
 	m->size_bytes = vol->size_bytes;
@@ -31,9 +32,7 @@ static void fill_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 	memcpy(m->history, vol->sb.history, sizeof(m->history));
 	m->flags |= vol->crashed_primary ? BSR_HSF_CRASHED_PRIMARY : 0;
 	m->flags |= p->reconnected ? BSR_HSF_RECONNECT : 0;
-	m->flags |= (vol->sb.peer[p->node_id].flags & BSR_MDPF_FULL_SYNC) ? BSR_HSF_FULL_SYNC : 0;
 	m->bits = pd->slot >= 0 ? bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) : 0;
-	(void)e;
 }
 
 static void send_records(struct bsr_engine *e, struct bsr_peer *p)
@@ -184,6 +183,19 @@ void bsr_connect_hs_volume(struct bsr_engine *e, struct bsr_peer *p, const struc
 
 /* ---------------------------------------------------------- both have decided */
 
+/* A Primary without a disk has shown its applications a generation; another one is not what they may go on with. */
+static void judge_generations(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, const struct bsr_msg_hs_volume *theirs)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool i_expose = e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_INCONSISTENT;
+	const bool they_expose = p->role == BSR_ROLE_PRIMARY && theirs->disk < BSR_DISK_INCONSISTENT && theirs->current.v;
+	pd->stale = i_expose && vol->exposed_gi.v && !bsr_gi_equal(vol->exposed_gi, theirs->current);
+	if (they_expose && vol->disk > BSR_DISK_OUTDATED && !bsr_gi_equal(vol->sb.current_gi, theirs->current)) {
+		bsr_state_set_disk(e, vol, BSR_DISK_OUTDATED);
+	}
+}
+
 static void establish_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
@@ -196,6 +208,7 @@ static void establish_volume(struct bsr_engine *e, struct bsr_peer *p, struct bs
 	pd->peer_current = theirs->current;
 	pd->peer_capacity = theirs->capacity_bytes;
 	pd->peer_repl = BSR_REPL_OFF;
+	judge_generations(e, p, vol, theirs);
 	bsr_state_set_peer_disk(e, p, vol, disk);
 	const bool sync = d->action == BSR_HS_SOURCE_BITMAP || d->action == BSR_HS_SOURCE_FULL ||
 			  d->action == BSR_HS_TARGET_BITMAP || d->action == BSR_HS_TARGET_FULL;

@@ -95,6 +95,7 @@ struct bsr_request {
 	bool some_copy; /* reads, flushes: somebody served it; writes: the local disk has it */
 	bool local_failed;
 	uint32_t copies; /* writes: nodes that have it */
+	uint64_t flush_index; /* with await_flush: the transfer log must be confirmed up to here */
 };
 
 /** Writes remembered until no peer can lose them any more (transfer_log.c). */
@@ -171,6 +172,7 @@ struct bsr_peer_device {
 	struct bsr_hs_decision decision;
 	uint16_t handshake_reason;
 	struct bsr_gi peer_current;
+	bool stale; /* its data is not what I, a Primary without a disk, have exposed */
 	enum bsr_repl_state peer_repl; /* as the peer last said of itself */
 	uint64_t peer_capacity;
 
@@ -373,6 +375,7 @@ struct bsr_volume {
 	bool sweeping;
 
 	/* generations (generation.c) */
+	struct bsr_gi exposed_gi; /* what applications have seen since the promotion, also when the disk has gone */
 	bool gi_wanted; /* a new generation before the next write is acknowledged */
 	bool gi_busy;
 	uint64_t gi_sb_target;
@@ -550,6 +553,7 @@ void bsr_md_progress(struct bsr_engine *e, struct bsr_volume *vol);
 bool bsr_md_idle(const struct bsr_volume *vol);
 void bsr_md_failed(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_md_set_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length);
+bool bsr_md_any_bits(const struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length);
 /** bsr_md_clear_bits - only blocks that lie wholly inside (the last one of the volume counts as whole) */
 void bsr_md_clear_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length);
 
@@ -599,6 +603,8 @@ void bsr_log_mark_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 bool bsr_log_full(const struct bsr_engine *e);
 /** bsr_log_checkpoint - ask the peer to make everything sent so far stable; true when one is on its way or needless */
 bool bsr_log_checkpoint(struct bsr_engine *e, struct bsr_peer *p, bool barrier);
+/** bsr_log_checkpoint_behind - one that is sent after everything so far, whatever is under way; returns what it covers */
+uint64_t bsr_log_checkpoint_behind(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_checkpoint *m);
 void bsr_log_timer(struct bsr_engine *e, struct bsr_peer *p);
 bool bsr_log_peer_clean(const struct bsr_engine *e, const struct bsr_peer *p);

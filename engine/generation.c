@@ -90,9 +90,14 @@ void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
 void bsr_gi_sender_misses(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint32_t length)
 {
-	const struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
+	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
+	if (vol->disk < BSR_DISK_INCONSISTENT) {
+		return;
+	}
 	bsr_md_set_bits(e, vol, p->device[vol->index].slot, offset, length);
-	if (may_have_everything(sp) && !vol->gi_busy && vol->disk == BSR_DISK_UP_TO_DATE) {
+	if (may_have_everything(sp) && !vol->gi_busy) {
+		/* no activity log guards these bits here: a crash before the next resync makes it a full one */
+		sp->flags |= BSR_MDPF_FULL_SYNC;
 		bsr_gi_create(e, vol, false);
 	}
 }
@@ -110,7 +115,8 @@ static void tell_peers(struct bsr_engine *e, struct bsr_volume *vol)
 	struct bsr_peer *p;
 	BSR_FOR_EACH_PEER (e, p) {
 		const struct bsr_peer_device *pd = &p->device[vol->index];
-		if (pd->mirrored && p->hs_stage == BSR_HS_COMPLETE) {
+		const bool exposes = p->role == BSR_ROLE_PRIMARY && pd->disk < BSR_DISK_INCONSISTENT;
+		if ((pd->mirrored || exposes) && p->hs_stage == BSR_HS_COMPLETE) {
 			struct bsr_msg_gi m = {.vnr = vol->vnr,
 				.flags = BSR_GIF_NEW_GENERATION,
 				.current = vol->sb.current_gi,
@@ -122,13 +128,14 @@ static void tell_peers(struct bsr_engine *e, struct bsr_volume *vol)
 
 void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	if (!vol->gi_busy || vol->sb_durable < vol->gi_sb_target) {
-		return;
+	if (!vol->gi_busy || (vol->sb_durable < vol->gi_sb_target && vol->attach_step != BSR_AT_FAILING)) {
+		return; /* on a failing disk nothing becomes durable any more: who waits is told so */
 	}
 	struct bsr_peer *p;
 	vol->gi_busy = false;
 	e->kick = true;
 	tell_peers(e, vol);
+	vol->exposed_gi = vol->sb.current_gi;
 	BSR_FOR_EACH_PEER (e, p) {
 		bsr_receive_progress(e, p);
 	}
@@ -187,10 +194,16 @@ void bsr_gi_declare_equal(struct bsr_engine *e, struct bsr_volume *vol, struct b
 void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_gi *m)
 {
 	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
-	if (!vol || !vol->md_usable || !p->device[vol->index].exists) {
+	if (!vol || !p->device[vol->index].exists) {
 		return;
 	}
 	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_INCONSISTENT && !pd->stale) {
+		vol->exposed_gi = m->current; /* the peer that writes for me has begun it */
+	}
+	if (!vol->md_usable) {
+		return;
+	}
 	if (m->flags & BSR_GIF_SYNC_BASE) {
 		bsr_resync_sync_base(e, p, vol, m->current);
 		return;

@@ -188,6 +188,13 @@ void bsr_md_set_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot,
 	bsr_bitmap_set(vol->bitmap, (uint32_t)slot, first, end - first);
 }
 
+bool bsr_md_any_bits(const struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length)
+{
+	const uint64_t first = offset / BSR_BITMAP_BLOCK_BYTES;
+	const uint64_t end = bsr_div_ceil_u64(offset + length, BSR_BITMAP_BLOCK_BYTES);
+	return slot >= 0 && bsr_bitmap_any(vol->bitmap, (uint32_t)slot, first, end - first);
+}
+
 void bsr_md_clear_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length)
 {
 	(void)e;

@@ -102,6 +102,7 @@ static void become_primary(struct bsr_engine *e, struct bsr_task *t)
 			}
 			bsr_gi_want_for_absent(e, vol);
 		}
+		vol->exposed_gi = vol->sb.current_gi;
 		vol->sb.flags |= BSR_MDF_LAST_PRIMARY | ((t->flags & BSR_CMDF_RESUME_PRIMARY) ? 0 : BSR_MDF_WAS_PRIMARY);
 		bsr_md_superblock_dirty(e, vol);
 	}

@@ -281,6 +281,12 @@ static void epoch_flushed(struct bsr_engine *e, struct bsr_disk_op *op, int32_t 
 
 static void start_checkpoints(struct bsr_engine *e, struct bsr_peer *p)
 {
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (vol->gi_busy) {
+			return; /* what the sender's disk misses must be on record first */
+		}
+	}
 	while (!bsr_list_empty(&p->arrived)) {
 		struct bsr_peer_request *pr = BSR_CONTAINER(p->arrived.next, struct bsr_peer_request, link);
 		if (pr->kind != BSR_PR_CHECKPOINT || pr->submitted) {
@@ -417,12 +423,23 @@ static void read_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t resu
 	read_answer(e, pr);
 }
 
+static bool readable_for_peer(const struct bsr_volume *vol, const struct bsr_peer_request *pr)
+{
+	if (pr->kind == BSR_PR_RESYNC_READ) {
+		return vol->disk >= BSR_DISK_OUTDATED;
+	}
+	const int32_t slot = pr->peer->device[vol->index].slot;
+	/* bits for a peer without a disk mean that it lacks something, not I */
+	const bool mine = pr->peer->device[vol->index].disk >= BSR_DISK_INCONSISTENT;
+	return vol->disk == BSR_DISK_UP_TO_DATE && !(mine && bsr_md_any_bits(vol, slot, pr->offset, pr->length));
+}
+
 static void read_turn(struct bsr_engine *e, struct bsr_interval *i)
 {
 	struct bsr_peer_request *pr = BSR_CONTAINER(i, struct bsr_peer_request, range);
 	struct bsr_volume *vol = e->volume[pr->volume];
-	/* rule 6: a mixture of old and new is never offered */
-	if (vol->disk != BSR_DISK_UP_TO_DATE && !(pr->kind == BSR_PR_RESYNC_READ && vol->disk >= BSR_DISK_OUTDATED)) {
+	/* rule 6: a mixture of old and new is never offered, nor what a write of mine that failed has left */
+	if (!readable_for_peer(vol, pr)) {
 		pr->result = -BSR_E_NO_UP_TO_DATE;
 		read_answer(e, pr);
 		return;
@@ -466,6 +483,10 @@ void bsr_receive_out_of_sync(struct bsr_engine *e, struct bsr_peer *p, const str
 	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
 	if (vol && p->device[vol->index].exists && m->length <= vol->size_bytes &&
 		m->offset <= vol->size_bytes - m->length) {
-		bsr_md_set_bits(e, vol, p->device[vol->index].slot, m->offset, m->length);
+		if (m->id == BSR_OOS_OF_SENDER) {
+			bsr_gi_sender_misses(e, p, vol, m->offset, m->length);
+		} else {
+			bsr_md_set_bits(e, vol, p->device[vol->index].slot, m->offset, m->length);
+		}
 	}
 }

@@ -109,6 +109,21 @@ void bsr_request_al_progress(struct bsr_engine *e, struct bsr_volume *vol)
 
 /* ----------------------------------------------------------------- writes */
 
+/* My disk has gone with this write unwritten: peers must know durably before it is acknowledged. */
+static void tell_what_is_missing(struct bsr_engine *e, struct bsr_request *rq, struct bsr_volume *vol)
+{
+	const struct bsr_msg_range m = {
+		.vnr = vol->vnr, .id = BSR_OOS_OF_SENDER, .offset = rq->offset, .length = rq->length};
+	for (uint32_t mask = vol->mirror_mask; mask; mask &= mask - 1) {
+		struct bsr_peer *p = e->peer[__builtin_ctz(mask)];
+		BSR_SEND(e, p, BSR_STREAM_DATA, range, BSR_MSG_OUT_OF_SYNC, &m);
+		if (rq->log_index >= p->log_from) {
+			rq->await_flush |= bsr_node_bit(p->node_id);
+			rq->flush_index = bsr_log_checkpoint_behind(e, p);
+		}
+	}
+}
+
 static void local_write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
 {
 	struct bsr_request *rq = op->owner;
@@ -120,7 +135,11 @@ static void local_write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 	if (result < 0) {
 		rq->local_failed = true;
 		bsr_disk_error(e, vol, true, rq->offset, rq->length);
-		rq->result = vol->options.on_io_error == BSR_IO_ERROR_PASSTHROUGH ? result : 0;
+		if (vol->disk >= BSR_DISK_INCONSISTENT) {
+			rq->result = vol->options.on_io_error == BSR_IO_ERROR_PASSTHROUGH ? result : 0;
+		} else {
+			tell_what_is_missing(e, rq, vol);
+		}
 	} else {
 		rq->some_copy = true;
 		vol->unflushed = vol->unflushed || !(rq->flags & BSR_REQ_FUA);
@@ -227,7 +246,7 @@ static void submit_flush(struct bsr_engine *e, struct bsr_request *rq)
 	rq->submitted_ns = e->now_ns;
 	rq->some_copy = true; /* nothing to flush is a success */
 	bsr_list_append(&e->active, &rq->link);
-	rq->log_index = e->log_tail;
+	rq->flush_index = e->log_tail;
 	const bool needed = vol->unflushed || vol->flushes_active != 0;
 	if (vol->disk >= BSR_DISK_INCONSISTENT && needed && !vol->write_through) {
 		rq->local_pending = true;
@@ -266,6 +285,12 @@ static void local_read_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_
 	bsr_request_try_complete(e, rq);
 }
 
+static bool bits_in_range(
+	const struct bsr_volume *vol, const struct bsr_peer_device *pd, uint64_t offset, uint32_t length)
+{
+	return vol->bitmap && bsr_md_any_bits(vol, pd->slot, offset, length);
+}
+
 /* An Inconsistent disk still has the truth where no peer's slot has a bit. */
 static bool local_readable(const struct bsr_engine *e, const struct bsr_volume *vol, const struct bsr_request *rq)
 {
@@ -275,8 +300,6 @@ static bool local_readable(const struct bsr_engine *e, const struct bsr_volume *
 	if (vol->disk == BSR_DISK_UP_TO_DATE) {
 		return true;
 	}
-	const uint64_t first = rq->offset / BSR_BITMAP_BLOCK_BYTES;
-	const uint64_t end = bsr_div_ceil_u64(rq->offset + rq->length, BSR_BITMAP_BLOCK_BYTES);
 	bool syncing = false;
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		const struct bsr_peer *p = e->peer[node];
@@ -285,7 +308,7 @@ static bool local_readable(const struct bsr_engine *e, const struct bsr_volume *
 		}
 		const struct bsr_peer_device *pd = &p->device[vol->index];
 		syncing = syncing || pd->repl == BSR_REPL_SYNC_TARGET || pd->repl == BSR_REPL_PAUSED_SYNC_T;
-		if (bsr_bitmap_any(vol->bitmap, (uint32_t)pd->slot, first, end - first)) {
+		if (bits_in_range(vol, pd, rq->offset, rq->length)) {
 			return false;
 		}
 	}
@@ -310,6 +333,10 @@ void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq)
 		return;
 	}
 	struct bsr_peer *p = bsr_state_up_to_date_peer(e, vol, rq->failed_peers);
+	while (p && bits_in_range(vol, &p->device[vol->index], rq->offset, rq->length)) {
+		rq->failed_peers |= bsr_node_bit(p->node_id); /* it has a hole there, whatever its state */
+		p = bsr_state_up_to_date_peer(e, vol, rq->failed_peers);
+	}
 	if (p) {
 		rq->read_peer = p->node_id;
 		rq->log_index = ++e->next_read_id;

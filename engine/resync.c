@@ -96,7 +96,8 @@ static void begin_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	vol->sb.peer[p->node_id].flags |= BSR_MDPF_IN_PROGRESS_SYNC;
 	bsr_md_superblock_dirty(e, vol);
-	pd->bm_flush_due_ns = 0; /* no sweep to wait for */
+	const bool guarded = (vol->sb.peer[p->node_id].flags & BSR_MDPF_FULL_SYNC) != 0;
+	pd->bm_flush_due_ns = guarded ? bsr_md_sweep(e, vol) : 0; /* the ticket, until the exchange begins */
 	pd->sync_step = STEP_SOURCE_PREPARE;
 }
 
@@ -421,8 +422,6 @@ static void send_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	struct bsr_msg_gi m = {
 		.vnr = vol->vnr, .flags = BSR_GIF_SYNC_BASE, .current = p->device[vol->index].sync_base};
 	BSR_SEND(e, p, BSR_STREAM_CONTROL, gi, BSR_MSG_GI, &m);
-	vol->sb.peer[p->node_id].flags &= ~BSR_MDPF_FULL_SYNC;
-	bsr_md_superblock_dirty(e, vol);
 }
 
 void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
@@ -440,6 +439,10 @@ void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 		if (bsr_md_swept(vol, pd->bm_flush_due_ns) && bsr_md_superblock_clean(vol)) {
 			if (pd->full_sync) {
 				send_base(e, p, vol);
+			}
+			if (vol->sb.peer[p->node_id].flags & BSR_MDPF_FULL_SYNC) {
+				vol->sb.peer[p->node_id].flags &= ~BSR_MDPF_FULL_SYNC; /* the bits are on disk */
+				bsr_md_superblock_dirty(e, vol);
 			}
 			start_exchange(e, pd);
 		}

@@ -309,8 +309,12 @@ void bsr_state_set_peer_role(struct bsr_engine *e, struct bsr_peer *p, enum bsr_
 }
 
 /* ST-5 */
-static enum bsr_disk_state clamp_peer_disk(enum bsr_repl_state repl, enum bsr_disk_state disk)
+static enum bsr_disk_state clamp_peer_disk(
+	enum bsr_repl_state repl, enum bsr_disk_state disk, bool stale)
 {
+	if (stale && disk > BSR_DISK_OUTDATED) {
+		return BSR_DISK_OUTDATED;
+	}
 	if (repl == BSR_REPL_SYNC_SOURCE && disk > BSR_DISK_INCONSISTENT) {
 		return BSR_DISK_INCONSISTENT;
 	}
@@ -326,7 +330,7 @@ void bsr_state_set_repl(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 		return;
 	}
 	pd->repl = next;
-	pd->disk = clamp_peer_disk(next, pd->disk);
+	pd->disk = clamp_peer_disk(next, pd->disk, pd->stale);
 	bsr_state_recompute(e, vol);
 	bsr_state_announce(e, BSR_OBJ_PEER_DEVICE, BSR_ACT_CHANGE, p, vol);
 	bsr_state_send(e, p, vol);
@@ -337,7 +341,7 @@ void bsr_state_set_peer_disk(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_disk_state next)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	next = clamp_peer_disk(pd->repl, next);
+	next = clamp_peer_disk(pd->repl, next, pd->stale);
 	if (pd->disk != next) {
 		pd->disk = next;
 		bsr_state_recompute(e, vol);

@@ -139,6 +139,13 @@ bool bsr_log_checkpoint(struct bsr_engine *e, struct bsr_peer *p, bool barrier)
 	return true;
 }
 
+uint64_t bsr_log_checkpoint_behind(struct bsr_engine *e, struct bsr_peer *p)
+{
+	p->checkpoint_log_index = 0; /* one under way may have been sent before what it is to confirm */
+	bsr_log_checkpoint(e, p, false);
+	return e->log_tail;
+}
+
 void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_checkpoint *m)
 {
 	if (p->checkpoint_count == 0 || p->checkpoint[p->checkpoint_first].number != m->number) {

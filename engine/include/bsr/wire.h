@@ -183,6 +183,8 @@ struct bsr_msg_checkpoint { /* CHECKPOINT, CHECKPOINT_ACK */
 	int32_t error; /* ACK: 0, or -BSR_E_IO when some disk could not be flushed */
 };
 
+#define BSR_OOS_OF_SENDER 1ull /* id of OUT_OF_SYNC: the sender's own disk lacks the range; 0: the receiver's */
+
 struct bsr_msg_range { /* READ_REQUEST, RESYNC_REQUEST, RESYNC_ACK, OUT_OF_SYNC, and heads of RESYNC_DATA, READ_REPLY */
 	uint32_t vnr;
 	uint64_t id; /* the requester's */
