@@ -286,7 +286,9 @@ static void apply_log(struct bsr_engine *e, struct bsr_volume *vol)
 	const uint64_t per_extent = BSR_AL_EXTENT_BYTES / BSR_BITMAP_BLOCK_BYTES;
 	const int ret = bsr_al_replay(vol->ring, vol->sb.al_stripes, vol->sb.al_stripe_blocks, vol->hot_table, &hot,
 		&corrupt, &next_number);
-	if (ret < 0 || (vol->sb.flags & BSR_MDF_AL_DISABLED)) {
+	const bool complete =
+		ret == 0 && bsr_al_replay_is_complete(vol->ring, vol->sb.al_stripes, vol->sb.al_stripe_blocks);
+	if (!complete || (vol->sb.flags & BSR_MDF_AL_DISABLED)) {
 		bsr_emit_log(e, BSR_LOGN_AL_UNUSABLE, NULL, vol, corrupt, 0, 0);
 		for (uint32_t slot = 0; slot < vol->sb.max_peers; slot++) {
 			set_all(vol, slot);

@@ -325,7 +325,7 @@ static int report_missing(const struct bsr_meta_context *ctx, const struct bsr_m
 		bsr_meta_error("No valid v08 meta data found: %s has v09 meta data", at);
 		break;
 	case META_PROBE_NONE:
-		bsr_meta_error("No valid meta data found on %s", at);
+		bsr_meta_error("No valid meta data found on %s; a new disk gets it by create-md", at);
 		if (bsr_meta_find_moved(ctx, &moved) == META_OK) {
 			bsr_meta_error(
 				"There is some for the size the device used to have (%" PRIu64
