@@ -135,10 +135,10 @@ static const char *explore(uint32_t max, bool *complete)
 
 static void describe_world(uint32_t states, bool complete)
 {
-	print_message("%u block(s)%s%s%s%s: %u states%s; handshakes by reason:", world.blocks,
+	print_message("%u block(s)%s%s%s%s%s: %u states%s; handshakes by reason:", world.blocks,
 		world.protocol_a ? ", protocol A" : "", world.crashes ? ", crashes" : "",
 		world.persons ? ", persons" : "", world.silent_source ? ", silent source" : "",
-		states, complete ? ", all" : "");
+		world.keeps_slots ? ", keeps slots" : "", states, complete ? ", all" : "");
 	for (uint32_t i = 0; i < 1024; i++) {
 		if (model_reason_count[i] != 0) {
 			print_message(" %u:%llu", i, (unsigned long long)model_reason_count[i]);
@@ -157,14 +157,15 @@ static void run(uint32_t room)
 	}
 }
 
-static void run_worlds(bool protocol_a, bool silent_source, uint32_t room)
+static void run_worlds(bool protocol_a, bool silent_source, bool keeps_slots, uint32_t room)
 {
 	for (uint32_t variant = 0; variant < 8; variant++) {
 		world = (struct model_world){.blocks = 1 + variant / 4,
 			.crashes = variant % 2 != 0,
 			.persons = variant / 2 % 2 != 0,
 			.protocol_a = protocol_a,
-			.silent_source = silent_source};
+			.silent_source = silent_source,
+			.keeps_slots = keeps_slots};
 		run(room);
 	}
 }
@@ -172,19 +173,25 @@ static void run_worlds(bool protocol_a, bool silent_source, uint32_t room)
 static void protocol_c_keeps_every_acknowledged_write(void **state)
 {
 	(void)state;
-	run_worlds(false, false, long_run ? 6000000 : 150000);
+	run_worlds(false, false, false, long_run ? 6000000 : 150000);
 }
 
 static void protocol_a_loses_writes_only_with_their_primary(void **state)
 {
 	(void)state;
-	run_worlds(true, false, long_run ? 2000000 : 50000);
+	run_worlds(true, false, false, long_run ? 2000000 : 50000);
 }
 
 static void a_source_that_says_nothing_costs_time_only(void **state)
 {
 	(void)state;
-	run_worlds(false, true, long_run ? 2000000 : 50000);
+	run_worlds(false, true, false, long_run ? 2000000 : 50000);
+}
+
+static void slots_that_are_kept_cost_time_only(void **state)
+{
+	(void)state;
+	run_worlds(false, true, true, long_run ? 2000000 : 50000);
 }
 
 static void the_smallest_world_is_searched_to_its_end(void **state)
@@ -219,6 +226,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(protocol_c_keeps_every_acknowledged_write),
 		cmocka_unit_test(protocol_a_loses_writes_only_with_their_primary),
 		cmocka_unit_test(a_source_that_says_nothing_costs_time_only),
+		cmocka_unit_test(slots_that_are_kept_cost_time_only),
 		cmocka_unit_test(the_smallest_world_is_searched_to_its_end),
 		cmocka_unit_test(without_a_new_generation_writes_are_lost),
 	};

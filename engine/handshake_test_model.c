@@ -87,8 +87,11 @@ static void begin_generation(struct state *s, uint32_t i)
 {
 	struct node *n = &s->n[i];
 	n->wants_generation = 0;
-	if (n->slot != 0 && world.lazy_generation) {
-		return;
+	if (n->slot != 0 && (world.lazy_generation || !n->in_progress)) {
+		return; /* the peer has an older one for sure */
+	}
+	if (!s->connected) {
+		n->in_progress = 0; /* a resync that still runs ends in the generation that begins here */
 	}
 	if (n->slot == 0) {
 		n->slot = n->cur;
@@ -186,7 +189,7 @@ static void check_direction(
 	if (s->last_source && !tie && !d->split_brain_resolved &&
 		d->reason != BSR_HS_REASON_DISCARD_REVERSED) {
 		must(s->last_source == source + 1, "MD-5 direction turned");
-		must(!full || s->last_full, "MD-5 bitmap sync became full");
+		must(!full || s->last_full || world.keeps_slots, "MD-5 bitmap sync became full");
 	}
 }
 
@@ -200,7 +203,7 @@ static void begin_resync(struct state *s, const struct bsr_hs_decision *d)
 	s->phase = PH_BEGIN;
 	s->full = full;
 	s->resolved = d->split_brain_resolved || d->reason == BSR_HS_REASON_DISCARD_REVERSED;
-	source->missed_end = 1;
+	source->missed_end = source->in_progress = 1;
 	if (target->disk > BSR_DISK_OUTDATED) {
 		target->disk = BSR_DISK_OUTDATED;
 	}
@@ -224,9 +227,10 @@ static void op_connect(struct state *s, uint32_t discard, bool resolver)
 	}
 	must(!s->n[0].primary || !s->n[1].primary, "MD-4 two Primaries");
 	s->connected = 1;
-	for (uint32_t i = 0; s->n[0].cur == s->n[1].cur && s->n[0].cur != 0 && i < 2; i++) {
+	const bool equal = s->n[0].cur == s->n[1].cur && s->n[0].cur != 0;
+	for (uint32_t i = 0; equal && (d.clear_bits || !world.keeps_slots) && i < 2; i++) {
 		push(&s->n[i], s->n[i].slot); /* the other has this generation: promise 7 */
-		s->n[i].slot = s->n[i].missed_end = 0;
+		s->n[i].slot = s->n[i].missed_end = s->n[i].in_progress = 0;
 	}
 	if (d.action != BSR_HS_NO_SYNC) {
 		begin_resync(s, &d);
@@ -286,7 +290,7 @@ static void op_target_done(struct state *s)
 	push(target, target->slot);
 	push(target, target->cur);
 	target->cur = source->cur;
-	target->slot = target->crashed = target->missed_end = 0;
+	target->slot = target->crashed = target->missed_end = target->in_progress = 0;
 	target->disk_bits = 0;
 	target->disk = source->disk;
 	s->phase = PH_DONE;
@@ -296,7 +300,8 @@ static void op_source_done(struct state *s)
 {
 	struct node *source = &s->n[s->source];
 	push(source, source->slot);
-	source->slot = source->bits = source->crashed = source->missed_end = 0;
+	source->slot = source->bits = source->crashed = 0;
+	source->missed_end = source->in_progress = 0;
 	source->wants_generation = 0;
 	s->phase = PH_NONE;
 	s->resolved = s->source = 0;
@@ -482,8 +487,8 @@ void model_check(const struct state *s)
 		return;
 	}
 	must(!a->primary || !b->primary, "MD-4 two Primaries");
-	const uint8_t flying = s->writer ? (uint8_t)(1u << s->block) : 0;
-	const uint8_t covered = flying | a->bits | b->bits;
+	const uint32_t flying = s->writer ? 1u << s->block : 0;
+	const uint32_t covered = flying | a->bits | b->bits;
 	for (uint32_t k = 0; k < world.blocks; k++) {
 		const bool differs = a->content[k] != b->content[k];
 		const uint8_t bit = (uint8_t)(1u << k);
@@ -570,7 +575,7 @@ static bool role_op(struct state *s, uint32_t op, uint32_t i)
 static bool disk_op(struct state *s, uint32_t op, uint32_t i)
 {
 	struct node *n = &s->n[i];
-	const uint8_t flying = s->writer == i + 1 ? (uint8_t)(1u << s->block) : 0;
+	const uint32_t flying = s->writer == i + 1 ? 1u << s->block : 0;
 	switch (op) {
 	case OP_RESTART:
 		if (world.crashes) {
@@ -588,7 +593,7 @@ static bool disk_op(struct state *s, uint32_t op, uint32_t i)
 			return false;
 		}
 		n->disk_bits |= n->bits;
-		n->hot = flying;
+		n->hot = (uint8_t)flying;
 		return true;
 	default:
 		return false;
@@ -661,7 +666,7 @@ static bool write_op(struct state *s, uint32_t op)
 
 static bool block_op(struct state *s, bool target, uint32_t block)
 {
-	const uint8_t flying = s->writer ? (uint8_t)(1u << s->block) : 0;
+	const uint32_t flying = s->writer ? 1u << s->block : 0;
 	const uint8_t bit = (uint8_t)(1u << block);
 	if (s->phase != PH_RUN || (flying & bit)) {
 		return false;
@@ -736,15 +741,19 @@ bool model_apply(struct state *s, uint32_t op)
 }
 BSR_STATIC_ASSERT(OP_OUTDATE % 2 == 0, "node operations come in pairs");
 
+/* What is on a fresh disk is of no value, and on each another thing. */
 struct state model_fresh(void)
 {
 	struct state s;
+	uint8_t next = 0;
 	memset(&s, 0, sizeof(s));
 	memset(s.parent, NO_VERSION, sizeof(s.parent));
-	for (uint32_t i = 0; i < 2; i++) {
-		s.n[i].disk = BSR_DISK_INCONSISTENT;
-		for (uint32_t b = 0; b < BLOCKS_MAX; b++) {
-			s.n[i].content[b] = b < world.blocks ? (uint8_t)b : 0;
+	for (uint32_t b = 0; b < world.blocks; b++) {
+		const uint8_t root = next++;
+		for (uint32_t i = 0; i < 2; i++) {
+			s.n[i].disk = BSR_DISK_INCONSISTENT;
+			s.parent[next] = root;
+			s.n[i].content[b] = next++;
 		}
 	}
 	return s;

@@ -26,6 +26,7 @@ struct node {
 	uint8_t disk_bits; /* what a crash leaves of them */
 	uint8_t hot;	 /* activity log */
 	uint8_t crashed, wants_generation, missed_end;
+	uint8_t in_progress; /* the peer may have finished a resync in this generation without my knowing */
 	uint8_t content[BLOCKS_MAX];
 };
 
@@ -49,6 +50,7 @@ struct model_world {
 	bool crashes;
 	bool persons;		  /* who outdate disks and discard data */
 	bool silent_source;	  /* does not say that it missed the end of a resync */
+	bool keeps_slots;	  /* with equal generations, too (promise 7) */
 };
 extern struct model_world world;
 
