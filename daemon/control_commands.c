@@ -383,17 +383,16 @@ static void run_apply_persist_role(struct control_request *request)
 {
 	struct bsrd *d = request->control->d;
 	struct bsr_volume_info info;
-	uint32_t attached = 0;
-	uint32_t was_primary = 0;
+	bool was_primary = false;
 	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {
 		bsr_engine_volume_info(d->engine, i, &info);
-		if (info.exists && info.md_usable) {
-			attached++;
-			was_primary += (info.md_flags & BSR_MDF_WAS_PRIMARY) != 0 ? 1 : 0;
-		}
+		was_primary = was_primary ||
+			(info.exists && info.md_usable && (info.md_flags & BSR_MDF_WAS_PRIMARY) != 0);
 	}
-	if (!option_is_yes(d->running.options_given, "persist-role") || attached == 0 ||
-		was_primary < attached) {
+	struct bsr_resource_info resource;
+	bsr_engine_resource_info(d->engine, &resource);
+	if (!option_is_yes(d->running.options_given, "persist-role") || !was_primary ||
+		resource.role == BSR_ROLE_PRIMARY) {
 		control_finish_ok(request, NULL);
 		return;
 	}

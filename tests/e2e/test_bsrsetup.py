@@ -509,3 +509,25 @@ def test_hostile_clients_do_not_disturb(synced):
     wait_for(lambda: alice.setup("role", "r0").stdout == "Primary\n")
     log = (alice.base / "log" / "r0.log").read_text()
     assert "engine-died" not in log and "assertion" not in log
+
+
+def test_persistent_role_comes_back_after_a_crash(synced):
+    alice, bob = synced
+    bob.ok("down", "r0")
+    for pid in alice.pids():
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: alice.pids() == [])
+    apply_al = (program("bsrmeta"), "-", "v09", alice.disk, "internal", "apply-al")
+    wait_for(lambda: run(*apply_al, env=alice.env).returncode == 0)  # the kernel lets go of the disk a little later
+    alice.ok("new-resource", "r0", 0)
+    alice.ok("new-minor", "r0", alice.minor, 0)
+    alice.ok("new-peer", "r0", 1, "--_name=bob")
+    alice.ok("attach", alice.minor, alice.disk, alice.disk, "internal")
+    alice.ok("apply-persist-role", "r0")
+    assert alice.ok("role", "r0") == "Secondary\n"  # the option is off
+    alice.ok("resource-options", "r0", "--persist-role=yes")
+    alice.ok("apply-persist-role", "r0")
+    assert alice.ok("role", "r0") == "Primary\n"
+    alice.ok("secondary", "r0")
+    alice.ok("apply-persist-role", "r0")
+    assert alice.ok("role", "r0") == "Secondary\n"
