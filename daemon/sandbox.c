@@ -67,7 +67,7 @@ static int allow_ioctls(scmp_filter_ctx filter)
 	int error = 0;
 	for (size_t i = 0; i < sizeof(safe) / sizeof(safe[0]) && error == 0; i++) {
 		error = seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)safe[i]));
+			filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)safe[i], 0));
 	}
 	return error;
 }
