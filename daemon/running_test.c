@@ -136,7 +136,7 @@ static void damaged_configurations_are_refused_with_a_reason(void **state)
 	refused(VOLUME(",\"vnr\":65536"));
 	refused(VOLUME(",\"meta_kind\":3"));
 	refused(VOLUME(",\"disk\":7"));
-	refused(VOLUME(",\"disk_options\":{\"al-extents\":\"1\"}"));
+	refused(VOLUME(",\"disk_options\":{\"no-such-option\":\"1\"}"));
 }
 
 int main(void)
