@@ -15,13 +15,21 @@ static bool is_write(const struct bsr_request *rq)
 	return rq->op != BSR_OP_READ && rq->op != BSR_OP_FLUSH;
 }
 
-/* A copy on a disk that has been dropped since, or on a peer that has been lost since, is none. */
-static bool has_copy(const struct bsr_volume *vol, const struct bsr_request *rq)
+/* Only an UpToDate disk that can be reached counts: another one may be dropped or overwritten by the next resync. */
+static bool has_copy(const struct bsr_engine *e, const struct bsr_volume *vol, const struct bsr_request *rq)
 {
 	if (!is_write(rq)) {
 		return rq->some_copy;
 	}
-	return (rq->some_copy && vol->disk >= BSR_DISK_INCONSISTENT) || (rq->copies & vol->mirror_mask) != 0;
+	if (rq->some_copy && vol->disk == BSR_DISK_UP_TO_DATE) {
+		return true;
+	}
+	for (uint32_t mask = rq->copies & vol->mirror_mask; mask; mask &= mask - 1) {
+		if (e->peer[__builtin_ctz(mask)]->device[vol->index].disk == BSR_DISK_UP_TO_DATE) {
+			return true;
+		}
+	}
+	return false;
 }
 
 void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
@@ -29,12 +37,12 @@ void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
 	struct bsr_volume *vol = e->volume[rq->volume];
 	BSR_ASSERT(rq->stage == BSR_RQ_ACTIVE || rq->stage == BSR_RQ_DONE);
 	BSR_ASSERT(!rq->local_pending);
-	if (rq->result == 0 && !has_copy(vol, rq)) {
+	if (rq->result == 0 && !has_copy(e, vol, rq)) {
 		rq->result = -BSR_E_IO; /* no disk that can be reached has it */
 	}
 	bsr_fx_add(e, BSR_FX_COMPLETE)->u.complete =
 		(struct bsr_fx_complete){.tag = rq->tag, .result = rq->result, .data = BSR_BUF_NONE};
-	if (is_write(rq) && rq->result != -BSR_E_NOT_PRIMARY) {
+	if (is_write(rq) && rq->log_index != 0) {
 		e->epoch_close = true; /* RQ-3 */
 		bsr_log_complete(e, rq->log_index);
 	}
@@ -58,7 +66,7 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 		return;
 	}
 	struct bsr_volume *vol = e->volume[rq->volume];
-	if (is_write(rq) && rq->result == 0 && !has_copy(vol, rq) && (rq->await_any & vol->mirror_mask)) {
+	if (is_write(rq) && rq->result == 0 && !has_copy(e, vol, rq) && (rq->await_any & vol->mirror_mask)) {
 		return; /* not on a disk of mine: some peer's disk must have it, whatever the protocol */
 	}
 	if (is_write(rq) && bsr_gi_hold(e, vol)) {

@@ -76,7 +76,7 @@ struct bsr_request {
 	struct bsr_interval range;
 	uint64_t offset;
 	uint64_t submitted_ns;
-	uint64_t log_index;	/* writes: entry in the transfer log; also the write_seq on the wire */
+	uint64_t log_index;	/* writes: entry in the transfer log, also the write_seq on the wire; 0 = not submitted */
 	uint32_t tag;
 	uint32_t length;
 	bsr_buf_t buf;
@@ -636,6 +636,8 @@ void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev);
 /** bsr_peer_renegotiate_all - a disk came or changed: shake hands again with everybody */
 void bsr_peer_renegotiate_all(struct bsr_engine *e);
 bool bsr_peer_connected(const struct bsr_peer *p);
+/** bsr_peer_ping - now; unanswered within ping-timeout the peer is dropped */
+void bsr_peer_ping(struct bsr_engine *e, struct bsr_peer *p);
 
 /* ---- connect.c: the handshake over a new link ---- */
 void bsr_connect_begin(struct bsr_engine *e, struct bsr_peer *p);
@@ -673,6 +675,7 @@ void bsr_task_timer(struct bsr_engine *e);
 void bsr_task_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
 bool bsr_task_superblocks_clean(struct bsr_engine *e);
 void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t);
+void bsr_promote_pong(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_promote_peer_lost(struct bsr_engine *e, struct bsr_task *t, struct bsr_peer *p);
 /** bsr_demote_step - goes on as far as it can; true when the resource is Secondary and that is durable */
 bool bsr_demote_step(struct bsr_engine *e, struct bsr_task *t);

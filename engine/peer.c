@@ -244,6 +244,25 @@ static bool heal_due(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 	return e->now_ns >= pd->heal_ns;
 }
 
+void bsr_peer_ping(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_msg_ping m = {.nonce = ++p->ping_nonce};
+	BSR_SEND(e, p, BSR_STREAM_CONTROL, ping, BSR_MSG_PING, &m);
+	if (!p->ping_outstanding) {
+		p->ping_outstanding = true;
+		p->ping_sent_ns = e->now_ns;
+	}
+	bsr_timer(e, p->ping_sent_ns + p->options.ping_timeout_ds * BSR_DS_NS);
+}
+
+static void pong_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_ping *m)
+{
+	if (p->ping_outstanding && m->nonce == p->ping_nonce) {
+		p->ping_outstanding = false;
+		bsr_promote_pong(e, p);
+	}
+}
+
 void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
@@ -268,10 +287,7 @@ void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p)
 		return;
 	}
 	if (!p->ping_outstanding && e->now_ns - p->last_received_ns >= ping_interval) {
-		struct bsr_msg_ping m = {.nonce = ++p->ping_nonce};
-		BSR_SEND(e, p, BSR_STREAM_CONTROL, ping, BSR_MSG_PING, &m);
-		p->ping_outstanding = true;
-		p->ping_sent_ns = e->now_ns;
+		bsr_peer_ping(e, p);
 	}
 	bsr_timer(e, p->ping_outstanding ? p->ping_sent_ns + ping_timeout : p->last_received_ns + ping_interval);
 	BSR_FOR_EACH_VOLUME (e, vol) {
@@ -369,7 +385,7 @@ static void control_message(struct bsr_engine *e, struct bsr_peer *p, const stru
 {
 	switch (ev->msg_type) {
 		CASE(BSR_MSG_PING, ping, BSR_SEND(e, p, BSR_STREAM_CONTROL, ping, BSR_MSG_PONG, &m))
-		CASE(BSR_MSG_PONG, ping, p->ping_outstanding = p->ping_outstanding && m.nonce != p->ping_nonce)
+		CASE(BSR_MSG_PONG, ping, pong_received(e, p, &m))
 		CASE(BSR_MSG_HS_RESOURCE, hs_resource, bsr_connect_hs_resource(e, p, &m))
 		CASE(BSR_MSG_HS_VOLUME, hs_volume, bsr_connect_hs_volume(e, p, &m))
 		CASE(BSR_MSG_STATE, state, state_received(e, p, &m))

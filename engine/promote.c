@@ -10,7 +10,7 @@
  */
 #include "core.h"
 
-enum promote_step { VOTE_BEGIN = 0, VOTING, MAKE_DURABLE };
+enum promote_step { PING_BEGIN = 0, PINGING, VOTE_BEGIN, VOTING, MAKE_DURABLE };
 enum demote_step { DRAIN = 0, CONFIRM, WRITE_BITMAPS, WRITE_RECORDS, DEMOTED };
 
 static void twopc_send(struct bsr_engine *e, struct bsr_peer *p, enum bsr_twopc_step step, uint32_t tid, int32_t error)
@@ -134,8 +134,40 @@ static void vote_begin(struct bsr_engine *e, struct bsr_task *t)
 	tell_voters(e, t, BSR_TWOPC_PREPARE);
 }
 
+/* Peers that died without a word would vote no for ever: whoever does not answer a ping is dropped by its time-out. */
+static void ping_peers(struct bsr_engine *e, struct bsr_task *t)
+{
+	struct bsr_peer *p;
+	t->await = 0;
+	t->step = PINGING;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->hs_stage == BSR_HS_COMPLETE) {
+			t->await |= bsr_node_bit(p->node_id);
+			bsr_peer_ping(e, p);
+		}
+	}
+}
+
+void bsr_promote_pong(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_task *t = bsr_task_running(e, BSR_TASK_PROMOTE);
+	if (t && t->step == PINGING) {
+		t->await &= ~bsr_node_bit(p->node_id);
+		e->kick = true;
+	}
+}
+
 void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 {
+	if (t->step == PING_BEGIN) {
+		ping_peers(e, t);
+	}
+	if (t->step == PINGING) {
+		if (t->await != 0) {
+			return;
+		}
+		t->step = VOTE_BEGIN;
+	}
 	if (t->step == VOTE_BEGIN) {
 		vote_begin(e, t);
 		if (t->kind == BSR_TASK_FREE) {
@@ -163,7 +195,10 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 
 void bsr_promote_peer_lost(struct bsr_engine *e, struct bsr_task *t, struct bsr_peer *p)
 {
-	if (t->step == VOTING && (t->await & bsr_node_bit(p->node_id))) {
+	if (t->step == PINGING) {
+		t->await &= ~bsr_node_bit(p->node_id);
+		e->kick = true;
+	} else if (t->step == VOTING && (t->await & bsr_node_bit(p->node_id))) {
 		tell_voters(e, t, BSR_TWOPC_ABORT);
 		t->step = VOTE_BEGIN; /* ask again whoever is left */
 		e->kick = true;

@@ -315,6 +315,22 @@ static bool local_readable(const struct bsr_engine *e, const struct bsr_volume *
 	return syncing;
 }
 
+/* No UpToDate disk can be reached: by policy the request waits for one; false: it fails. */
+static bool suspend_for_data(struct bsr_engine *e, struct bsr_request *rq)
+{
+	if (e->options.on_no_data != BSR_NO_DATA_SUSPEND_IO) {
+		return false;
+	}
+	bsr_list_remove(&rq->link);
+	rq->stage = BSR_RQ_HELD;
+	rq->failed_peers = 0;
+	rq->local_failed = false;
+	rq->result = 0;
+	bsr_list_append(&e->held, &rq->link);
+	bsr_state_set_suspended(e, e->suspended | BSR_SUSPEND_NO_DATA);
+	return true;
+}
+
 void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq)
 {
 	struct bsr_volume *vol = e->volume[rq->volume];
@@ -348,35 +364,40 @@ void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq)
 		return;
 	}
 	rq->read_peer = BSR_NONE;
-	if (e->options.on_no_data == BSR_NO_DATA_SUSPEND_IO) {
-		bsr_list_remove(&rq->link);
-		rq->stage = BSR_RQ_HELD;
-		rq->failed_peers = 0;
-		rq->local_failed = false;
-		bsr_list_append(&e->held, &rq->link);
-		bsr_state_set_suspended(e, e->suspended | BSR_SUSPEND_NO_DATA);
-		return;
+	if (!suspend_for_data(e, rq)) {
+		rq->result = rq->result < 0 ? rq->result : -BSR_E_NO_UP_TO_DATE;
+		bsr_request_try_complete(e, rq);
 	}
-	rq->result = rq->result < 0 ? rq->result : -BSR_E_NO_UP_TO_DATE;
-	bsr_request_try_complete(e, rq);
 }
 
 /* ---------------------------------------------------------------- arrival */
+
+/* Before anything was submitted for it. */
+static void fail(struct bsr_engine *e, struct bsr_request *rq, int32_t error)
+{
+	rq->result = error;
+	rq->log_index = 0;
+	rq->stage = BSR_RQ_ACTIVE;
+	bsr_list_append(&e->active, &rq->link);
+	bsr_request_finish(e, rq);
+}
 
 static void start(struct bsr_engine *e, struct bsr_request *rq)
 {
 	struct bsr_volume *vol = e->volume[rq->volume];
 	if (e->role != BSR_ROLE_PRIMARY) {
-		rq->result = -BSR_E_NOT_PRIMARY;
-		rq->stage = BSR_RQ_ACTIVE;
-		bsr_list_append(&e->active, &rq->link);
-		bsr_request_finish(e, rq);
+		fail(e, rq, -BSR_E_NOT_PRIMARY);
 		return;
 	}
 	if (rq->op == BSR_OP_READ) {
 		bsr_request_submit_read(e, rq);
 	} else if (rq->op == BSR_OP_FLUSH) {
 		submit_flush(e, rq);
+	} else if (vol->disk != BSR_DISK_UP_TO_DATE && !bsr_state_up_to_date_peer(e, vol, 0)) {
+		bsr_list_init(&rq->link);
+		if (!suspend_for_data(e, rq)) {
+			fail(e, rq, -BSR_E_NO_UP_TO_DATE);
+		}
 	} else {
 		rq->stage = BSR_RQ_OVERLAP;
 		rq->range.start = rq->offset;
@@ -434,6 +455,7 @@ void bsr_request_arrive(struct bsr_engine *e, const struct bsr_ev_request *ev)
 	rq->al_pinned = false;
 	rq->some_copy = false;
 	rq->copies = 0;
+	rq->log_index = 0;
 	rq->local_failed = false;
 	e->request_count++;
 	e->volume[ev->volume]->requests++;
