@@ -269,7 +269,7 @@ void cfg_options_add(struct bsr_config *config, struct cfg_options *options, con
 	const struct cfg_option *before = bsr_config_find_option(options, option->def);
 
 	if (before != NULL) {
-		if (strcmp(before->value, option->value) != 0) {
+		if (!bsr_option_equal(option->def, before->value, option->value)) {
 			cfg_error(config, &option->at,
 				"ambiguous value of %s: \"%s\" here, \"%s\" at line %u; keep one of them",
 				option->def->name, option->value, before->value, before->at.line);

@@ -351,6 +351,16 @@ static void host_names_compare_like_people_write_them(void **state)
 	assert_false(bsr_config_same_host("alice", "alic"));
 }
 
+static void two_spellings_of_one_value_do_not_conflict(void **state)
+{
+	struct bsr_config *config = read_valid("resource r { " VOLUME HOSTS " disk { c-max-rate 4M; }"
+					       " connection { host alice; host bob; disk { c-max-rate 4096; } }"
+					       " net { timeout 60; timeout 60; } }");
+
+	(void)state;
+	bsr_config_free(config);
+}
+
 static void global_hostname_says_who_we_are(void **state)
 {
 	struct bsr_config *config = read_valid("global { hostname bob; } resource r { " VOLUME HOSTS " }");
@@ -502,6 +512,7 @@ int main(void)
 		cmocka_unit_test(every_option_is_inherited),
 		cmocka_unit_test(booleans_have_three_spellings),
 		cmocka_unit_test(host_names_compare_like_people_write_them),
+		cmocka_unit_test(two_spellings_of_one_value_do_not_conflict),
 		cmocka_unit_test(global_hostname_says_who_we_are),
 		cmocka_unit_test(two_hosts_need_no_connection_section),
 		cmocka_unit_test(three_hosts_need_one),

@@ -36,7 +36,8 @@ void cfg_inherit(struct bsr_config *config, struct cfg_options *target, const st
 	for (const struct cfg_option *option = source->first; option != NULL; option = option->next) {
 		const struct cfg_option *present = bsr_config_find_option(target, option->def);
 		if (present != NULL) {
-			if (present->inherited && strcmp(present->value, option->value) != 0) {
+			if (present->inherited &&
+				!bsr_option_equal(option->def, present->value, option->value)) {
 				report_ambiguity(config, option, present);
 			}
 			continue;

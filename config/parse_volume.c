@@ -177,6 +177,10 @@ static bool parse_slot(struct parser *p, struct cfg_volume *volume)
 {
 	unsigned int slot;
 
+	if (p->config->running && p->token.type != TOKEN_INTEGER) {
+		/* `bsrsetup show` puts whatever stands for the place into the brackets */
+		return parser_expect_text(p, "a place of metadata", &volume->meta_index) && parser_expect(p, ']');
+	}
 	if (!parser_expect_number(p, "meta-disk index", 0, SLOT_MAX, &slot)) {
 		return false;
 	}

@@ -500,6 +500,18 @@ def test_adjust_of_one_volume_leaves_the_rest_alone(adm):
     assert adm.calls()[1:] == ["bsrsetup disk-options 0 --set-defaults --al-extents=1237"]
 
 
+def test_adjust_refuses_another_place_of_metadata(adm):
+    adm.write(EXAMPLE.replace("meta-disk internal", "meta-disk /dev/m [1]"))
+    other = RUNNING.replace("meta-disk\t\t\tinternal", "meta-disk \"/dev/m\" [ 2 ]")
+    result, calls = adjust(adm, other)
+    assert result.returncode == 10 and calls == [] and "/dev/m (1)" in result.stderr
+    result, calls = adjust(adm, other.replace("[ 2 ]", "[ 1 ]"))
+    assert result.returncode == 0 and calls == [LAST]
+    adm.write(EXAMPLE.replace("meta-disk internal", "meta-disk /dev/loop7 /etc/m"))
+    result, calls = adjust(adm, other.replace("/dev/m", "/dev/loop7").replace("[ 2 ]", "[ /etc/m ]"))
+    assert result.returncode == 0 and calls == [LAST], result.stderr
+
+
 def test_adjust_skips_on_request(adm):
     changed = RUNNING.replace("1237", "1300").replace("ping-int        \t7", "ping-int 8")
     assert not any("disk-options 0" in c for c in adjust(adm, changed, "--skip-disk")[1])
@@ -810,6 +822,56 @@ def test_check_names_what_is_missing(adm):
     disk.unlink()
     result = adm("check")
     assert result.returncode == 10 and "BAD" in result.stdout and str(disk) in result.stdout
+
+
+def test_create_writes_a_valid_file_and_the_frame_around_it(adm):
+    adm.conf.unlink()
+    hosts = "--hosts=alice=10.0.0.1,bob=10.0.0.2"
+    result = adm("create", "r0", hosts, "--disk", "/dev/vg/x")
+    assert result.returncode == 0, result.stderr
+    written = adm.dir / "bsr.d" / "r0.res"
+    assert result.stdout.startswith(written.read_text())
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert "bsradm create-md r0 && bsradm up r0" in result.stdout
+    assert adm("create", "r1", hosts + ",carl=[fd01::3]:7000", "--disk=alice=/dev/vg/y,bob=/dev/vg/z",
+               "--protocol=A").returncode == 0
+    assert adm.plain("sh-resources").stdout == "r0\nr1\n"
+    assert adm.plain("sh-minor", "all").stdout == "0\n1\n"
+    assert adm.dry("new-path", "r1").splitlines()[1].split()[3:6] == ["2", "ipv4:10.0.0.1:7789",
+                                                                      "ipv6:\\[fd01::3\\]:7000"]
+    assert re.search(r"--shared-secret=[0-9a-f]{48} ", adm.dry("new-peer", "r0"))
+
+
+def test_create_makes_a_disk_of_a_size(adm):
+    lib = {"BSR_LIB_DIR": str(adm.dir / "lib")}
+    words = ("create", "n", "--hosts=alice=10.0.0.1,bob=10.0.0.2", "--size", "8M")
+    result = adm(*words, env=lib)
+    assert result.returncode == 0, result.stderr
+    disk = adm.dir / "lib" / "disks" / "n.img"
+    assert disk.stat().st_size == 8 << 20 and f"truncate -s {8 << 20} {disk}" in result.stdout
+    (adm.dir / "bsr.d" / "n.res").unlink()
+    assert adm(*words, env=lib).returncode == 20  # a disk that exists is never touched
+    assert not (adm.dir / "bsr.d" / "n.res").exists()
+
+
+@pytest.mark.parametrize("words, code, message", [
+    ("r0 --hosts=a=10.0.0.1,b=10.0.0.2 --disk=/dev/x", 10, "conflicting use of resource r0"),
+    ("n --hosts=alice=10.0.0.1,bob=10.0.0.2 --disk=/dev/sda1", 10, "conflicting use of disk /dev/sda1"),
+    ("n --hosts=alice=10.0.0.1,bob=10.0.0.2 --disk=/dev/x --minor=0", 10, "conflicting use of device-minor 0"),
+    ("n --hosts=alice=10.0.0.1,bob=10.0.0.2 --disk=/dev/x --minor=x", 1, "are numbers"),
+    ("n --hosts=alice=10.0.0.1,bob=10.0.0.2 --disk=/dev/x --protocol=D", 10, "value 'D' is not valid"),
+    ("n --hosts=alice=10.0.0.1 --disk=/dev/x", 1, "two hosts at least"),
+    ("n --hosts=alice,bob --disk=/dev/x", 1, "NAME=ADDRESS"),
+    ("n --hosts=alice=10.0.0.1,bob=10.0.0.2", 1, "one of --disk and --size"),
+    ("n --hosts=alice=10.0.0.1,bob=10.0.0.2 --disk=zoe=/dev/x", 1, "names a host"),
+    ("n --hosts=alice=host.name,bob=10.0.0.2 --disk=/dev/x", 10, "expected"),
+    ("a/b --hosts=alice=10.0.0.1,bob=10.0.0.2 --disk=/dev/x", 10, "may not contain '/'"),
+    ("--hosts=alice=10.0.0.1,bob=10.0.0.2 --disk=/dev/x", 1, "one name"),
+])
+def test_create_refuses_and_writes_nothing(adm, words, code, message):
+    result = adm("create", *words.split())
+    assert (result.returncode, message in result.stderr) == (code, True), result.stderr
+    assert not (adm.dir / "bsr.d").exists()
 
 
 # --- DRBD's own reader as a judge -----------------------------------------------------------------------------------

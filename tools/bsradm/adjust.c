@@ -188,14 +188,17 @@ static bool same_lower_devices(struct adjust *a, const struct cfg_volume *wanted
 	const char *running_meta = running->meta_disk != NULL ? running->meta_disk : "internal";
 	const char *wanted_meta = internal ? "internal" : wanted->meta_disk;
 
-	if (strcmp(wanted->disk, running->disk) == 0 && strcmp(wanted_meta, running_meta) == 0) {
+	const bool same_place = running->meta_index != NULL && strcmp(wanted->meta_index, running->meta_index) == 0;
+
+	if (strcmp(wanted->disk, running->disk) == 0 && strcmp(wanted_meta, running_meta) == 0 && same_place) {
 		return true;
 	}
 	fprintf(stderr,
-		"%s:%u:%u: volume %u of resource %s runs on disk %s with meta-disk %s, configured are %s and %s; "
-		"detach it first: bsradm detach %s/%u\n",
+		"%s:%u:%u: volume %u of resource %s runs on disk %s with meta-disk %s (%s), configured are %s and "
+		"%s (%s); detach it first: bsradm detach %s/%u\n",
 		wanted->disk_at.file, wanted->disk_at.line, wanted->disk_at.column, wanted->vnr, a->wanted->name,
-		running->disk, running_meta, wanted->disk, wanted_meta, a->wanted->name, wanted->vnr);
+		running->disk, running_meta, running->meta_index != NULL ? running->meta_index : "?", wanted->disk,
+		wanted_meta, wanted->meta_index, a->wanted->name, wanted->vnr);
 	a->refused = ADM_INVALID;
 	return false;
 }

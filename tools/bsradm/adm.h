@@ -63,10 +63,11 @@ struct adm {
 	bool progress;
 	bool many_targets;
 	struct bsr_config *running; /* of all resources, read once when there are many targets */
-	bool program_drbd; /* called as drbdadm */
 	struct adm_given given[ADM_GIVEN_MAX];
 	size_t given_count;
 	const struct adm_command *command;
+	char **arguments; /* words after the command, of commands that take no targets */
+	size_t argument_count;
 	struct adm_action *actions; /* deferred, by stage */
 	struct adm_action **actions_end;
 };
@@ -104,6 +105,8 @@ enum {
 	ADM_OPTIONAL_PEER = 1u << 11, /* without a peer in the target it runs once for the resource */
 	ADM_NO_TARGET_OK = 1u << 12, /* without a target it runs once, about everything */
 	ADM_WHOLE_RESOURCE = 1u << 13, /* of kind ADM_VOLUME, but without a volume it runs once */
+	ADM_NEW_CONFIG = 1u << 15, /* works where no configuration exists yet */
+	ADM_TAKES_WORDS = 1u << 16, /* its words are not targets */
 	ADM_REGISTRY = 1u << 14, /* the configuration is found through the registry of running things */
 };
 
@@ -252,6 +255,7 @@ int adm_sh_option(struct adm *adm, const struct adm_context *context);
 int adm_sh_udev(struct adm *adm, const struct adm_context *context);
 int adm_sh_mod_parms(struct adm *adm, const struct adm_context *context);
 int adm_handler(struct adm *adm, const struct adm_context *context);
+int adm_create(struct adm *adm, const struct adm_context *context);
 int adm_check(struct adm *adm, const struct adm_context *context);
 int adm_hidden_commands(struct adm *adm, const struct adm_context *context);
 

@@ -93,6 +93,8 @@ static const struct adm_command commands[] = {
 		"print the configuration as XML"},
 	{"check", ADM_RESOURCE, adm_check, ADM_DEFAULT_ALL, NULL, NULL,
 		"look for disks, addresses, secrets and peers, with remedies"},
+	{"create", ADM_NO_TARGET, adm_create, ADM_NEW_CONFIG | ADM_TAKES_WORDS, NULL,
+		"hosts= disk= size= protocol= minor= port=", "write the configuration of a new resource"},
 	{"help", ADM_NO_TARGET, adm_help_command, ADM_NO_CONFIG, NULL, NULL, "print help on a command"},
 	{"hidden-commands", ADM_NO_TARGET, adm_hidden_commands, ADM_NO_CONFIG, NULL, NULL,
 		"list commands for scripts, handlers and experts"},

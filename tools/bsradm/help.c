@@ -43,7 +43,7 @@ static void print_names(unsigned int with, unsigned int without)
 static const char *target_words(const struct adm_command *command)
 {
 	if (command->kind == ADM_NO_TARGET) {
-		return "";
+		return (command->flags & ADM_TAKES_WORDS) != 0 ? " RESOURCE" : "";
 	}
 	if ((command->flags & (ADM_NO_TARGET_OK | ADM_DEFAULT_ALL)) != 0) {
 		return " [all | RESOURCE...]";

@@ -272,6 +272,9 @@ static int read_config(struct adm *adm, const struct words *words)
 	if (adm->exclude_file != NULL) {
 		bsr_config_exclude_file(adm->config, adm->exclude_file);
 	}
+	if ((adm->command->flags & ADM_NEW_CONFIG) != 0 && access(adm->config_file, F_OK) != 0) {
+		return ADM_OK;
+	}
 	int rc = bsr_config_read_file(adm->config, adm->config_file);
 	if (rc != 0) {
 		fprintf(stderr, "cannot open %s: %s\n", adm->config_file, strerror(-rc));
@@ -315,7 +318,9 @@ static int run_command(struct adm *adm, const struct words *words)
 	const size_t count = words->count - 1;
 
 	if (adm->command->kind == ADM_NO_TARGET) {
-		if (count > 0) {
+		adm->arguments = targets;
+		adm->argument_count = count;
+		if (count > 0 && (adm->command->flags & ADM_TAKES_WORDS) == 0) {
 			fprintf(stderr, "%s takes no argument\n", adm->command->name);
 			return ADM_USAGE;
 		}
