@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define FIRST_RATE_MS 4000
+
 bool bsr_progress_runs(const char *replication)
 {
 	static const char *const running[] = {"SyncSource", "SyncTarget", "PausedSyncS",
@@ -57,7 +59,13 @@ uint32_t bsr_progress_done(struct json_object *peer_device, struct json_object *
 
 uint64_t bsr_progress_rate(struct json_object *peer_device)
 {
-	int64_t rate = bsr_json_int(bsr_json_object(peer_device, "resync"), "rate", 0);
+	struct json_object *resync = bsr_json_object(peer_device, "resync");
+	int64_t rate = bsr_json_int(resync, "rate", 0);
+	int64_t elapsed_ms = bsr_json_int(resync, "elapsed_ms", 0);
+	int64_t moved = bsr_json_int(resync, "total", 0) - bsr_json_int(resync, "left", 0);
+	if (rate == 0 && elapsed_ms > 0 && elapsed_ms < FIRST_RATE_MS && moved > 0) {
+		return (uint64_t)moved / (uint64_t)elapsed_ms * 1000; /* not measured yet: since it began */
+	}
 	return rate < 0 ? 0 : (uint64_t)rate;
 }
 

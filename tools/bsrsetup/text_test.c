@@ -185,7 +185,7 @@ static void status_colors_own_bright_and_peer_plain(void **state)
 		"  bob connection:\033[1;31mStandAlone\033[0m error:\033[1;31msplit-brain\033[0m\n\n");
 }
 
-static void done_is_truncated_and_never_overflows(void **state)
+static void progress_is_truncated_and_never_overflows(void **state)
 {
 	(void)state;
 	struct json_object *device = parse("{\"size\":1125899906842624}");
@@ -198,6 +198,14 @@ static void done_is_truncated_and_never_overflows(void **state)
 	assert_int_equal(bsr_progress_done(all_left, device), 0);
 	assert_int_equal(bsr_progress_done(none_left, device), 10000);
 	assert_int_equal(bsr_progress_done(none_left, NULL), 0);
+	struct json_object *young = parse(
+		"{\"resync\":{\"total\":1000000,\"left\":600000,\"rate\":0,\"elapsed_ms\":200}}");
+	struct json_object *stalled = parse(
+		"{\"resync\":{\"total\":1000000,\"left\":600000,\"rate\":0,\"elapsed_ms\":20000}}");
+	assert_int_equal(bsr_progress_rate(young), 2000000);
+	assert_int_equal(bsr_progress_rate(stalled), 0);
+	json_object_put(young);
+	json_object_put(stalled);
 	json_object_put(device);
 	json_object_put(one_left);
 	json_object_put(all_left);
@@ -492,7 +500,7 @@ int main(void)
 		cmocka_unit_test(status_statistics_show_speed_and_time_left),
 		cmocka_unit_test(status_is_readable_on_demand),
 		cmocka_unit_test(status_colors_own_bright_and_peer_plain),
-		cmocka_unit_test(done_is_truncated_and_never_overflows),
+		cmocka_unit_test(progress_is_truncated_and_never_overflows),
 		cmocka_unit_test(json_is_json_with_the_documented_members),
 		cmocka_unit_test(events_dump_and_change_are_as_documented),
 		cmocka_unit_test(events_go_on_after_a_new_engine_process),
