@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include <bsr/assert.h>
+#include <bsr/handshake.h>
 
 #define MARKS_PERIOD_NS 1000000000ull
 
@@ -277,11 +278,48 @@ void control_on_state(struct bsr_control *control, const struct bsr_fx_state *st
 	control->dirty = true;
 }
 
+/* The few records of the log that programs want to be told. NULL: not one of them. */
+static struct json_object *log_event(struct bsr_control *control, uint64_t seq, const struct bsr_fx_log *log)
+{
+	struct json_object *event = NULL;
+	if (log->number == BSR_LOGN_IO_ERROR) {
+		event = event_begin(control, seq, "notify", "io-error");
+		add_volume_keys(control, event, log->volume, true);
+		add_text(event, "disk", "data");
+		add_text(event, "io", log->arg[2] != 0 ? "write" : "read");
+		add_int(event, "sector", (int64_t)(log->arg[0] / BSR_SECTOR_BYTES));
+		add_int(event, "size", (int64_t)log->arg[1]);
+	} else if (log->number == BSR_LOGN_MD_IO_ERROR) {
+		event = event_begin(control, seq, "notify", "io-error");
+		add_volume_keys(control, event, log->volume, true);
+		add_text(event, "disk", "meta");
+	} else if (log->number == BSR_LOGN_HANDSHAKE_STANDALONE && log->arg[1] == BSR_HS_SPLIT_BRAIN) {
+		event = event_begin(control, seq, "detect", "split-brain");
+		add_peer_keys(control, event, log->peer);
+		add_volume_keys(control, event, log->volume, false);
+		add_text(event, "recover", "manually");
+	}
+	return event;
+}
+
 void control_on_log(struct bsr_control *control, const struct bsr_fx_log *log)
 {
-	(void)log; /* lines of the log are the log's; what they tell of may have changed flags */
-	if (control != NULL) {
-		control->marks_dirty = true;
+	if (control == NULL) {
+		return;
+	}
+	control->marks_dirty = true;
+	if (control->subscribers == 0 ||
+		(log->number != BSR_LOGN_IO_ERROR && log->number != BSR_LOGN_MD_IO_ERROR &&
+			log->number != BSR_LOGN_HANDSHAKE_STANDALONE)) {
+		return;
+	}
+	control_publish_queued(control);
+	struct json_object *event = log_event(control, control->seq + 1, log);
+	if (event != NULL) {
+		control->seq++;
+		send_to(control, false, control->seq, event);
+		send_to(control, true, control->seq, event);
+		json_object_put(event);
 	}
 }
 

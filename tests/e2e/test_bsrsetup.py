@@ -413,8 +413,12 @@ def test_split_brain_is_named_explained_and_resolved(synced):
     bob.ok("primary", "r0")
     write_blocks(bob, 9, 2)
     bob.ok("secondary", "r0")
-    for node, peer in ((alice, 1), (bob, 0)):
-        node.ok("connect", "r0", peer)
+    with events(alice, "r0") as stream:
+        stream.until(r"^exists -$")
+        for node, peer in ((alice, 1), (bob, 0)):
+            node.ok("connect", "r0", peer)
+        stream.until(r"^detect split-brain name:r0 peer-node-id:1 conn-name:bob volume:0 recover:manually$")
+        stream.until(r"^change connection .*error:split-brain$")
     wait_for(lambda: "connection:StandAlone error:split-brain" in alice.ok("status", "r0"))
     wait_for(lambda: "connection:StandAlone error:split-brain" in bob.ok("status", "r0"))
     assert alice.ok("wait-connect-resource", "r0", "--wfc-timeout=10") == ""

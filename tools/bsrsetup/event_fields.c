@@ -10,6 +10,7 @@
 #include "progress.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -155,6 +156,25 @@ struct json_object *bsr_event_helper_fields(struct json_object *helper)
 	add_string(fields, "helper", bsr_json_string(helper, "helper"));
 	if (bsr_json_has(helper, "status")) {
 		add_int(fields, "status", bsr_json_int(helper, "status", 0));
+	}
+	return fields;
+}
+
+struct json_object *bsr_event_notice_fields(struct json_object *notice)
+{
+	static const char *const texts[] = {"disk", "io", "recover", NULL};
+	struct json_object *fields = json_object_new_object();
+	char sector[32];
+	for (size_t i = 0; texts[i] != NULL; i++) {
+		if (bsr_json_has(notice, texts[i])) {
+			add_string(fields, texts[i], bsr_json_string(notice, texts[i]));
+		}
+	}
+	if (bsr_json_has(notice, "sector")) {
+		snprintf(sector, sizeof(sector), "%" PRId64 "s", bsr_json_int(notice, "sector", 0));
+		add_string(fields, "error-code", "0x00000005"); /* EIO: a disk tells no more */
+		add_string(fields, "sector", sector);
+		add_int(fields, "size", bsr_json_int(notice, "size", 0));
 	}
 	return fields;
 }

@@ -19,6 +19,8 @@ struct json_object *bsr_event_connection_fields(struct json_object *connection, 
 struct json_object *bsr_event_peer_device_fields(struct json_object *peer_device, bool statistics);
 struct json_object *bsr_event_path_fields(struct json_object *path);
 struct json_object *bsr_event_helper_fields(struct json_object *helper);
+/** bsr_event_notice_fields - of io-error and split-brain */
+struct json_object *bsr_event_notice_fields(struct json_object *notice);
 /** bsr_event_sync_fields - out-of-sync, eta, done; @device may be NULL */
 struct json_object *bsr_event_sync_fields(struct json_object *peer_device, struct json_object *device);
 struct json_object *bsr_event_node_fields(const char *label, const char *node_name);

@@ -125,7 +125,9 @@ static void line_begin(const struct scene *scene, const char *action, const char
 			add_time(scene->out, scene->time_us);
 			bsr_text_add(scene->out, " ");
 		}
-		bsr_text_add(scene->out, "%s %s", action, word);
+		const bool red = scene->style->color && strcmp(word, "io-error") == 0;
+		bsr_text_add(scene->out, "%s %s%s%s", action, red ? bsr_color_bad(false) : "", word,
+			red ? BSR_COLOR_END : "");
 	}
 	if (keys == NULL) {
 		return;
@@ -519,6 +521,20 @@ static void take_change(const struct scene *scene, const char *word, struct json
 	}
 }
 
+/* Something that happened and has no state: no earlier value to differ from. Takes @fields over. */
+static void print_once(const struct scene *scene, struct json_object *event, struct json_object *fields)
+{
+	const struct bsr_events_style plain = {.timestamps = scene->style->timestamps,
+		.json = scene->style->json,
+		.color = scene->style->color};
+	struct scene once = *scene;
+	struct json_object *keys = keys_of(scene, event, true);
+	once.style = &plain;
+	print_new(&once, bsr_json_string(event, "event"), bsr_json_string(event, "object"), keys, fields);
+	json_object_put(keys);
+	json_object_put(fields);
+}
+
 void bsr_events_event(struct bsr_events_model *model, struct bsr_text *out,
 	const struct bsr_events_style *style, struct json_object *event)
 {
@@ -535,14 +551,9 @@ void bsr_events_event(struct bsr_events_model *model, struct bsr_text *out,
 	} else if (strcmp(action, "destroy") == 0) {
 		take_destroy(&scene, word, event);
 	} else if (strcmp(action, "call") == 0 || strcmp(action, "response") == 0) {
-		struct json_object *keys = keys_of(&scene, event, true);
-		struct json_object *fields = bsr_event_helper_fields(event);
-		const struct bsr_events_style plain = {
-			.timestamps = style->timestamps, .json = style->json, .color = style->color};
-		scene.style = &plain; /* a helper has no earlier value to differ from */
-		print_new(&scene, action, "helper", keys, fields);
-		json_object_put(keys);
-		json_object_put(fields);
+		print_once(&scene, event, bsr_event_helper_fields(event));
+	} else if (strcmp(action, "notify") == 0 || strcmp(action, "detect") == 0) {
+		print_once(&scene, event, bsr_event_notice_fields(event));
 	}
 }
 

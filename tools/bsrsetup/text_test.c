@@ -355,7 +355,7 @@ static void events_as_json_parse_line_by_line(void **state)
 	bsr_text_free(&out);
 }
 
-static void helper_lines_name_helper_and_status(void **state)
+static void things_that_happen_are_told_once(void **state)
 {
 	(void)state;
 	const struct bsr_events_style style = {0};
@@ -368,6 +368,16 @@ static void helper_lines_name_helper_and_status(void **state)
 		"{\"event\":\"response\",\"object\":\"helper\",\"peer\":1,\"name\":\"bob\","
 		"\"helper\":\"fence-peer\",\"status\":1024}",
 		"response helper name:r0 peer-node-id:1 conn-name:bob helper:fence-peer status:1024\n");
+	expect_event(model, &style,
+		"{\"event\":\"notify\",\"object\":\"io-error\",\"volume\":0,\"minor\":3,\"disk\":\"data\","
+		"\"io\":\"write\",\"sector\":2048,\"size\":4096}",
+		"notify io-error name:r0 volume:0 minor:3 disk:data io:write error-code:0x00000005 sector:2048s "
+		"size:4096\n");
+	expect_event(model, &style,
+		"{\"event\":\"detect\",\"object\":\"split-brain\",\"peer\":1,\"name\":\"bob\",\"volume\":0,"
+		"\"recover\":\"manually\"}",
+		"detect split-brain name:r0 peer-node-id:1 conn-name:bob volume:0 recover:manually\n");
+	expect_event(model, &style, "{\"event\":\"tomorrow\",\"object\":\"unknown\"}", "");
 	bsr_events_model_free(model);
 }
 
@@ -505,7 +515,7 @@ int main(void)
 		cmocka_unit_test(events_dump_and_change_are_as_documented),
 		cmocka_unit_test(events_go_on_after_a_new_engine_process),
 		cmocka_unit_test(events_as_json_parse_line_by_line),
-		cmocka_unit_test(helper_lines_name_helper_and_status),
+		cmocka_unit_test(things_that_happen_are_told_once),
 		cmocka_unit_test(gi_line_has_four_identifiers_and_twelve_flags),
 		cmocka_unit_test(show_is_the_configuration_language),
 		cmocka_unit_test(errors_have_the_exit_codes_that_scripts_know),
