@@ -252,8 +252,8 @@ static void *nurse_main(void *arg)
 				(void)fprintf(stderr, "resend: %s\n", strerror(-error));
 			}
 		}
-		generation++;
 		lifeline_fd = start_server(true);
+		generation++;
 	}
 }
 

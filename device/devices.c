@@ -19,6 +19,8 @@
 
 #include <bsr/bytes.h>
 
+#define RETRY_NS 1000000000ull /* somebody who sits on buffers may have become droppable */
+
 static void retry_now(void *ctx)
 {
 	struct bsr_devices *devices = ctx;
@@ -182,11 +184,29 @@ uint32_t bsr_device_budget(struct bsr_devices *devices)
 	return budget;
 }
 
+/* Memory is short: whoever keeps some without using it gives it back. */
+static bsr_buf_t get_lent_buffer(struct bsr_devices *devices, uint32_t bytes)
+{
+	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {
+		if (devices->volume[i].fuse != NULL) {
+			bsr_fuse_lend(devices->volume[i].fuse);
+		}
+	}
+	if (devices->nbd != NULL) {
+		bsr_nbd_drop_stalled(devices->nbd);
+	}
+	return bsr_pool_get(devices->pool, bytes);
+}
+
 bsr_buf_t bsr_device_get_buffer(struct bsr_devices *devices, uint32_t bytes)
 {
-	const bsr_buf_t buf = bsr_pool_get(devices->pool, bytes);
+	bsr_buf_t buf = bsr_pool_get(devices->pool, bytes);
+	if (buf == BSR_BUF_NONE) {
+		buf = get_lent_buffer(devices, bytes);
+	}
 	if (buf == BSR_BUF_NONE) {
 		bsr_pool_on_free(devices->pool, buffers_are_back, devices);
+		bsr_loop_arm(devices->loop, &devices->retry, bsr_loop_now_ns(devices->loop) + RETRY_NS);
 	}
 	return buf;
 }

@@ -72,7 +72,7 @@ void bsr_device_submit(struct bsr_devices *devices, const struct device_ask *ask
 void bsr_device_forget(struct bsr_devices *devices, const void *client);
 /** bsr_device_budget - requests that may be handed over now; with none the front ends will be pumped again */
 uint32_t bsr_device_budget(struct bsr_devices *devices);
-/** bsr_device_get_buffer - from the pool; with none the front ends will be pumped again */
+/** bsr_device_get_buffer - from the pool, or from those who only keep some; with none the front ends are pumped later */
 bsr_buf_t bsr_device_get_buffer(struct bsr_devices *devices, uint32_t bytes);
 void bsr_device_report(struct bsr_devices *devices, uint32_t log_number, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -86,6 +86,10 @@ void bsr_fuse_pump(struct fuse_channel *channel);
 void bsr_nbd_answer(struct nbd_conn *conn, struct device_slot *slot, int error);
 void bsr_nbd_pump(struct nbd_server *server);
 void bsr_nbd_flush(struct nbd_server *server);
+/** bsr_fuse_lend - an idle channel gives the buffers back that it keeps for its next read */
+void bsr_fuse_lend(struct fuse_channel *channel);
+/** bsr_nbd_drop_stalled - end connections that sit on a buffer without sending what belongs into it */
+void bsr_nbd_drop_stalled(struct nbd_server *server);
 void bsr_nbd_destroy(struct nbd_server *server);
 
 #endif

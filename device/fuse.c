@@ -43,6 +43,8 @@ struct fuse_channel {
 	struct bsr_devices *devices;
 	uint32_t volume;
 	struct bsr_watch watch;
+	bool reading; /* @piece is being filled */
+	bool pumping; /* the owner may answer, and resume, from within a request */
 	bool held; /* @ask has been read and waits for a credit or a buffer */
 	uint32_t payload_bytes; /* of @ask, in @piece */
 	struct fuse_ask ask;
@@ -275,15 +277,34 @@ static bool serve(struct fuse_channel *ch)
 
 static bool fill_pieces(struct fuse_channel *ch)
 {
-	for (uint32_t i = 0; i < PIECES; i++) {
+	bool full = true;
+	ch->reading = true;
+	for (uint32_t i = 0; i < PIECES && full; i++) {
 		if (ch->piece[i] == BSR_BUF_NONE) {
 			ch->piece[i] = bsr_device_get_buffer(ch->devices, piece_bytes[i]);
 		}
-		if (ch->piece[i] == BSR_BUF_NONE) {
-			return false;
+		full = ch->piece[i] != BSR_BUF_NONE;
+	}
+	ch->reading = false;
+	return full;
+}
+
+static bool has_payload(const struct fuse_channel *ch)
+{
+	return ch->held && ch->payload_bytes > 0;
+}
+
+void bsr_fuse_lend(struct fuse_channel *channel)
+{
+	if (channel->reading || has_payload(channel)) {
+		return;
+	}
+	for (uint32_t i = 0; i < PIECES; i++) {
+		if (channel->piece[i] != BSR_BUF_NONE) {
+			bsr_pool_put(channel->devices->pool, channel->piece[i]);
+			channel->piece[i] = BSR_BUF_NONE;
 		}
 	}
-	return true;
 }
 
 static void end_channel(struct fuse_channel *ch, const char *why)
@@ -332,48 +353,50 @@ static void pause_reading(struct fuse_channel *ch, bool pause)
 	}
 }
 
+/* What one turn of bsr_fuse_pump() has come to. */
+enum pump_outcome { PUMP_ON, PUMP_DONE, PUMP_PAUSED, PUMP_ENDED };
+
+static enum pump_outcome pump_one(struct fuse_channel *ch)
+{
+	struct bsr_devices *devices = ch->devices;
+	const uint32_t volume = ch->volume;
+	if (!ch->held) {
+		if (!fill_pieces(ch)) {
+			return PUMP_PAUSED;
+		}
+		const enum read_outcome outcome = read_request(ch);
+		if (outcome != READ_REQUEST) {
+			return outcome == READ_ENDED ? PUMP_ENDED : PUMP_DONE;
+		}
+	}
+	const bool alone = devices->volume[volume].pending == 0;
+	const bool left = serve(ch);
+	if (devices->volume[volume].fuse != ch) {
+		return PUMP_ENDED; /* the owner has stopped it */
+	}
+	ch->held = !left;
+	return !left ? PUMP_PAUSED : alone ? PUMP_DONE : PUMP_ON;
+}
+
 /*
  * Reads until there is nothing left, but does not ask a second time when nothing else was under way: a lone request
  * needs no extra system call to learn that it was alone, and the watch fires at once if it was not.
  */
 void bsr_fuse_pump(struct fuse_channel *channel)
 {
-	struct bsr_devices *devices = channel->devices;
-	const uint32_t volume = channel->volume;
-	uint32_t budget = 0;
-	for (uint32_t reads = 0; reads < READS_PER_TURN_MAX; reads++) {
-		if (budget == 0) {
-			budget = bsr_device_budget(devices); /* FUSE-2 */
-		}
-		if (budget == 0 || !fill_pieces(channel)) {
-			pause_reading(channel, true);
-			return;
-		}
-		const bool alone = devices->volume[volume].pending == 0;
-		if (!channel->held) {
-			const enum read_outcome outcome = read_request(channel);
-			if (outcome == READ_ENDED) {
-				return;
-			}
-			if (outcome == READ_NOTHING) {
-				break;
-			}
-		}
-		const bool left = serve(channel);
-		if (devices->volume[volume].fuse != channel) {
-			return; /* the owner has stopped it */
-		}
-		channel->held = !left;
-		if (channel->held) {
-			pause_reading(channel, true);
-			return;
-		}
-		budget--;
-		if (alone) {
-			break;
-		}
+	enum pump_outcome outcome = PUMP_ON;
+	if (channel->pumping) {
+		return; /* the frame below goes on */
 	}
-	pause_reading(channel, false);
+	channel->pumping = true;
+	for (uint32_t reads = 0; reads < READS_PER_TURN_MAX && outcome == PUMP_ON; reads++) {
+		/* FUSE-2; asked each time, because whatever is answered meanwhile may let others use a credit */
+		outcome = bsr_device_budget(channel->devices) == 0 ? PUMP_PAUSED : pump_one(channel);
+	}
+	if (outcome != PUMP_ENDED) {
+		channel->pumping = false;
+		pause_reading(channel, outcome == PUMP_PAUSED);
+	}
 }
 
 static void channel_ready(struct bsr_watch *watch, uint32_t events)

@@ -324,6 +324,17 @@ void bsr_nbd_pump(struct nbd_server *server)
 	}
 }
 
+void bsr_nbd_drop_stalled(struct nbd_server *server)
+{
+	const uint64_t now_ns = bsr_loop_now_ns(server->devices->loop);
+	for (struct nbd_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+		const bool incomplete = conn->current_buf != BSR_BUF_NONE && conn->current_got < conn->current.length;
+		if (conn->state == NBD_TRANSMIT && incomplete && now_ns - conn->read_ns > NBD_STALL_NS) {
+			bsr_nbd_drop(conn, "silent in the middle of a write while others need memory");
+		}
+	}
+}
+
 static void free_dead(struct nbd_server *server)
 {
 	while (server->dead != NULL) {

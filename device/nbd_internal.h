@@ -17,6 +17,7 @@
 #define NBD_PREDICTED_MAX 15u
 #define NBD_OPTIONS_MAX 128u	   /* before transmission */
 #define NBD_HANDSHAKE_NS 10000000000ull
+#define NBD_STALL_NS 5000000000ull /* without a byte of a write's payload, while others need memory */
 #define NBD_PEER_TEXT_BYTES 96u
 #define NBD_NO_VOLUME UINT32_MAX
 
@@ -58,6 +59,7 @@ struct nbd_conn {
 	int current_error;	 /* positive errno: @current is refused once its payload has been thrown away */
 	bsr_buf_t current_buf;
 	uint32_t current_got;	 /* payload bytes that have come */
+	uint64_t read_ns;	 /* when anything came last */
 	uint32_t predicted_bytes; /* length of the last write */
 	uint32_t predicted_count; /* small writes that one read may bring */
 	uint32_t seen_count;	  /* small writes that this read has brought */

@@ -189,6 +189,7 @@ static size_t read_into(struct nbd_conn *conn, const struct iovec *iov, int coun
 {
 	const ssize_t bytes = readv(conn->watch.fd, iov, count);
 	if (bytes > 0) {
+		conn->read_ns = bsr_loop_now_ns(conn->server->devices->loop);
 		return (size_t)bytes;
 	}
 	if (bytes == 0 || (errno != EAGAIN && errno != EINTR)) {
