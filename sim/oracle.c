@@ -375,33 +375,42 @@ static bool visible(const struct sim *w, uint32_t node, const struct sim_write *
 	return false;
 }
 
-static bool all_consistent(const struct sim *w, uint32_t node)
+/* Volumes of one moment: a disk that was lost or lags behind stays at its own. */
+static uint32_t current_volumes(const struct sim *w, uint32_t node)
 {
+	const struct sim_node *n = &w->node[node];
+	uint32_t mask = 0;
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-		if ((w->node[node].sb[v].flags & BSR_MDF_CONSISTENT) == 0) {
-			return false;
+		const bool good = n->pub.disk[v] == BSR_DISK_UP_TO_DATE || n->pub.disk[v] == BSR_DISK_CONSISTENT;
+		if (good && (n->sb[v].flags & BSR_MDF_CONSISTENT) != 0 && n->disk[v].write_errors == 0) {
+			mask |= 1u << v;
 		}
 	}
-	return true;
+	return mask;
+}
+
+static bool in_question(const struct sim *w, const struct sim_write *x, uint32_t volumes)
+{
+	return x->session == w->oracle.session && (volumes >> x->volume & 1u) != 0;
 }
 
 void sim_oracle_epochs(struct sim *w, uint32_t node, bool stable, const char *when)
 {
 	const struct sim_oracle *o = &w->oracle;
-	const bool ordered = !stable || w->cfg.disk_flushes || w->cfg.write_through[node];
-	if (!ordered || !all_consistent(w, node)) {
+	const uint32_t volumes = current_volumes(w, node);
+	uint32_t newest = 0;
+	if (stable && !w->cfg.disk_flushes && !w->cfg.write_through[node]) {
 		return;
 	}
-	uint32_t newest = 0;
 	for (uint32_t id = o->write_count; newest == 0 && id-- > 1;) {
 		const struct sim_write *x = &o->write[id];
-		if (x->node != node && x->session == o->session && visible(w, node, x, id, stable)) {
+		if (x->node != node && in_question(w, x, volumes) && visible(w, node, x, id, stable)) {
 			newest = id;
 		}
 	}
 	for (uint32_t id = 1; newest != 0 && id < newest; id++) {
 		const struct sim_write *x = &o->write[id];
-		if (x->session == o->session && x->acked && !x->excused && write_before(x, &o->write[newest]) &&
+		if (in_question(w, x, volumes) && x->acked && !x->excused && write_before(x, &o->write[newest]) &&
 			!present(w, node, x, id, stable)) {
 			sim_fail(w, "I6", "node %u %s: it holds write #%u, but not #%u, which was acknowledged before", node,
 				when, newest, id);
