@@ -43,7 +43,7 @@ void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
 	bsr_fx_add(e, BSR_FX_COMPLETE)->u.complete =
 		(struct bsr_fx_complete){.tag = rq->tag, .result = rq->result, .data = BSR_BUF_NONE};
 	if (is_write(rq) && rq->log_index != 0) {
-		e->epoch_close = true; /* RQ-3 */
+		e->epoch_close = !BSR_MUTATION(3); /* RQ-3 */
 		bsr_log_complete(e, rq->log_index);
 	}
 	bsr_list_remove(&rq->link);
@@ -69,7 +69,7 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 	if (is_write(rq) && rq->result == 0 && !has_copy(e, vol, rq) && (rq->await_any & vol->mirror_mask)) {
 		return; /* not on a disk of mine: some peer's disk must have it, whatever the protocol */
 	}
-	if (is_write(rq) && bsr_gi_hold(e, vol)) {
+	if (is_write(rq) && !BSR_MUTATION(11) && bsr_gi_hold(e, vol)) {
 		rq->stage = BSR_RQ_DONE;
 		bsr_list_remove(&rq->link);
 		bsr_list_append(&vol->done_waiting, &rq->link);
@@ -106,7 +106,7 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 		return;
 	}
 	pd->pending -= pd->pending > 0;
-	if (kind == BSR_ACK_NEGATIVE) {
+	if (kind == BSR_ACK_NEGATIVE && !BSR_MUTATION(10)) {
 		bsr_md_set_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
 	} else if (pd->repl > BSR_REPL_ESTABLISHED) {
 		clear_resynced(e, p, en);

@@ -20,6 +20,7 @@
 #include "activity_log.h"
 #include "bitmap.h"
 #include "list.h"
+#include "mutation.h"
 #include "superblock.h"
 
 #define BSR_NONE UINT32_MAX

@@ -27,7 +27,7 @@ struct bsr_gi bsr_gi_random(struct bsr_engine *e)
 void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	if (e->role == BSR_ROLE_PRIMARY && vol->md_usable && vol->disk >= BSR_DISK_INCONSISTENT) {
-		vol->gi_wanted = true;
+		vol->gi_wanted = !BSR_MUTATION(18);
 	}
 }
 
@@ -128,7 +128,7 @@ static void tell_peers(struct bsr_engine *e, struct bsr_volume *vol)
 
 void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	if (!vol->gi_busy || (vol->sb_durable < vol->gi_sb_target && vol->attach_step != BSR_AT_FAILING)) {
+	if (!vol->gi_busy || (vol->sb_durable < vol->gi_sb_target && !BSR_MUTATION(19) && vol->attach_step != BSR_AT_FAILING)) {
 		return; /* on a failing disk nothing becomes durable any more: who waits is told so */
 	}
 	struct bsr_peer *p;

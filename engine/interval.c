@@ -41,6 +41,9 @@ static bool list_conflicts(const struct bsr_list *list, const struct bsr_interva
 
 static bool must_wait(struct bsr_engine *e, const struct bsr_interval *i)
 {
+	if (BSR_MUTATION(35)) {
+		return false;
+	}
 	if (!bsr_list_empty(&e->interval_large) && list_conflicts(&e->interval_large, i)) {
 		return true;
 	}

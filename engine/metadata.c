@@ -37,7 +37,7 @@ static void superblock_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_
 		bsr_md_failed(e, vol);
 		return;
 	}
-	vol->sb_durable = vol->sb_issued;
+	vol->sb_durable = BSR_MUTATION(28) ? vol->sb_wanted : vol->sb_issued;
 	bsr_state_publish_disk(e, vol);
 }
 
@@ -52,7 +52,7 @@ static void superblock_write(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_superblock_encode(vol->sb_mem, &vol->sb);
 	bsr_emit_md(e, vol,
 		(struct bsr_fx_md){.write = true,
-			.flags = BSR_MD_PREFLUSH | BSR_MD_FUA,
+			.flags = BSR_MUTATION(27) ? 0 : BSR_MD_PREFLUSH | BSR_MD_FUA,
 			.offset = vol->layout.superblock_offset,
 			.length = BSR_MD_BLOCK_BYTES,
 			.mem = vol->sb_mem},
@@ -123,7 +123,7 @@ static void write_blocks(struct bsr_engine *e, struct bsr_volume *vol, struct bs
 	vol->bm_writes += w->count;
 	bsr_emit_md(e, vol,
 		(struct bsr_fx_md){.write = true,
-			.flags = (kinds & BSR_BITMAP_DIRTY_CLEAR) ? BSR_MD_PREFLUSH : 0, /* MD-2 */
+			.flags = (kinds & BSR_BITMAP_DIRTY_CLEAR) && !BSR_MUTATION(26) ? BSR_MD_PREFLUSH : 0, /* MD-2 */
 			.offset = vol->layout.bitmap_offset + first * BSR_MD_BLOCK_BYTES,
 			.length = w->count * BSR_MD_BLOCK_BYTES,
 			.mem = w->mem},
@@ -184,8 +184,10 @@ void bsr_md_set_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot,
 		return;
 	}
 	const uint64_t first = offset / BSR_BITMAP_BLOCK_BYTES;
-	const uint64_t end = bsr_div_ceil_u64(offset + length, BSR_BITMAP_BLOCK_BYTES);
-	bsr_bitmap_set(vol->bitmap, (uint32_t)slot, first, end - first);
+	const uint64_t end = bsr_div_ceil_u64(offset + (BSR_MUTATION(15) ? 0 : length), BSR_BITMAP_BLOCK_BYTES);
+	if (end > first) {
+		bsr_bitmap_set(vol->bitmap, (uint32_t)slot, first, end - first);
+	}
 }
 
 bool bsr_md_any_bits(const struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length)
@@ -201,7 +203,8 @@ void bsr_md_clear_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slo
 	if (!vol->bitmap || slot < 0) {
 		return;
 	}
-	const uint64_t first = bsr_div_ceil_u64(offset, BSR_BITMAP_BLOCK_BYTES);
+	const uint64_t first = BSR_MUTATION(14) ? offset / BSR_BITMAP_BLOCK_BYTES
+						: bsr_div_ceil_u64(offset, BSR_BITMAP_BLOCK_BYTES);
 	const uint64_t end = offset + length >= vol->size_bytes
 				     ? bsr_div_ceil_u64(vol->size_bytes, BSR_BITMAP_BLOCK_BYTES)
 				     : (offset + length) / BSR_BITMAP_BLOCK_BYTES;
@@ -230,7 +233,7 @@ static void transaction_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 /* MD-1: true when no block of the evicted extents is dirty or being written any more. */
 static bool evicted_bits_written(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	for (uint32_t i = 0; i < vol->al_evicted_count; i++) {
+	for (uint32_t i = 0; i < vol->al_evicted_count && !BSR_MUTATION(24); i++) {
 		uint64_t first;
 		uint64_t count;
 		bsr_bitmap_extent_blocks(vol->bitmap, vol->al_evicted[i], &first, &count);
@@ -262,7 +265,8 @@ static void activity_log(struct bsr_engine *e, struct bsr_volume *vol)
 		vol->al_step = AL_TRANSACTION;
 		bsr_emit_md(e, vol,
 			(struct bsr_fx_md){.write = true,
-				.flags = (uint8_t)(BSR_MD_FUA | (vol->al_evicted_count ? BSR_MD_PREFLUSH : 0)),
+				.flags = (uint8_t)((BSR_MUTATION(25) ? 0 : BSR_MD_FUA) |
+						   (vol->al_evicted_count ? BSR_MD_PREFLUSH : 0)),
 				.offset = vol->layout.al_offset + (uint64_t)vol->al_ring_block * BSR_MD_BLOCK_BYTES,
 				.length = BSR_MD_BLOCK_BYTES,
 				.mem = vol->al_mem},

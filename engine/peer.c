@@ -84,7 +84,7 @@ static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason 
 {
 	struct bsr_volume *vol;
 	const bool was_connected = bsr_peer_connected(p);
-	if (was_connected) {
+	if (was_connected && !BSR_MUTATION(48)) {
 		note_loss(e, p);
 	}
 	forget_link(p);

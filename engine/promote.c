@@ -67,7 +67,7 @@ static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 		if (vol->disk < BSR_DISK_INCONSISTENT) {
 			return -BSR_E_DISKLESS;
 		}
-		if (vol->disk <= BSR_DISK_OUTDATED && !force) {
+		if (vol->disk <= BSR_DISK_OUTDATED && !force && !BSR_MUTATION(22)) {
 			return -BSR_E_NO_UP_TO_DATE;
 		}
 		BSR_FOR_EACH_PEER (e, p) {
@@ -100,7 +100,9 @@ static void become_primary(struct bsr_engine *e, struct bsr_task *t)
 			if ((vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
 				vol->sb.current_gi.v |= BSR_GI_PRIMARY_BIT;
 			}
-			bsr_gi_want_for_absent(e, vol);
+			if (!BSR_MUTATION(50)) {
+				bsr_gi_want_for_absent(e, vol);
+			}
 		}
 		vol->exposed_gi = vol->sb.current_gi;
 		vol->sb.flags |= BSR_MDF_LAST_PRIMARY | ((t->flags & BSR_CMDF_RESUME_PRIMARY) ? 0 : BSR_MDF_WAS_PRIMARY);
@@ -183,7 +185,7 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 			return;
 		}
 	}
-	if (t->step == MAKE_DURABLE && bsr_task_superblocks_clean(e)) {
+	if (t->step == MAKE_DURABLE && (bsr_task_superblocks_clean(e) || BSR_MUTATION(23))) {
 		e->promoting = false; /* PR-2 */
 		const bool forced = (t->flags & BSR_CMDF_FORCE) != 0;
 		bsr_task_finish(e, t, 0);
@@ -211,7 +213,7 @@ static void prepare_received(struct bsr_engine *e, struct bsr_peer *p, const str
 {
 	struct bsr_peer *other;
 	struct bsr_task *mine = bsr_task_running(e, BSR_TASK_PROMOTE);
-	if (e->role == BSR_ROLE_PRIMARY) {
+	if (e->role == BSR_ROLE_PRIMARY && !BSR_MUTATION(21)) {
 		twopc_send(e, p, BSR_TWOPC_NO, m->tid, -BSR_E_TWO_PRIMARIES);
 		return;
 	}

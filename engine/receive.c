@@ -51,7 +51,9 @@ static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 	struct bsr_volume *vol = e->volume[pr->volume];
 	bsr_interval_remove(e, &pr->range);
 	if (same_link(pr)) {
-		ack(e, p, pr->result < 0 ? BSR_ACK_NEGATIVE : BSR_ACK_WRITTEN, pr->id);
+		if (!BSR_MUTATION(32)) {
+			ack(e, p, pr->result < 0 && !BSR_MUTATION(33) ? BSR_ACK_NEGATIVE : BSR_ACK_WRITTEN, pr->id);
+		}
 		if (pr->result == 0 && (pd->repl == BSR_REPL_SYNC_TARGET || pd->repl == BSR_REPL_PAUSED_SYNC_T)) {
 			bsr_md_clear_bits(e, vol, pd->slot, pr->offset, pr->length);
 		}
@@ -115,7 +117,7 @@ static void start_write(struct bsr_engine *e, struct bsr_peer_request *pr)
 static bool epoch_is_open(const struct bsr_peer *p, uint64_t epoch)
 {
 	return !p->barrier_active && p->holds == 0 && p->epoch_flushes == 0 && bsr_list_empty(&p->epoch_queue) &&
-	       (epoch == p->epoch || p->epoch_active == 0);
+	       (epoch == p->epoch || p->epoch_active == 0 || BSR_MUTATION(29));
 }
 
 static bool write_fits(const struct bsr_volume *vol, const struct bsr_msg_write *m, const struct bsr_ev_message *ev)
@@ -136,7 +138,7 @@ static bool takes_writes(const struct bsr_volume *vol, const struct bsr_peer_dev
 static bool flushes_between_epochs(const struct bsr_engine *e, const struct bsr_peer *p)
 {
 	for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
-		if (((p->unflushed_volumes | p->flushing_volumes) & (1ull << v)) && e->volume[v] && e->volume[v]->options.disk_flushes) {
+		if (!BSR_MUTATION(30) && ((p->unflushed_volumes | p->flushing_volumes) & (1ull << v)) && e->volume[v] && e->volume[v]->options.disk_flushes) {
 			return true;
 		}
 	}
@@ -173,6 +175,9 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 	bsr_list_append(&p->arrived, &pr->link);
 	pd->unacked++;
 	pd->received_bytes += m.length;
+	if (BSR_MUTATION(32)) {
+		ack(e, p, BSR_ACK_WRITTEN, m.write_seq);
+	}
 	if (m.flags & BSR_WRITEF_WANT_RECEIVED) {
 		ack(e, p, BSR_ACK_RECEIVED, m.write_seq);
 	}
@@ -293,7 +298,7 @@ static void start_checkpoints(struct bsr_engine *e, struct bsr_peer *p)
 			return;
 		}
 		pr->submitted = true;
-		pr->flush_pending = flush_volumes(e, p, pr, checkpoint_flushed);
+		pr->flush_pending = BSR_MUTATION(31) ? 0 : flush_volumes(e, p, pr, checkpoint_flushed);
 		if (pr->flush_pending) {
 			return;
 		}

@@ -68,7 +68,7 @@ static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 	const uint32_t last = (uint32_t)((rq->offset + rq->length - 1) >> BSR_AL_EXTENT_SHIFT);
 	const enum bsr_al_answer answer = bsr_al_pin(vol->al, first, last - first + 1);
 	rq->al_pinned = answer != BSR_AL_FULL;
-	if (answer == BSR_AL_GO) {
+	if (answer == BSR_AL_GO || (answer == BSR_AL_WAIT && BSR_MUTATION(1))) {
 		submit_write(e, rq);
 		return;
 	}
@@ -142,7 +142,7 @@ static void local_write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 		}
 	} else {
 		rq->some_copy = true;
-		vol->unflushed = vol->unflushed || !(rq->flags & BSR_REQ_FUA);
+		vol->unflushed = vol->unflushed || (!(rq->flags & BSR_REQ_FUA) && !BSR_MUTATION(49));
 	}
 	bsr_request_try_complete(e, rq);
 }
@@ -158,7 +158,7 @@ static void send_write(struct bsr_engine *e, struct bsr_request *rq, struct bsr_
 		.offset = rq->offset,
 		.length = rq->length,
 		.op = rq->op,
-		.flags = (uint8_t)(((rq->flags & BSR_REQ_FUA) ? BSR_WRITEF_FUA : 0) |
+		.flags = (uint8_t)(((rq->flags & BSR_REQ_FUA) && !BSR_MUTATION(5) ? BSR_WRITEF_FUA : 0) |
 				   (b ? BSR_WRITEF_WANT_RECEIVED : 0) |
 				   (rq->local_pending ? 0 : BSR_WRITEF_NO_LOCAL))};
 	const uint32_t payload = rq->op == BSR_OP_WRITE ? rq->length : 0;
@@ -167,7 +167,7 @@ static void send_write(struct bsr_engine *e, struct bsr_request *rq, struct bsr_
 	bsr_send_commit(e, p, BSR_STREAM_DATA, bsr_msg_write_encode(at, room, BSR_MSG_WRITE, payload, &m),
 		payload ? rq->buf : BSR_BUF_NONE, 0, payload);
 	rq->await_any |= bsr_node_bit(p->node_id);
-	if (p->options.protocol != BSR_PROTOCOL_A) {
+	if (p->options.protocol != BSR_PROTOCOL_A && !BSR_MUTATION(6)) {
 		rq->await_acks |= bsr_node_bit(p->node_id);
 	}
 	pd->pending++;
@@ -198,14 +198,14 @@ static void submit_write(struct bsr_engine *e, struct bsr_request *rq)
 	}
 	e->dagtag += rq->length / BSR_SECTOR_BYTES;
 	vol->written_bytes += rq->length;
-	for (uint32_t slots = vol->oos_slots; slots; slots &= slots - 1) {
+	for (uint32_t slots = BSR_MUTATION(2) ? 0 : vol->oos_slots; slots; slots &= slots - 1) {
 		bsr_md_set_bits(e, vol, __builtin_ctz(slots), rq->offset, rq->length); /* RQ-2 */
 	}
 	if (vol->disk >= BSR_DISK_INCONSISTENT) {
 		rq->local_pending = true;
 		bsr_emit_disk(e, vol,
 			(struct bsr_fx_disk){.op = rq->op,
-				.flags = rq->flags & BSR_REQ_FUA,
+				.flags = BSR_MUTATION(4) ? 0 : rq->flags & BSR_REQ_FUA,
 				.offset = rq->offset,
 				.length = rq->length,
 				.buf = rq->buf},
@@ -247,7 +247,7 @@ static void submit_flush(struct bsr_engine *e, struct bsr_request *rq)
 	rq->some_copy = true; /* nothing to flush is a success */
 	bsr_list_append(&e->active, &rq->link);
 	rq->flush_index = e->log_tail;
-	const bool needed = vol->unflushed || vol->flushes_active != 0;
+	const bool needed = (vol->unflushed && !BSR_MUTATION(7)) || (vol->flushes_active != 0 && !BSR_MUTATION(9));
 	if (vol->disk >= BSR_DISK_INCONSISTENT && needed && !vol->write_through) {
 		rq->local_pending = true;
 		vol->unflushed = false;
@@ -259,7 +259,7 @@ static void submit_flush(struct bsr_engine *e, struct bsr_request *rq)
 		const bool a = p->options.protocol == BSR_PROTOCOL_A;
 		const bool clean = bsr_log_peer_clean(e, p);
 		bsr_log_checkpoint(e, p, a);
-		if (!clean && !a) {
+		if (!clean && !a && !BSR_MUTATION(8)) {
 			rq->await_flush |= bsr_node_bit(p->node_id);
 		}
 	}
@@ -297,7 +297,7 @@ static bool local_readable(const struct bsr_engine *e, const struct bsr_volume *
 	if (rq->local_failed || vol->disk < BSR_DISK_INCONSISTENT) {
 		return false;
 	}
-	if (vol->disk == BSR_DISK_UP_TO_DATE) {
+	if (vol->disk == BSR_DISK_UP_TO_DATE || BSR_MUTATION(45)) {
 		return true;
 	}
 	bool syncing = false;

@@ -118,7 +118,7 @@ static void begin_full_source(struct bsr_engine *e, struct bsr_peer *p, struct b
 void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_hs_action action)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	const bool source = action == BSR_HS_SOURCE_BITMAP || action == BSR_HS_SOURCE_FULL;
+	const bool source = (action == BSR_HS_SOURCE_BITMAP || action == BSR_HS_SOURCE_FULL) != BSR_MUTATION(38);
 	BSR_ASSERT(pd->slot >= 0 && vol->bitmap != NULL);
 	bsr_resync_stop(e, p, vol);
 	pd->full_sync = action == BSR_HS_SOURCE_FULL || action == BSR_HS_TARGET_FULL;
@@ -127,7 +127,9 @@ void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	pd->resync_start_ns = e->now_ns;
 	bsr_state_set_repl(e, p, vol, source ? BSR_REPL_WF_BITMAP_S : BSR_REPL_WF_BITMAP_T);
 	if (!source) {
-		bsr_receive_hold(p, vol);
+		if (!BSR_MUTATION(34)) {
+			bsr_receive_hold(p, vol);
+		}
 		if (vol->disk > BSR_DISK_OUTDATED) {
 			bsr_state_set_disk(e, vol, BSR_DISK_OUTDATED);
 		}
@@ -219,6 +221,9 @@ void bsr_resync_bitmap(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 	const uint64_t bits = bsr_volume_bits(vol);
 	if (m->first_bit >= bits || m->bit_count > bsr_round_up_u64(bits, 64) - m->first_bit) {
 		bsr_peer_reject(e, p, BSR_MSG_BITMAP);
+		return;
+	}
+	if (BSR_MUTATION(40)) {
 		return;
 	}
 	if (m->encoding == BSR_BITMAP_ALL_SET) {
@@ -358,7 +363,7 @@ static void run_target(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volu
 	if (weight(vol, pd) == 0) {
 		/* Queued writes are older than the last blocks that came: done with them, the disk is a prefix again. */
 		pd->drain_mark = pd->drain_mark ? pd->drain_mark : p->arrivals;
-		if (!bsr_receive_done_until(p, pd->drain_mark)) {
+		if (!bsr_receive_done_until(p, pd->drain_mark) && !BSR_MUTATION(39)) {
 			return;
 		}
 		pd->drain_mark = 0;
@@ -451,7 +456,7 @@ void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 		if (pd->bm_send_active) {
 			send_bitmap(e, p, vol);
 		}
-		if (!pd->bm_sent || !pd->bm_received) {
+		if (!pd->bm_sent || (!pd->bm_received && !BSR_MUTATION(41))) {
 			break;
 		}
 		if (!target) {
@@ -467,7 +472,7 @@ void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 		}
 		break;
 	case STEP_TARGET_RECORD:
-		if (bsr_md_superblock_clean(vol)) {
+		if (bsr_md_superblock_clean(vol) || BSR_MUTATION(42)) {
 			start_running(e, p, vol, true); /* RS-1 */
 		}
 		break;
@@ -515,7 +520,7 @@ void bsr_resync_write_overtook(
 	(void)e;
 	for (uint32_t i = 0; pd->chunks_active && i < BSR_RESYNC_REQUESTS_MAX; i++) {
 		struct bsr_chunk *c = &pd->chunk[i];
-		if (c->state != BSR_CHUNK_ASKED || offset >= c->offset + c->length || offset + length <= c->offset) {
+		if (BSR_MUTATION(36) || c->state != BSR_CHUNK_ASKED || offset >= c->offset + c->length || offset + length <= c->offset) {
 			continue;
 		}
 		const uint64_t from = offset > c->offset ? offset - c->offset : 0;
@@ -609,6 +614,10 @@ static uint32_t write_run(
 	pr->chunk = (uint32_t)(c - p->device[vol->index].chunk);
 	pr->range = (struct bsr_interval){
 		.start = pr->offset, .end = pr->offset + pr->length, .volume = pr->volume, .write = true, .go = run_turn};
+	if (BSR_MUTATION(37)) {
+		bsr_md_clear_bits(e, vol, p->device[vol->index].slot, pr->offset, pr->length);
+		bsr_md_sweep(e, vol);
+	}
 	bsr_list_init(&pr->range.link);
 	bsr_list_append(&p->reads, &pr->link);
 	bsr_interval_add(e, &pr->range);
@@ -665,7 +674,7 @@ void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 	if (!pd || !(pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S)) {
 		return;
 	}
-	bsr_md_clear_bits(e, vol, pd->slot, m->offset, m->length);
+	bsr_md_clear_bits(e, vol, pd->slot, m->offset, BSR_MUTATION(47) ? vol->size_bytes - m->offset : m->length);
 	pd->resynced_bytes += m->length;
 }
 
@@ -683,7 +692,7 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
 	struct bsr_msg_resync_done m = {.vnr = vol->vnr, .answer = true, .current = vol->sb.current_gi};
-	if (weight(vol, pd) == 0) { /* I25: otherwise the slot keeps saying what the bits are relative to */
+	if (weight(vol, pd) == 0 || BSR_MUTATION(43)) { /* I25: otherwise the slot keeps saying what the bits are relative to */
 		const struct bsr_gi old = sp->bitmap_gi;
 		sp->bitmap_gi.v = BSR_GI_NONE;
 		sp->bitmap_dagtag = 0;

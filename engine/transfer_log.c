@@ -49,7 +49,7 @@ void bsr_log_advance(struct bsr_engine *e)
 	struct bsr_peer *p;
 	uint64_t limit = e->log_tail;
 	BSR_FOR_EACH_PEER (e, p) {
-		limit = p->log_from < limit ? p->log_from : limit;
+		limit = p->log_from < limit && !BSR_MUTATION(16) ? p->log_from : limit;
 	}
 	while (e->log_head < limit) {
 		struct bsr_log_entry *en = entry_at(e, e->log_head);
@@ -109,7 +109,7 @@ void bsr_log_peer_lost(struct bsr_engine *e, struct bsr_peer *p)
 	if (p->log_from == BSR_NEVER) {
 		return;
 	}
-	mark_range(e, p, p->log_from, e->log_tail);
+	mark_range(e, p, BSR_MUTATION(12) ? e->log_tail : p->log_from, e->log_tail);
 	p->log_from = BSR_NEVER;
 	p->checkpoint_count = 0;
 	p->checkpoint_wanted = false;
@@ -152,10 +152,10 @@ void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const stru
 		bsr_peer_reject(e, p, BSR_MSG_CHECKPOINT_ACK);
 		return;
 	}
-	const uint64_t covered = p->checkpoint[p->checkpoint_first].log_index;
+	const uint64_t covered = BSR_MUTATION(17) ? e->log_tail : p->checkpoint[p->checkpoint_first].log_index;
 	p->checkpoint_first = (p->checkpoint_first + 1) % BSR_CHECKPOINTS_MAX;
 	p->checkpoint_count--;
-	if (m->error < 0) {
+	if (m->error < 0 && !BSR_MUTATION(13)) {
 		mark_range(e, p, p->log_from, covered); /* the peer cannot promise to keep them */
 	}
 	p->log_from = covered;

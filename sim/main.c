@@ -103,7 +103,7 @@ static const struct option long_options[] = {{"seed", 1, NULL, 's'}, {"seeds", 1
 	{"only", 1, NULL, 'o'}, {"without", 1, NULL, 'w'}, {"protocol", 1, NULL, 'p'}, {"volumes", 1, NULL, 'v'},
 	{"requests", 1, NULL, 'q'}, {"acts", 1, NULL, 'a'}, {"drop", 1, NULL, 'd'}, {"check", 0, NULL, 'c'},
 	{"mutant", 1, NULL, 'm'}, {"fail-max", 1, NULL, 'f'}, {"seconds", 1, NULL, 't'}, {"coverage", 0, NULL, 'g'},
-	{"dump-coverage", 0, NULL, 'G'}, {"ignore", 1, NULL, 'i'}, {"list", 0, NULL, 'l'}, {"scenario", 1, NULL, 'S'}, {NULL, 0, NULL, 0}};
+	{"dump-coverage", 0, NULL, 'G'}, {"ignore", 1, NULL, 'i'}, {"list", 0, NULL, 'l'}, {"list-mutants", 0, NULL, 'L'}, {"scenario", 1, NULL, 'S'}, {NULL, 0, NULL, 0}};
 
 static bool parse_override(struct sim_override *o, int c, const char *text)
 {
@@ -182,6 +182,9 @@ static bool parse_options(struct options *o, int argc, char **argv)
 		case 'S':
 			o->scenario = optarg;
 			break;
+		case 'L':
+			sim_mutant_list(stdout);
+			exit(0);
 		case 'l':
 			list_acts();
 			exit(0);

@@ -9,14 +9,41 @@
 
 unsigned int bsr_mutant;
 
+static const struct {
+	uint32_t number;
+	const char *name;
+	const char *story;
+} mutant[] = {
+#define SIM_MUTANT(n, name, story) {n, name, story},
+#include "mutants.def"
+#undef SIM_MUTANT
+};
+
 bool sim_mutant_select(uint32_t number)
 {
 	bsr_mutant = number;
-	return true;
+	for (uint32_t i = 0; i < sizeof(mutant) / sizeof(mutant[0]); i++) {
+		if (mutant[i].number == number) {
+			return true;
+		}
+	}
+	return number == 0;
+}
+
+void sim_mutant_list(FILE *out)
+{
+	for (uint32_t i = 0; i < sizeof(mutant) / sizeof(mutant[0]); i++) {
+		fprintf(out, "%u %s: %s\n", mutant[i].number, mutant[i].name, mutant[i].story);
+	}
 }
 #else
 bool sim_mutant_select(uint32_t number)
 {
 	return number == 0;
+}
+
+void sim_mutant_list(FILE *out)
+{
+	(void)out;
 }
 #endif

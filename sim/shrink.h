@@ -13,5 +13,6 @@ int sim_shrink(struct sim *w, uint64_t seed, const struct sim_override *over);
 void sim_print_command(const struct sim *w, const struct sim_override *o, FILE *out);
 /** sim_mutant_select - plant mistake @number (0 = none); false when this build has none */
 bool sim_mutant_select(uint32_t number);
+void sim_mutant_list(FILE *out);
 
 #endif
