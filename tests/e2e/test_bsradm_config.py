@@ -51,7 +51,7 @@ class Admin:
         self.dir = directory
         self.conf = directory / "bsr.conf"
         self.env = {"__BSR_NODE__": "alice", "FAKE_DIR": str(directory), "BSR_RUN_DIR": str(directory / "run"),
-                    "BSR_CONF_DIR": str(directory)}
+                    "BSR_CONF_DIR": str(directory), "BSR_LOG_DIR": str(directory)}
         for name in ("bsrsetup", "bsrmeta"):
             fake = directory / name
             fake.write_text(FAKE)
@@ -995,3 +995,43 @@ def test_every_command_is_in_the_manual(adm):
         manual = page.read()
     for name in re.findall(r"^  ([a-z][a-z0-9-]+) ", run(program("bsradm"), "help").stdout, re.M):
         assert f"*{name}*" in manual or name in ("adjust-with-progress", "help", "hidden-commands"), name
+
+
+def test_commands_are_noted_with_their_end(adm):
+    adm.answer("secondary", code=11)
+    adm("up", "r0")
+    adm("status")
+    adm("secondary", "r0")
+    adm("net-options", "--shared-secret=very", "r0")
+    adm("net-options", "--shared-secret", "secret", "r0")
+    lines = (adm.dir / "bsradm.log").read_text().splitlines()
+    assert len(lines) == 4
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d bsr_info \[.*:\d+\] \d+ bsradm -s .* up r0 -> 0", lines[0])
+    assert "bsr_erro" in lines[1] and lines[1].endswith("secondary r0 -> 11")
+    assert "very" not in lines[2] and "secret r0" not in lines[3] and "(hidden)" in lines[3]
+
+
+def test_a_full_journal_is_put_aside(adm):
+    for name in ("bsradm.log", "bsradm.log_2020-01-01T000000", "bsradm.log_2021-01-01T000000"):
+        with open(adm.dir / name, "wb") as f:
+            f.truncate(5 << 20)
+    adm("up", "r0")
+    names = sorted(n for n in os.listdir(adm.dir) if n.startswith("bsradm.log"))
+    assert len(names) == 3 and names[0] == "bsradm.log" and names[1] == "bsradm.log_2021-01-01T000000"
+    assert (adm.dir / "bsradm.log").read_text().count("\n") == 1
+
+
+# --- completion -----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("words, expected", [
+    (["bsradm", "pri"], {"primary"}),
+    (["bsradm", "attach", "r0"], {"r0", "r0/0", "r0:bob"}),
+    (["bsradm", "net-options", "--ping-"], {"--ping-int", "--ping-timeout"}),
+    (["bsradm", "up", "a"], {"all"}),
+])
+def test_completion_knows_commands_options_and_targets(adm, words, expected):
+    root = __file__.rsplit("/tests/", 1)[0]
+    script = (f"export PATH={os.path.dirname(program('bsradm'))}:$PATH; . {root}/tools/bsradm/bsradm.bash\n"
+              f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _bsradm; echo \"${{COMPREPLY[@]}}\"")
+    result = run("bash", "-c", script, env=adm.env)
+    assert set(result.stdout.split()) == expected, result.stderr

@@ -259,6 +259,9 @@ int adm_create(struct adm *adm, const struct adm_context *context);
 int adm_check(struct adm *adm, const struct adm_context *context);
 int adm_hidden_commands(struct adm *adm, const struct adm_context *context);
 
+/* journal.c: notes a command that was given and how it ended */
+void adm_journal(const struct adm *adm, int argc, char **argv, int code);
+
 /* help.c */
 int adm_help(const char *command);
 int adm_help_command(struct adm *adm, const struct adm_context *context);

@@ -393,6 +393,7 @@ int main(int argc, char **argv)
 	}
 	adm.run_dir = run_dir != NULL && *run_dir != '\0' ? run_dir : "/var/run/bsr";
 	const int code = run(&adm, &words, argc, argv);
+	adm_journal(&adm, argc, argv, code);
 	bsr_config_free(adm.config);
 	bsr_config_free(adm.running);
 	free(adm.bsrsetup_path);
