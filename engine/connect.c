@@ -22,6 +22,9 @@ static void fill_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 		m->current = e->role == BSR_ROLE_PRIMARY ? vol->exposed_gi : m->current;
 		return;
 	}
+	if ((vol->sb.flags & BSR_MDF_IO_ERROR) && e->role != BSR_ROLE_PRIMARY && vol->disk == BSR_DISK_UP_TO_DATE) {
+		m->disk = BSR_DISK_OUTDATED; /* it lacks what failed: the other side is the better one */
+	}
 	m->size_bytes = vol->size_bytes;
 	m->capacity_bytes = vol->capacity_bytes;
 	m->wanted_bytes = vol->wanted_bytes;

@@ -95,6 +95,9 @@ void bsr_gi_sender_misses(
 		return;
 	}
 	bsr_md_set_bits(e, vol, p->device[vol->index].slot, offset, length);
+	if (p->device[vol->index].disk >= BSR_DISK_INCONSISTENT) {
+		bsr_state_set_peer_disk(e, p, vol, BSR_DISK_FAILED); /* its state message is still on its way */
+	}
 	if (may_have_everything(sp) && !vol->gi_busy) {
 		/* no activity log guards these bits here: a crash before the next resync makes it a full one */
 		sp->flags |= BSR_MDPF_FULL_SYNC;

@@ -221,20 +221,30 @@ static uint64_t oldest_unanswered(const struct bsr_engine *e, const struct bsr_p
 	return BSR_NEVER;
 }
 
-/* Bits between two UpToDate disks come from failed writes or flushes. A new handshake makes a short resync of them, the
- * sooner the better; where the disk stays bad, ever more rarely. */
+/* Connected, no resync, and yet not in step: after failed writes or flushes, or an administrator's "outdate". */
+static bool out_of_step(const struct bsr_volume *vol, const struct bsr_peer_device *pd)
+{
+	if (pd->repl != BSR_REPL_ESTABLISHED || pd->slot < 0) {
+		return false;
+	}
+	const bool mine = vol->disk == BSR_DISK_UP_TO_DATE;
+	const bool theirs = pd->disk == BSR_DISK_UP_TO_DATE;
+	if (mine && theirs) {
+		return bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0;
+	}
+	const bool both_there = vol->disk >= BSR_DISK_INCONSISTENT && pd->disk >= BSR_DISK_INCONSISTENT;
+	return both_there && (mine || theirs) && !pd->stale;
+}
+
+/* A new handshake makes a short resync of it, the sooner the better; where the disk stays bad, ever more rarely. */
 static bool heal_due(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	const bool settled = pd->repl == BSR_REPL_ESTABLISHED && vol->disk == BSR_DISK_UP_TO_DATE &&
-			     pd->disk == BSR_DISK_UP_TO_DATE && pd->slot >= 0;
-	if (!settled) {
+	if (!out_of_step(vol, pd)) {
 		pd->heal_ns = 0;
-		return false;
-	}
-	if (bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) == 0) {
-		pd->heal_ns = 0;
-		pd->heal_tries = 0;
+		if (pd->repl == BSR_REPL_ESTABLISHED) {
+			pd->heal_tries = 0;
+		}
 		return false;
 	}
 	if (pd->heal_ns == 0) {
@@ -336,6 +346,7 @@ static void state_received(struct bsr_engine *e, struct bsr_peer *p, const struc
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	const enum bsr_repl_state before = pd->peer_repl;
 	pd->peer_repl = m->repl;
+	e->kick = true;
 	peer_disk_changed(e, p, vol, m->disk);
 	bsr_state_set_paused(e, p, vol, (pd->paused & ~BSR_PAUSE_PEER) | (m->paused ? BSR_PAUSE_PEER : 0));
 	const bool peer_gave_up = m->repl == BSR_REPL_ESTABLISHED && before > BSR_REPL_ESTABLISHED;

@@ -67,7 +67,8 @@ static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 		if (vol->disk < BSR_DISK_INCONSISTENT) {
 			return -BSR_E_DISKLESS;
 		}
-		if (vol->disk <= BSR_DISK_OUTDATED && !force && !BSR_MUTATION(22)) {
+		const bool hole = vol->disk == BSR_DISK_UP_TO_DATE && (vol->sb.flags & BSR_MDF_IO_ERROR);
+		if ((vol->disk <= BSR_DISK_OUTDATED || hole) && !force && !BSR_MUTATION(22)) {
 			return -BSR_E_NO_UP_TO_DATE;
 		}
 		BSR_FOR_EACH_PEER (e, p) {

@@ -69,6 +69,15 @@ static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 	}
 }
 
+/* By policy the disk stays UpToDate; but it has a hole now, must not be anybody's source, nor become Primary unforced. */
+static void note_failed_write(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (vol->md_usable && vol->disk >= BSR_DISK_INCONSISTENT && !(vol->sb.flags & BSR_MDF_IO_ERROR)) {
+		vol->sb.flags |= BSR_MDF_IO_ERROR;
+		bsr_md_superblock_dirty(e, vol);
+	}
+}
+
 static void write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
 {
 	struct bsr_peer_request *pr = op->owner;
@@ -76,6 +85,7 @@ static void write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t res
 	pr->result = result;
 	if (result < 0) {
 		bsr_disk_error(e, op->vol, true, pr->offset, pr->length);
+		note_failed_write(e, op->vol);
 	} else if (!(pr->flags & BSR_WRITEF_FUA) && !op->vol->write_through) {
 		pr->peer->unflushed_volumes |= 1ull << pr->volume;
 		op->vol->unflushed = true;

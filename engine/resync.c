@@ -346,6 +346,7 @@ static void finish_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	/* not better than the source: a copy of an Outdated disk is Outdated */
 	vol->sync_result = pd->disk == BSR_DISK_OUTDATED || pd->disk == BSR_DISK_CONSISTENT ? pd->disk : BSR_DISK_UP_TO_DATE;
 	vol->crashed_primary = false;
+	sb->flags &= ~BSR_MDF_IO_ERROR;
 	bsr_state_recompute(e, vol); /* the flags of the record */
 	bsr_md_superblock_dirty(e, vol);
 }
@@ -472,7 +473,9 @@ void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 		}
 		break;
 	case STEP_TARGET_RECORD:
-		if (bsr_md_superblock_clean(vol) || BSR_MUTATION(42)) {
+		/* The source has my bitmap when it says that it is one: my acknowledgements must not overtake it. */
+		if ((bsr_md_superblock_clean(vol) || BSR_MUTATION(42)) &&
+			(pd->peer_repl == BSR_REPL_SYNC_SOURCE || pd->peer_repl == BSR_REPL_PAUSED_SYNC_S)) {
 			start_running(e, p, vol, true); /* RS-1 */
 		}
 		break;

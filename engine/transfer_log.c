@@ -141,7 +141,9 @@ bool bsr_log_checkpoint(struct bsr_engine *e, struct bsr_peer *p, bool barrier)
 
 uint64_t bsr_log_checkpoint_behind(struct bsr_engine *e, struct bsr_peer *p)
 {
-	p->checkpoint_log_index = 0; /* one under way may have been sent before what it is to confirm */
+	/* An empty entry: a checkpoint under way was sent before it and does not cover it. */
+	BSR_ASSERT(e->log_tail - e->log_head < BSR_TRANSFER_LOG_MAX);
+	*entry_at(e, e->log_tail++) = (struct bsr_log_entry){.request = BSR_NONE, .complete = true};
 	bsr_log_checkpoint(e, p, false);
 	return e->log_tail;
 }
