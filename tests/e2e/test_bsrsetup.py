@@ -518,8 +518,9 @@ def test_hostile_clients_do_not_disturb(synced):
 def test_persistent_role_comes_back_after_a_crash(synced):
     alice, bob = synced
     bob.ok("down", "r0")
-    for pid in alice.pids():
-        os.kill(pid, signal.SIGKILL)
+    for how in (signal.SIGSTOP, signal.SIGKILL):  # as one: neither sees the other's end
+        for pid in alice.pids():
+            os.kill(pid, how)
     wait_for(lambda: alice.pids() == [])
     apply_al = (program("bsrmeta"), "-", "v09", alice.disk, "internal", "apply-al")
     wait_for(lambda: run(*apply_al, env=alice.env).returncode == 0)  # the kernel lets go of the disk a little later

@@ -304,7 +304,8 @@ static int take_option(struct bsr_setup_call *call, const struct bsr_option *opt
 	enum bsr_option_fault fault = bsr_option_parse(option, text, &value);
 
 	if (fault != BSR_OPTION_OK) {
-		bsr_option_explain(option, text, fault, fault_text, sizeof(fault_text));
+		const bool secret = (option->flags & BSR_OPTION_SECRET) != 0;
+		bsr_option_explain(option, secret ? "..." : text, fault, fault_text, sizeof(fault_text));
 		bsr_text_add(why, "--%s: %s", option->name, fault_text);
 		return -EINVAL;
 	}
