@@ -160,6 +160,18 @@ void bsr_promote_pong(struct bsr_engine *e, struct bsr_peer *p)
 	}
 }
 
+static bool lost_everything(struct bsr_engine *e, struct bsr_task *t)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (vol->disk != BSR_DISK_UP_TO_DATE && !bsr_state_up_to_date_peer(e, vol, 0)) {
+			t->volume = vol->index;
+			return true;
+		}
+	}
+	return false;
+}
+
 void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 {
 	if (t->step == PING_BEGIN) {
@@ -188,6 +200,11 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 	}
 	if (t->step == MAKE_DURABLE && (bsr_task_superblocks_clean(e) || BSR_MUTATION(23))) {
 		e->promoting = false; /* PR-2 */
+		if (lost_everything(e, t)) {
+			bsr_state_set_role(e, BSR_ROLE_SECONDARY); /* a disk failed on the way */
+			bsr_task_finish(e, t, -BSR_E_NO_UP_TO_DATE);
+			return;
+		}
 		const bool forced = (t->flags & BSR_CMDF_FORCE) != 0;
 		bsr_task_finish(e, t, 0);
 		if (forced) {
