@@ -422,6 +422,9 @@ static bool detach_written(struct bsr_engine *e, struct bsr_volume *vol)
 			return false;
 		}
 		vol->detach_swept = true;
+		if (e->role == BSR_ROLE_PRIMARY && bsr_state_up_to_date_peer(e, vol, 0)) {
+			vol->sb.flags &= ~BSR_MDF_WAS_UP_TO_DATE; /* peers go on without this disk */
+		}
 		bsr_md_superblock_dirty(e, vol); /* flushes the bitmap, too */
 	}
 	return bsr_md_superblock_clean(vol);

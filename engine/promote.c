@@ -160,6 +160,18 @@ void bsr_promote_pong(struct bsr_engine *e, struct bsr_peer *p)
 	}
 }
 
+/* Writes of the Primary before me that still wait for their turn would land on top of mine. */
+static bool everything_received(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (!bsr_receive_idle(p)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool lost_everything(struct bsr_engine *e, struct bsr_task *t)
 {
 	struct bsr_volume *vol;
@@ -178,7 +190,7 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 		ping_peers(e, t);
 	}
 	if (t->step == PINGING) {
-		if (t->await != 0) {
+		if (t->await != 0 || !everything_received(e)) {
 			return;
 		}
 		t->step = VOTE_BEGIN;
