@@ -7,6 +7,8 @@
  */
 #include "config_internal.h"
 
+#include <bsr/assert.h>
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -58,6 +60,7 @@ void *cfg_alloc(struct bsr_config *config, size_t size)
 		block->next = config->arena;
 		config->arena = block;
 	}
+	BSR_ASSERT(block->used + rounded <= block->size);
 	void *memory = block->bytes + block->used;
 	block->used += rounded;
 	return memory;
@@ -144,6 +147,7 @@ void bsr_config_free(struct bsr_config *config)
 static void add_diagnostic(struct bsr_config *config, enum cfg_severity severity,
 	const struct cfg_location *at, const char *format, va_list args)
 {
+	BSR_ASSERT(severity == CFG_ERROR || severity == CFG_WARNING);
 	unsigned int *counter = severity == CFG_ERROR ? &config->errors : &config->warnings;
 
 	(*counter)++;
@@ -235,7 +239,8 @@ bool cfg_claim(struct bsr_config *config, const struct cfg_location *at, const c
 	return false;
 }
 
-struct cfg_option *bsr_config_find_option(const struct cfg_options *options, const struct bsr_option *def)
+struct cfg_option *bsr_config_find_option(
+	const struct cfg_options *options, const struct bsr_option *def)
 {
 	for (struct cfg_option *option = options->first; option != NULL; option = option->next) {
 		if (option->def == def) {
@@ -264,7 +269,8 @@ bool bsr_config_global_flag(const struct bsr_config *config, const char *name)
 	return text != NULL && strcmp(text, "yes") == 0;
 }
 
-void cfg_options_add(struct bsr_config *config, struct cfg_options *options, const struct cfg_option *option)
+void cfg_options_add(
+	struct bsr_config *config, struct cfg_options *options, const struct cfg_option *option)
 {
 	const struct cfg_option *before = bsr_config_find_option(options, option->def);
 
@@ -303,8 +309,8 @@ static void remove_option(struct cfg_options *options, const struct bsr_option *
 	}
 }
 
-void cfg_options_set(struct bsr_config *config, struct cfg_options *options, const struct bsr_option *def,
-	const char *value)
+void cfg_options_set(struct bsr_config *config, struct cfg_options *options,
+	const struct bsr_option *def, const char *value)
 {
 	struct cfg_option *option = CFG_NEW(config, cfg_option);
 

@@ -17,9 +17,9 @@
 
 #include <stdio.h>
 
-#define CFG_NAME_CHARS_MAX 128u	  /* a bare word: resource, host and connection names */
+#define CFG_NAME_CHARS_MAX 128u   /* a bare word: resource, host and connection names */
 #define CFG_STRING_CHARS_MAX 255u /* a quoted string */
-#define CFG_ERRORS_MAX 64u	  /* more are counted, not told */
+#define CFG_ERRORS_MAX 64u        /* more are counted, not told */
 #define CFG_FILE_BYTES_MAX (16u << 20)
 #define CFG_FILES_MAX 10000u
 #define CFG_INCLUDE_DEPTH_MAX 16u
@@ -33,20 +33,20 @@ struct cfg_location {
 	unsigned int column;
 };
 
-#define CFG_LIST(type)                                                                              \
-	struct {                                                                                    \
-		struct type *first;                                                                 \
-		struct type *last;                                                                  \
+#define CFG_LIST(type)                                                                             \
+	struct {                                                                                   \
+		struct type *first;                                                                \
+		struct type *last;                                                                 \
 	}
 
-#define CFG_APPEND(list, item)                                                                      \
-	do {                                                                                        \
-		if ((list)->last != NULL) {                                                         \
-			(list)->last->next = (item);                                                \
-		} else {                                                                            \
-			(list)->first = (item);                                                     \
-		}                                                                                   \
-		(list)->last = (item);                                                              \
+#define CFG_APPEND(list, item)                                                                     \
+	do {                                                                                       \
+		if ((list)->last != NULL) {                                                        \
+			(list)->last->next = (item);                                               \
+		} else {                                                                           \
+			(list)->first = (item);                                                    \
+		}                                                                                  \
+		(list)->last = (item);                                                             \
 	} while (0)
 
 struct cfg_option {
@@ -95,14 +95,15 @@ struct cfg_volume {
 	struct cfg_volume *next;
 	struct cfg_location at;
 	unsigned int vnr;
-	bool implicit;	    /* volume 0 made of statements outside any `volume` section */
+	bool implicit;      /* volume 0 made of statements outside any `volume` section */
 	const char *device; /* "/dev/bsr0"; NULL: not set */
 	struct cfg_location device_at;
-	int64_t minor; /* -1: not set */
+	int64_t minor;    /* -1: not set */
 	const char *disk; /* "none": diskless */
 	struct cfg_location disk_at;
 	const char *meta_disk; /* "internal" or a device */
-	const char *meta_index; /* "internal", "flexible", a slot number, or the file behind a loop device */
+	const char *
+		meta_index; /* "internal", "flexible", a slot number, or the file behind a loop device */
 	struct cfg_location meta_disk_at;
 	struct cfg_options disk_options;
 	struct cfg_options peer_options;
@@ -123,7 +124,7 @@ struct cfg_host {
 	enum cfg_platform platform;
 	struct cfg_names names;
 	const char *label; /* names joined by '_', or ADDR:PORT of a floating host */
-	int node_id;	   /* -1: not set */
+	int node_id;       /* -1: not set */
 	struct cfg_location node_id_at;
 	struct cfg_address address;
 	struct cfg_address public_address;
@@ -146,8 +147,8 @@ struct cfg_endpoint {
 	struct cfg_address address;
 	struct cfg_address public_address;
 	struct cfg_proxy proxy;
-	struct cfg_host *host;	    /* expanded; NULL if it could not be found */
-	struct cfg_address own;	    /* expanded: the address the host itself binds to */
+	struct cfg_host *host;      /* expanded; NULL if it could not be found */
+	struct cfg_address own;     /* expanded: the address the host itself binds to */
 	struct cfg_address visible; /* expanded: the address its peer connects to */
 };
 
@@ -163,15 +164,15 @@ struct cfg_connection {
 	struct cfg_connection *next;
 	struct cfg_location at;
 	const char *name; /* NULL: not named */
-	bool implicit;	  /* derived from two hosts or from a mesh */
+	bool implicit;    /* derived from two hosts or from a mesh */
 	CFG_LIST(cfg_path) paths;
 	struct cfg_options net;
 	struct cfg_location net_at;
 	struct cfg_options peer_options;
 	struct cfg_location disk_at;
-	struct cfg_volumes volumes;	 /* as written */
+	struct cfg_volumes volumes;      /* as written */
 	struct cfg_volumes peer_devices; /* expanded: one per volume, in order of mention */
-	struct cfg_host *self;		 /* expanded; NULL if this host is not part of it */
+	struct cfg_host *self;           /* expanded; NULL if this host is not part of it */
 	struct cfg_host *peer;
 	unsigned int self_end; /* which end of every path is this host's */
 	const char *label;     /* expanded: value of _name */
@@ -201,8 +202,8 @@ struct cfg_resource {
 	CFG_LIST(cfg_connection) connections;
 	CFG_LIST(cfg_mesh) meshes;
 	struct cfg_proxy proxy;
-	struct cfg_host *me;	       /* expanded; NULL: not for this node */
-	bool ignored;		       /* this node has no host section in it */
+	struct cfg_host *me;             /* expanded; NULL: not for this node */
+	bool ignored;                    /* this node has no host section in it */
 	struct cfg_location protocol_at; /* of the legacy statement */
 };
 
@@ -219,11 +220,11 @@ struct bsr_config {
 	struct cfg_options global;
 	struct cfg_resource *common;
 	CFG_LIST(cfg_resource) resources;
-	const char *hostname;	 /* who this node is */
-	const char *pretended;	 /* value of __BSR_NODE__, NULL if unset */
-	bool ignore_hostname;	 /* -i: resources without a section for this host are kept */
-	bool running;		 /* text of `bsrsetup show`: underscore statements are allowed */
-	bool no_includes;	 /* buffers from elsewhere must not open files */
+	const char *hostname;  /* who this node is */
+	const char *pretended; /* value of __BSR_NODE__, NULL if unset */
+	bool ignore_hostname;  /* -i: resources without a section for this host are kept */
+	bool running;          /* text of `bsrsetup show`: underscore statements are allowed */
+	bool no_includes;      /* buffers from elsewhere must not open files */
 	CFG_LIST(cfg_diagnostic) diagnostics;
 	unsigned int errors;
 	unsigned int warnings;
@@ -231,7 +232,8 @@ struct bsr_config {
 	struct cfg_claim **claims; /* hash of things that may be used once */
 	size_t claim_buckets;
 	unsigned int files_read;
-	struct cfg_names local_addresses; /* of interfaces that are up; filled when first asked for */
+	struct cfg_names
+		local_addresses; /* of interfaces that are up; filled when first asked for */
 	bool local_addresses_known;
 };
 
@@ -248,7 +250,8 @@ void bsr_config_free(struct bsr_config *config);
 int bsr_config_read_file(struct bsr_config *config, const char *path);
 
 /** bsr_config_read_buffer - parse @size bytes reported as file @name; relative includes start at "." */
-void bsr_config_read_buffer(struct bsr_config *config, const char *name, const char *text, size_t size);
+void bsr_config_read_buffer(
+	struct bsr_config *config, const char *name, const char *text, size_t size);
 
 /** bsr_config_exclude_file - treat @path as already read, so that includes skip it (option -E) */
 void bsr_config_exclude_file(struct bsr_config *config, const char *path);
@@ -270,7 +273,8 @@ void bsr_config_print_diagnostics(const struct bsr_config *config, FILE *to);
 struct cfg_resource *bsr_config_find_resource(const struct bsr_config *config, const char *name);
 struct cfg_host *bsr_config_find_host(const struct cfg_resource *resource, const char *name);
 struct cfg_volume *bsr_config_find_volume(const struct cfg_volumes *volumes, unsigned int vnr);
-struct cfg_option *bsr_config_find_option(const struct cfg_options *options, const struct bsr_option *def);
+struct cfg_option *bsr_config_find_option(
+	const struct cfg_options *options, const struct bsr_option *def);
 
 /** bsr_config_option_text - the value of option @name in @section if it is set, else its default, else NULL */
 const char *bsr_config_option_text(
@@ -305,15 +309,16 @@ const struct cfg_volume *bsr_config_resync_after(
 	const struct bsr_config *config, const char *reference, const char **why);
 
 struct cfg_dump_options {
-	bool expanded;			     /* -v: what was derived, too */
-	const struct cfg_resource *only;     /* NULL: everything */
+	bool expanded;                   /* -v: what was derived, too */
+	const struct cfg_resource *only; /* NULL: everything */
 };
 
 /** bsr_config_dump - write the configuration in its own language; reading that back gives the same text */
 void bsr_config_dump(const struct bsr_config *config, const struct cfg_dump_options *how, FILE *to);
 
 /** bsr_config_dump_xml - write the expanded configuration as XML */
-void bsr_config_dump_xml(const struct bsr_config *config, const struct cfg_resource *only, FILE *to);
+void bsr_config_dump_xml(
+	const struct bsr_config *config, const struct cfg_resource *only, FILE *to);
 
 /** bsr_config_format_address - "ipv4:10.0.0.1:7000", "ipv6:[fd01::3]:7001" */
 void bsr_config_format_address(const struct cfg_address *address, char *buffer, size_t size);

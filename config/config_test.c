@@ -51,7 +51,7 @@ static struct bsr_config *read_valid(const char *text)
 	return config;
 }
 
-#define HOSTS                                                                                       \
+#define HOSTS                                                                                      \
 	"on alice { node-id 0; address 10.0.0.1:7000; } on bob { node-id 1; address 10.0.0.2:7000; }"
 #define VOLUME "device minor 0; disk /dev/a; meta-disk internal;"
 
@@ -62,44 +62,63 @@ static const struct {
 } refused[] = {
 	{"foo;", "t:1:1: expected global | common | resource | include | skip; found 'foo'"},
 	{"resourse r0 { }", "t:1:1: unknown word 'resourse'; did you mean 'resource'?"},
-	{"resource r0 {\n  volume 0 {\n    devic minor 0;", "t:3:5: unknown word 'devic'; did you mean 'device'?"},
+	{"resource r0 {\n  volume 0 {\n    devic minor 0;",
+		"t:3:5: unknown word 'devic'; did you mean 'device'?"},
 	{"resource { }", "t:1:10: expected the name of a resource, found '{'"},
-	{"resource 123 { }", "t:1:10: expected the name of a resource (a number must be put in double quotes)"},
+	{"resource 123 { }",
+		"t:1:10: expected the name of a resource (a number must be put in double quotes)"},
 	{"resource \"\" { " VOLUME HOSTS " }", "a resource needs a name"},
 	{"resource \"a/b\" { " VOLUME HOSTS " }", "resource names may not contain '/'"},
 	{"resource all { " VOLUME HOSTS " }", "cannot be the name of a resource"},
 	{"resource r0 { net { timeout 5 } }", "t:1:31: expected ';', found '}'"},
 	{"resource r0 { net { timeout; } }", "t:1:28: expected a value for timeout, found ';'"},
-	{"resource r0 { net { timeout 601; } }", "t:1:29: timeout: value '601' is too big; allowed: 1..600"},
+	{"resource r0 { net { timeout 601; } }",
+		"t:1:29: timeout: value '601' is too big; allowed: 1..600"},
 	{"resource r0 { net { timeout 0; } }", "timeout: value '0' is too small; allowed: 1..600"},
 	{"resource r0 { net { timeout x; } }", "timeout: value 'x' is not a number"},
 	{"resource r0 { net { tcp-cork maybe; } }", "tcp-cork: value 'maybe' is not yes or no"},
 	{"resource r0 { net { no-tcp-cork yes; } }", "no-tcp-cork takes no value"},
-	{"resource r0 { net { after-sb-0pri x; } }", "allowed: disconnect | discard-younger-primary"},
+	{"resource r0 { net { after-sb-0pri x; } }",
+		"allowed: disconnect | discard-younger-primary"},
 	{"resource r0 { net { al-extents 100; } }", "t:1:21: expected"},
-	{"resource r0 { net { ping-itn 100; } }", "t:1:21: unknown word 'ping-itn'; did you mean 'ping-int'?"},
+	{"resource r0 { net { ping-itn 100; } }",
+		"t:1:21: unknown word 'ping-itn'; did you mean 'ping-int'?"},
 	{"resource r0 { net { timeout 5; timeout 6; } }", "t:1:32: ambiguous value of timeout"},
-	{"resource r0 { net { } net { } }", "t:1:23: conflicting use of net section; first used at t:1:15"},
+	{"resource r0 { net { } net { } }",
+		"t:1:23: conflicting use of net section; first used at t:1:15"},
 	{"resource r0 { protocol C; protocol C; }", "conflicting use of protocol statement"},
 	{"global { } global { }", "t:1:12: conflicting use of global; first used at t:1:1"},
 	{"common { } common { }", "conflicting use of common"},
 	{"common { on alice { node-id 0; } }", "'on' is not allowed in common"},
-	{"resource r { " VOLUME HOSTS "}\nresource r { " VOLUME HOSTS "}", "t:2:1: conflicting use of resource r"},
-	{"resource r { " VOLUME " on alice { node-id 0; } on ALICE { node-id 1; } }", "several host sections"},
-	{"resource r { " VOLUME " on a { node-id 0; } on a { node-id 1; } }", "conflicting use of host a in resource r"},
+	{"resource r { " VOLUME HOSTS "}\nresource r { " VOLUME HOSTS "}",
+		"t:2:1: conflicting use of resource r"},
+	{"resource r { " VOLUME " on alice { node-id 0; } on ALICE { node-id 1; } }",
+		"several host sections"},
+	{"resource r { " VOLUME " on a { node-id 0; } on a { node-id 1; } }",
+		"conflicting use of host a in resource r"},
 	{"resource r { " VOLUME " on a { node-id 0; node-id 1; } }", "conflicting use of node-id"},
-	{"resource r { " VOLUME " on a { node-id 32; } }", "node-id 32 is out of range: allowed are 0..31"},
-	{"resource r { " VOLUME " on a { address 1.2.3.4:1; } }", "in resource r, on a: node-id keyword missing"},
-	{"resource r { " VOLUME " on a { node-id 3; address 1.2.3.4:1; } on b { node-id 3; address 1.2.3.5:1; } }",
+	{"resource r { " VOLUME " on a { node-id 32; } }",
+		"node-id 32 is out of range: allowed are 0..31"},
+	{"resource r { " VOLUME " on a { address 1.2.3.4:1; } }",
+		"in resource r, on a: node-id keyword missing"},
+	{"resource r { " VOLUME
+	 " on a { node-id 3; address 1.2.3.4:1; } on b { node-id 3; address 1.2.3.5:1; } }",
 		"node-id 3 duplicated"},
 	{"resource r { " VOLUME " }", "host section missing"},
-	{"resource r { " VOLUME " on a { node-id 0; address 1.2.3.4:0; } }", "port 0 is out of range"},
-	{"resource r { " VOLUME " on a { node-id 0; address 1.2.3.4:65536; } }", "port 65536 is out of range"},
-	{"resource r { " VOLUME " on a { node-id 0; address 1.2.3.256:1; } }", "'1.2.3.256' is not an IPv4 address"},
-	{"resource r { " VOLUME " on a { node-id 0; address ipv6 [::g]:1; } }", "'::g' is not an IPv6 address"},
-	{"resource r { " VOLUME " on a { node-id 0; address ipv6 1.2.3.4:1; } }", "expected '[' before an IPv6 address"},
-	{"resource r { " VOLUME " on a { node-id 0; address ipv5 1.2.3.4:1; } }", "did you mean 'ipv4'?"},
-	{"resource r { " VOLUME " on a { node-id 0; } on b { node-id 1; } }", "address keyword missing"},
+	{"resource r { " VOLUME " on a { node-id 0; address 1.2.3.4:0; } }",
+		"port 0 is out of range"},
+	{"resource r { " VOLUME " on a { node-id 0; address 1.2.3.4:65536; } }",
+		"port 65536 is out of range"},
+	{"resource r { " VOLUME " on a { node-id 0; address 1.2.3.256:1; } }",
+		"'1.2.3.256' is not an IPv4 address"},
+	{"resource r { " VOLUME " on a { node-id 0; address ipv6 [::g]:1; } }",
+		"'::g' is not an IPv6 address"},
+	{"resource r { " VOLUME " on a { node-id 0; address ipv6 1.2.3.4:1; } }",
+		"expected '[' before an IPv6 address"},
+	{"resource r { " VOLUME " on a { node-id 0; address ipv5 1.2.3.4:1; } }",
+		"did you mean 'ipv4'?"},
+	{"resource r { " VOLUME " on a { node-id 0; } on b { node-id 1; } }",
+		"address keyword missing"},
 	{"resource r { " VOLUME " floating 1.2.3.4:5 { node-id 0; address 1.2.3.4:5; } }",
 		"address is not allowed in floating"},
 	{"resource r { " HOSTS " }", "volume keyword missing"},
@@ -112,51 +131,81 @@ static const struct {
 	{"resource r { on alice { node-id 0; address 1.1.1.1:1; volume 0 { " VOLUME " } }\n"
 	 "on bob { node-id 1; address 1.1.1.2:1; volume 1 { device minor 1; disk /dev/b; meta-disk internal; } } }",
 		"volume 0 is not defined on bob"},
-	{"resource r { device /dev/sda; disk /dev/a; meta-disk internal; " HOSTS " }", "write /dev/bsrN"},
-	{"resource r { device /dev/foo3; disk /dev/a; meta-disk internal; " HOSTS " }", "did you mean /dev/bsr3?"},
-	{"resource r { device /dev/bsr0 minor 1; disk /dev/a; meta-disk internal; " HOSTS " }", "does not agree"},
-	{"resource r { device /dev/bsr_x; disk /dev/a; meta-disk internal; " HOSTS " }", "needs its minor number"},
-	{"resource r { device /dev/bsrx minor 1; disk /dev/a; meta-disk internal; " HOSTS " }", "follows an underscore"},
-	{"resource r { device minor 1048576; disk /dev/a; meta-disk internal; " HOSTS " }", "out of range"},
-	{"resource r { device minor 1; disk /dev/a; meta-disk /dev/b[256]; " HOSTS " }", "meta-disk index 256 is out of range"},
-	{"resource r { device minor 1; disk /dev/a; meta-disk /dev/loop1 x; " HOSTS " }", "is not the path of a file"},
+	{"resource r { device /dev/sda; disk /dev/a; meta-disk internal; " HOSTS " }",
+		"write /dev/bsrN"},
+	{"resource r { device /dev/foo3; disk /dev/a; meta-disk internal; " HOSTS " }",
+		"did you mean /dev/bsr3?"},
+	{"resource r { device /dev/bsr0 minor 1; disk /dev/a; meta-disk internal; " HOSTS " }",
+		"does not agree"},
+	{"resource r { device /dev/bsr_x; disk /dev/a; meta-disk internal; " HOSTS " }",
+		"needs its minor number"},
+	{"resource r { device /dev/bsrx minor 1; disk /dev/a; meta-disk internal; " HOSTS " }",
+		"follows an underscore"},
+	{"resource r { device minor 1048576; disk /dev/a; meta-disk internal; " HOSTS " }",
+		"out of range"},
+	{"resource r { device minor 1; disk /dev/a; meta-disk /dev/b[256]; " HOSTS " }",
+		"meta-disk index 256 is out of range"},
+	{"resource r { device minor 1; disk /dev/a; meta-disk /dev/loop1 x; " HOSTS " }",
+		"is not the path of a file"},
 	{"resource r { " VOLUME " device minor 0; " HOSTS " }", "conflicting use of device"},
 	{"resource r { " VOLUME " disk /dev/b; " HOSTS " }", "conflicting use of disk"},
-	{"resource r { " VOLUME HOSTS " }\nresource s { device minor 0; disk /dev/b; meta-disk internal;\n"
+	{"resource r { " VOLUME HOSTS
+	 " }\nresource s { device minor 0; disk /dev/b; meta-disk internal;\n"
 	 "on alice { node-id 0; address 10.0.0.1:7001; } on bob { node-id 1; address 10.0.0.2:7001; } }",
 		"conflicting use of device-minor 0 on alice"},
-	{"resource r { " VOLUME HOSTS " }\nresource s { device minor 1; disk /dev/a; meta-disk internal;\n"
+	{"resource r { " VOLUME HOSTS
+	 " }\nresource s { device minor 1; disk /dev/a; meta-disk internal;\n"
 	 "on alice { node-id 0; address 10.0.0.1:7001; } on bob { node-id 1; address 10.0.0.2:7001; } }",
 		"conflicting use of disk /dev/a on alice"},
-	{"resource r { device minor 0; disk /dev/a; meta-disk /dev/a; " HOSTS " }", "conflicting use of disk /dev/a"},
-	{"resource r { " VOLUME HOSTS " }\nresource s { device minor 1; disk /dev/b; meta-disk internal;" HOSTS " }",
+	{"resource r { device minor 0; disk /dev/a; meta-disk /dev/a; " HOSTS " }",
+		"conflicting use of disk /dev/a"},
+	{"resource r { " VOLUME HOSTS
+	 " }\nresource s { device minor 1; disk /dev/b; meta-disk internal;" HOSTS " }",
 		"address ipv4:10.0.0.1:7000 is also used by the resource at t:1:1"},
-	{"resource r { " VOLUME " on alice { node-id 0; address 10.0.0.1:7; } on bob { node-id 1; address 10.0.0.1:7; } }",
+	{"resource r { " VOLUME
+	 " on alice { node-id 0; address 10.0.0.1:7; } on bob { node-id 1; address 10.0.0.1:7; } }",
 		"used for both endpoints"},
-	{"resource r { " VOLUME HOSTS " connection { } }", "a connection without path is not allowed"},
-	{"resource r { " VOLUME HOSTS " connection { host alice; } }", "needs two ends, this one has 1"},
-	{"resource r { " VOLUME HOSTS " connection { host alice; host bob; host bob; } }", "only two ends are allowed"},
-	{"resource r { " VOLUME HOSTS " connection { host alice; host bbo; } }", "unknown host 'bbo'"},
-	{"resource r { " VOLUME HOSTS " connection { host alice; address 9.9.9.9:9; } }", "belongs to no host section"},
-	{"resource r { " VOLUME HOSTS " connection { host alice; host alice; } }", "both ends of this connection are alice"},
-	{"resource r { " VOLUME HOSTS " connection { path { host alice; host bob; } host alice; } }",
+	{"resource r { " VOLUME HOSTS " connection { } }",
+		"a connection without path is not allowed"},
+	{"resource r { " VOLUME HOSTS " connection { host alice; } }",
+		"needs two ends, this one has 1"},
+	{"resource r { " VOLUME HOSTS " connection { host alice; host bob; host bob; } }",
+		"only two ends are allowed"},
+	{"resource r { " VOLUME HOSTS " connection { host alice; host bbo; } }",
+		"unknown host 'bbo'"},
+	{"resource r { " VOLUME HOSTS " connection { host alice; address 9.9.9.9:9; } }",
+		"belongs to no host section"},
+	{"resource r { " VOLUME HOSTS " connection { host alice; host alice; } }",
+		"both ends of this connection are alice"},
+	{"resource r { " VOLUME HOSTS
+	 " connection { path { host alice; host bob; } host alice; } }",
 		"explicit and implicit paths are not allowed together"},
-	{"resource r { " VOLUME HOSTS " connection { host alice; host bob; path { host alice; host bob; } } }",
+	{"resource r { " VOLUME HOSTS
+	 " connection { host alice; host bob; path { host alice; host bob; } } }",
 		"explicit and implicit paths are not allowed together"},
-	{"resource r { " VOLUME HOSTS " connection { host alice; host bob; volume 7 { } } }", "reference to unknown volume 7"},
-	{"resource r { " VOLUME HOSTS " connection { host alice; host bob; net { } net { } } }", "conflicting use of net"},
-	{"resource r { " VOLUME HOSTS " connection-mesh { hosts alice bob carl; } }", "unknown host 'carl'"},
-	{"resource r { " VOLUME HOSTS " connection { host alice; host bob; } connection { host bob; host alice; } }",
+	{"resource r { " VOLUME HOSTS " connection { host alice; host bob; volume 7 { } } }",
+		"reference to unknown volume 7"},
+	{"resource r { " VOLUME HOSTS " connection { host alice; host bob; net { } net { } } }",
+		"conflicting use of net"},
+	{"resource r { " VOLUME HOSTS " connection-mesh { hosts alice bob carl; } }",
+		"unknown host 'carl'"},
+	{"resource r { " VOLUME HOSTS
+	 " connection { host alice; host bob; } connection { host bob; host alice; } }",
 		"conflicting use of connection between alice and bob"},
-	{"resource r { " VOLUME HOSTS " disk { resync-after nix; } }", "resync-after: 'nix' is not the name of a resource"},
-	{"resource r { " VOLUME HOSTS " net { ping-int 3; } connection-mesh { hosts alice bob; net { ping-int 4; } } }",
+	{"resource r { " VOLUME HOSTS " disk { resync-after nix; } }",
+		"resync-after: 'nix' is not the name of a resource"},
+	{"resource r { " VOLUME HOSTS
+	 " net { ping-int 3; } connection-mesh { hosts alice bob; net { ping-int 4; } } }",
 		"ambiguous inheritance of option \"ping-int\""},
-	{"resource r { " VOLUME HOSTS " stacked-on-top-of x { } }", "stacked resources are not supported"},
+	{"resource r { " VOLUME HOSTS " stacked-on-top-of x { } }",
+		"stacked resources are not supported"},
 	{"resource r { " VOLUME HOSTS " startup { wfc-timeout 300001; } }", "too big"},
 	{"resource r { " VOLUME HOSTS " disk { resync-ratio 31; } }", "value '31' is malformed"},
-	{"resource r { " VOLUME " on a { node-id 0; address 1.1.1.1:1; group g; } on b { node-id 0; address 1.1.1.2:1; group g; } }",
+	{"resource r { " VOLUME
+	 " on a { node-id 0; address 1.1.1.1:1; group g; } on b { node-id 0; address 1.1.1.2:1; group g; } }",
 		"address not equal"},
-	{"resource r { " VOLUME " on a { node-id 0; address 1.1.1.1:1; group g; } on b { node-id 1; address 1.1.1.1:1; group g; } }",
+	{"resource r { " VOLUME
+	 " on a { node-id 0; address 1.1.1.1:1; group g; } on b { node-id 1; address 1.1.1.1:1; group g; } }",
 		"node-id not equal"},
 	{"resource r {\n on \"x\n y\" { } }", "t:2:5: the string that begins here has no closing"},
 	{"resource r { on a ! }", "character '!' is not allowed here"},
@@ -174,8 +223,10 @@ static void every_mistake_is_named_with_its_place(void **state)
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		struct bsr_config *config = read_text(refused[i].text);
 		char *said = messages(config);
-		if (bsr_config_error_count(config) == 0 || strstr(said, refused[i].message) == NULL) {
-			print_message("text: %s\nwanted: %s\nsaid: %s", refused[i].text, refused[i].message, said);
+		if (bsr_config_error_count(config) == 0 ||
+			strstr(said, refused[i].message) == NULL) {
+			print_message("text: %s\nwanted: %s\nsaid: %s", refused[i].text,
+				refused[i].message, said);
 			fail();
 		}
 		free(said);
@@ -185,8 +236,9 @@ static void every_mistake_is_named_with_its_place(void **state)
 
 static void all_mistakes_of_a_file_are_reported(void **state)
 {
-	struct bsr_config *config = read_text("resource r0 {\n foo;\n net { timeout 0;\n bar 1; ping-int x; }\n"
-					      " disk { baz; }\n on alice { node-id 77; } }\nresourc r1 { a { b; } }\n");
+	struct bsr_config *config =
+		read_text("resource r0 {\n foo;\n net { timeout 0;\n bar 1; ping-int x; }\n"
+			  " disk { baz; }\n on alice { node-id 77; } }\nresourc r1 { a { b; } }\n");
 	char *said = messages(config);
 
 	(void)state;
@@ -219,9 +271,11 @@ static void a_secret_is_never_printed(void **state)
 	bsr_config_free(config);
 }
 
-static const char *option_of(const struct cfg_options *options, enum bsr_option_section section, const char *name)
+static const char *option_of(
+	const struct cfg_options *options, enum bsr_option_section section, const char *name)
 {
-	const struct cfg_option *option = bsr_config_find_option(options, bsr_option_find(section, name));
+	const struct cfg_option *option =
+		bsr_config_find_option(options, bsr_option_find(section, name));
 
 	return option != NULL ? option->value : NULL;
 }
@@ -253,7 +307,8 @@ static const char *other_value(const struct bsr_option *option, char *buffer, si
 	return NULL;
 }
 
-static const struct cfg_options *destination(const struct bsr_config *config, enum bsr_option_section section)
+static const struct cfg_options *destination(
+	const struct bsr_config *config, enum bsr_option_section section)
 {
 	const struct cfg_resource *r = config->resources.first;
 
@@ -299,11 +354,15 @@ static void inherit_one(const struct bsr_option *option)
 		if (option->type == BSR_OPTION_RATIO && from == 3) {
 			in_common = "1:1";
 		}
-		snprintf(text, sizeof(text), "common { %s { %s%s%s%s } }\nresource r { " VOLUME HOSTS " %s { %s%s%s%s } }",
+		snprintf(text, sizeof(text),
+			"common { %s { %s%s%s%s } }\nresource r { " VOLUME HOSTS
+			" %s { %s%s%s%s } }",
 			section, from != 2 ? option->name : "", from != 2 ? " \"" : "",
-			from == 1 ? value : from == 3 ? in_common : "", from != 2 ? "\";" : "", section,
-			from != 1 ? option->name : "", from != 1 ? " \"" : "", from != 1 ? value : "",
-			from != 1 ? "\";" : "");
+			from == 1   ? value
+			: from == 3 ? in_common
+				    : "",
+			from != 2 ? "\";" : "", section, from != 1 ? option->name : "",
+			from != 1 ? " \"" : "", from != 1 ? value : "", from != 1 ? "\";" : "");
 		struct bsr_config *config = read_valid(text);
 		const struct cfg_options *options = destination(config, option->section);
 		assert_non_null(options);
@@ -314,8 +373,9 @@ static void inherit_one(const struct bsr_option *option)
 
 static void every_option_is_inherited(void **state)
 {
-	static const enum bsr_option_section sections[] = {BSR_SECTION_DISK, BSR_SECTION_PEER_DEVICE, BSR_SECTION_NET,
-		BSR_SECTION_RESOURCE, BSR_SECTION_NODE, BSR_SECTION_STARTUP, BSR_SECTION_HANDLERS};
+	static const enum bsr_option_section sections[] = {BSR_SECTION_DISK,
+		BSR_SECTION_PEER_DEVICE, BSR_SECTION_NET, BSR_SECTION_RESOURCE, BSR_SECTION_NODE,
+		BSR_SECTION_STARTUP, BSR_SECTION_HANDLERS};
 
 	(void)state;
 	for (size_t s = 0; s < sizeof(sections) / sizeof(sections[0]); s++) {
@@ -331,7 +391,8 @@ static void every_option_is_inherited(void **state)
 
 static void booleans_have_three_spellings(void **state)
 {
-	struct bsr_config *config = read_valid("resource r { " VOLUME HOSTS " net { use-rle; no-tcp-cork; always-asbp yes; } }");
+	struct bsr_config *config = read_valid(
+		"resource r { " VOLUME HOSTS " net { use-rle; no-tcp-cork; always-asbp yes; } }");
 	const struct cfg_options *net = &config->resources.first->options[BSR_SECTION_NET];
 
 	(void)state;
@@ -353,9 +414,10 @@ static void host_names_compare_like_people_write_them(void **state)
 
 static void two_spellings_of_one_value_do_not_conflict(void **state)
 {
-	struct bsr_config *config = read_valid("resource r { " VOLUME HOSTS " disk { c-max-rate 4M; }"
-					       " connection { host alice; host bob; disk { c-max-rate 4096; } }"
-					       " net { timeout 60; timeout 60; } }");
+	struct bsr_config *config =
+		read_valid("resource r { " VOLUME HOSTS " disk { c-max-rate 4M; }"
+			   " connection { host alice; host bob; disk { c-max-rate 4096; } }"
+			   " net { timeout 60; timeout 60; } }");
 
 	(void)state;
 	bsr_config_free(config);
@@ -363,7 +425,8 @@ static void two_spellings_of_one_value_do_not_conflict(void **state)
 
 static void global_hostname_says_who_we_are(void **state)
 {
-	struct bsr_config *config = read_valid("global { hostname bob; } resource r { " VOLUME HOSTS " }");
+	struct bsr_config *config =
+		read_valid("global { hostname bob; } resource r { " VOLUME HOSTS " }");
 
 	(void)state;
 	assert_string_equal(config->resources.first->me->label, "bob");
@@ -386,8 +449,8 @@ static void two_hosts_need_no_connection_section(void **state)
 
 static void three_hosts_need_one(void **state)
 {
-	struct bsr_config *config =
-		read_valid("resource r { " VOLUME HOSTS " on carl { node-id 2; address 10.0.0.3:7000; } }");
+	struct bsr_config *config = read_valid(
+		"resource r { " VOLUME HOSTS " on carl { node-id 2; address 10.0.0.3:7000; } }");
 	char *said = messages(config);
 
 	(void)state;
@@ -399,14 +462,15 @@ static void three_hosts_need_one(void **state)
 
 static void a_mesh_connects_every_pair(void **state)
 {
-	struct bsr_config *config = read_valid("resource r { " VOLUME HOSTS
-					       " on carl { node-id 2; address 10.0.0.3:7000; }"
-					       " connection-mesh { hosts alice bob carl; net { ping-int 9; } } }");
+	struct bsr_config *config = read_valid(
+		"resource r { " VOLUME HOSTS " on carl { node-id 2; address 10.0.0.3:7000; }"
+		" connection-mesh { hosts alice bob carl; net { ping-int 9; } } }");
 	unsigned int ours = 0;
 	unsigned int all = 0;
 
 	(void)state;
-	for (const struct cfg_connection *c = config->resources.first->connections.first; c != NULL; c = c->next) {
+	for (const struct cfg_connection *c = config->resources.first->connections.first; c != NULL;
+		c = c->next) {
 		all++;
 		ours += c->self != NULL ? 1 : 0;
 		assert_string_equal(option_of(&c->net, BSR_SECTION_NET, "ping-int"), "9");
@@ -418,10 +482,10 @@ static void a_mesh_connects_every_pair(void **state)
 
 static void peers_are_reached_at_their_public_address(void **state)
 {
-	struct bsr_config *config = read_valid(
-		"resource r { " VOLUME " on alice { node-id 0; address 10.0.0.1:7; }"
-		" on bob { node-id 1; address 10.0.0.2:7; public-address 4.4.4.4:8; }"
-		" connection { host alice; host bob; } }");
+	struct bsr_config *config =
+		read_valid("resource r { " VOLUME " on alice { node-id 0; address 10.0.0.1:7; }"
+			   " on bob { node-id 1; address 10.0.0.2:7; public-address 4.4.4.4:8; }"
+			   " connection { host alice; host bob; } }");
 	const struct cfg_connection *c = config->resources.first->connections.first;
 	const struct cfg_endpoint *own;
 	const struct cfg_endpoint *remote;
@@ -436,8 +500,9 @@ static void peers_are_reached_at_their_public_address(void **state)
 
 static void skip_hides_anything(void **state)
 {
-	struct bsr_config *config = read_valid("skip resource x { \x01 !! { } \"open\n }\nresource r { " VOLUME HOSTS
-					       " skip net { nonsense { deep { } } } }");
+	struct bsr_config *config =
+		read_valid("skip resource x { \x01 !! { } \"open\n }\nresource r { " VOLUME HOSTS
+			   " skip net { nonsense { deep { } } } }");
 
 	(void)state;
 	assert_string_equal(config->resources.first->name, "r");
@@ -469,12 +534,13 @@ static void hostile_text_ends_quickly(void **state)
 
 static void what_runs_is_read_back(void **state)
 {
-	static const char text[] = "# comment\nresource r0 {\n options {\n\tquorum\t\tmajority;\n }\n _this_host {\n"
-				   "  node-id\t\t\t0;\n  node-name\t\t\"alice\";\n  volume 0 {\n   device\t\t\tminor 3;\n"
-				   "   disk\t\t\t\"/dev/a\";\n   meta-disk\t\t\t\"/dev/m\" [ 2 ];\n   disk {\n    size 8s; # bytes\n   }\n"
-				   "  }\n }\n connection {\n  _peer_node_id 1;\n  _peer_node_name\t\"bob\";\n  path {\n"
-				   "   _this_host ipv4 10.0.0.1:7;\n   _remote_host ipv6 [fd01::1]:7;\n  }\n  _is_standalone;\n"
-				   "  net {\n   protocol C;\n  }\n  volume 0 {\n   disk {\n    c-max-rate 4096k;\n   }\n  }\n }\n}\n";
+	static const char text[] =
+		"# comment\nresource r0 {\n options {\n\tquorum\t\tmajority;\n }\n _this_host {\n"
+		"  node-id\t\t\t0;\n  node-name\t\t\"alice\";\n  volume 0 {\n   device\t\t\tminor 3;\n"
+		"   disk\t\t\t\"/dev/a\";\n   meta-disk\t\t\t\"/dev/m\" [ 2 ];\n   disk {\n    size 8s; # bytes\n   }\n"
+		"  }\n }\n connection {\n  _peer_node_id 1;\n  _peer_node_name\t\"bob\";\n  path {\n"
+		"   _this_host ipv4 10.0.0.1:7;\n   _remote_host ipv6 [fd01::1]:7;\n  }\n  _is_standalone;\n"
+		"  net {\n   protocol C;\n  }\n  volume 0 {\n   disk {\n    c-max-rate 4096k;\n   }\n  }\n }\n}\n";
 	struct bsr_config *config = bsr_config_new();
 
 	(void)state;

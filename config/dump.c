@@ -9,6 +9,8 @@
  */
 #include "config_internal.h"
 
+#include <bsr/assert.h>
+
 #include <string.h>
 
 #define INDENT 4
@@ -29,6 +31,7 @@ static void open_block(struct dumper *d, const char *text)
 
 static void close_block(struct dumper *d)
 {
+	BSR_ASSERT(d->indent >= INDENT);
 	d->indent -= INDENT;
 	fprintf(d->to, "%*s}\n", d->indent, "");
 }
@@ -38,7 +41,8 @@ static void put_text(FILE *to, const char *text, bool is_value)
 {
 	bool bare = cfg_is_plain_word(text) && strlen(text) <= BARE_VALUE_MAX;
 
-	if (bare && !is_value && text[strspn(text, "0123456789MKGs")] == '\0' && text[0] >= '0' && text[0] <= '9') {
+	if (bare && !is_value && text[strspn(text, "0123456789MKGs")] == '\0' && text[0] >= '0' &&
+		text[0] <= '9') {
 		bare = false; /* a name made of digits is a number to the reader */
 	}
 	if (bare) {
@@ -116,7 +120,8 @@ static void put_address_text(FILE *to, const struct cfg_address *address)
 {
 	const bool v6 = strcmp(address->family, "ipv6") == 0;
 
-	fprintf(to, "%s %s%s%s:%u", address->family, v6 ? "[" : "", address->host, v6 ? "]" : "", address->port);
+	fprintf(to, "%s %s%s%s:%u", address->family, v6 ? "[" : "", address->host, v6 ? "]" : "",
+		address->port);
 }
 
 static void put_address(struct dumper *d, const char *name, const struct cfg_address *address)
@@ -205,7 +210,8 @@ static void put_meta_disk(struct dumper *d, const struct cfg_volume *volume)
 	put_text(d->to, volume->meta_disk, false);
 	if (cfg_is_integer(volume->meta_index)) {
 		fprintf(d->to, " [%s]", volume->meta_index);
-	} else if (strchr(volume->meta_index, '/') != NULL || strchr(volume->meta_index, '.') != NULL) {
+	} else if (strchr(volume->meta_index, '/') != NULL ||
+		   strchr(volume->meta_index, '.') != NULL) {
 		fputc(' ', d->to);
 		put_text(d->to, volume->meta_index, false);
 	}
@@ -286,7 +292,8 @@ static void put_endpoint(struct dumper *d, const struct cfg_endpoint *end)
 		fprintf(d->to, "%*saddress ", d->indent, "");
 		put_address_text(d->to, &end->address);
 	} else {
-		fprintf(d->to, "%*s%s ", d->indent, "", end->kind == CFG_END_GROUP ? "group" : "host");
+		fprintf(d->to, "%*s%s ", d->indent, "",
+			end->kind == CFG_END_GROUP ? "group" : "host");
 		put_text(d->to, end->name, false);
 		if (address->host != NULL) {
 			fputs(" address ", d->to);
@@ -311,7 +318,8 @@ static void put_endpoint(struct dumper *d, const struct cfg_endpoint *end)
 
 static void put_paths(struct dumper *d, const struct cfg_connection *connection)
 {
-	for (const struct cfg_path *path = connection->paths.first; path != NULL; path = path->next) {
+	for (const struct cfg_path *path = connection->paths.first; path != NULL;
+		path = path->next) {
 		const bool block = !path->implicit || d->expanded;
 		if (block) {
 			open_block(d, "path");
@@ -327,7 +335,8 @@ static void put_paths(struct dumper *d, const struct cfg_connection *connection)
 
 static void put_connection(struct dumper *d, const struct cfg_connection *connection)
 {
-	const struct cfg_volumes *volumes = d->expanded ? &connection->peer_devices : &connection->volumes;
+	const struct cfg_volumes *volumes =
+		d->expanded ? &connection->peer_devices : &connection->volumes;
 
 	fprintf(d->to, "%*sconnection ", d->indent, "");
 	if (connection->name != NULL) {
@@ -384,7 +393,8 @@ static void put_sections(struct dumper *d, const struct cfg_resource *r)
 	put_section(d, "handlers", &r->options[BSR_SECTION_HANDLERS], NULL);
 }
 
-static void put_resource(struct dumper *d, const struct bsr_config *config, const struct cfg_resource *r)
+static void put_resource(
+	struct dumper *d, const struct bsr_config *config, const struct cfg_resource *r)
 {
 	fprintf(d->to, "# resource %s on %s: %s, not stacked\n", r->name, config->hostname,
 		r->ignored ? "ignored" : "not ignored");

@@ -88,8 +88,8 @@ static bool has_written(const struct cfg_options *options)
 }
 
 /* A section as it was written; what it inherits stands where it comes from. */
-static void put_section(
-	struct xml *x, const char *name, const struct cfg_options *first, const struct cfg_options *second)
+static void put_section(struct xml *x, const char *name, const struct cfg_options *first,
+	const struct cfg_options *second)
 {
 	if (!has_written(first) && (second == NULL || !has_written(second))) {
 		return;
@@ -139,7 +139,8 @@ static void put_volume(struct xml *x, const struct cfg_volume *v)
 	if (v->meta_disk != NULL) {
 		indent(x);
 		fputs("<meta-disk", x->to);
-		if (strcmp(v->meta_index, "internal") != 0 && strcmp(v->meta_index, "flexible") != 0) {
+		if (strcmp(v->meta_index, "internal") != 0 &&
+			strcmp(v->meta_index, "flexible") != 0) {
 			put_attribute(x->to, "index", v->meta_index);
 		}
 		fputc('>', x->to);
@@ -181,7 +182,10 @@ static void put_endpoint(struct xml *x, const struct cfg_endpoint *end)
 {
 	indent(x);
 	fputs("<host", x->to);
-	put_attribute(x->to, "name", end->host != NULL ? end->host->label : end->name != NULL ? end->name : "");
+	put_attribute(x->to, "name",
+		end->host != NULL   ? end->host->label
+		: end->name != NULL ? end->name
+				    : "");
 	fputc('>', x->to);
 	if (end->own.host != NULL) {
 		put_address(x, "address", &end->own);

@@ -9,6 +9,8 @@
  */
 #include "config_internal.h"
 
+#include <bsr/assert.h>
+
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -19,8 +21,8 @@
 static void report_ambiguity(
 	struct bsr_config *config, const struct cfg_option *one, const struct cfg_option *other)
 {
-	const char *key = cfg_printf(config, "ambiguity %s:%u:%u %s:%u:%u", one->at.file, one->at.line,
-		one->at.column, other->at.file, other->at.line, other->at.column);
+	const char *key = cfg_printf(config, "ambiguity %s:%u:%u %s:%u:%u", one->at.file,
+		one->at.line, one->at.column, other->at.file, other->at.line, other->at.column);
 
 	if (cfg_claim_quietly(config, &one->at, key) != NULL) {
 		return; /* every volume and peer would repeat it */
@@ -28,12 +30,16 @@ static void report_ambiguity(
 	cfg_error(config, &one->at,
 		"ambiguous inheritance of option \"%s\": \"%s\" here and \"%s\" at %s:%u:%u; "
 		"set it in the most specific section, or only once",
-		one->def->name, one->value, other->value, other->at.file, other->at.line, other->at.column);
+		one->def->name, one->value, other->value, other->at.file, other->at.line,
+		other->at.column);
 }
 
-void cfg_inherit(struct bsr_config *config, struct cfg_options *target, const struct cfg_options *source)
+void cfg_inherit(
+	struct bsr_config *config, struct cfg_options *target, const struct cfg_options *source)
 {
-	for (const struct cfg_option *option = source->first; option != NULL; option = option->next) {
+	for (const struct cfg_option *option = source->first; option != NULL;
+		option = option->next) {
+		BSR_ASSERT(option->def != NULL && option->value != NULL);
 		const struct cfg_option *present = bsr_config_find_option(target, option->def);
 		if (present != NULL) {
 			if (present->inherited &&
@@ -83,7 +89,8 @@ static void load_local_addresses(struct bsr_config *config)
 		if (i->ifa_addr->sa_family == AF_INET) {
 			bytes = &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
 		} else if (i->ifa_addr->sa_family == AF_INET6) {
-			bytes = &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr;
+			bytes = &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)
+					 ->sin6_addr;
 		} else {
 			continue;
 		}
@@ -123,7 +130,8 @@ bool bsr_config_address_is_local(struct bsr_config *config, const struct cfg_add
 static bool host_is_me(struct bsr_config *config, const struct cfg_host *host)
 {
 	if (host->kind == CFG_HOST_FLOATING) {
-		if (config->pretended != NULL && strcmp(config->pretended, host->address.host) == 0) {
+		if (config->pretended != NULL &&
+			strcmp(config->pretended, host->address.host) == 0) {
 			return true;
 		}
 		return bsr_config_address_is_local(config, &host->address);
@@ -154,7 +162,8 @@ static void find_me(struct bsr_config *config, struct cfg_resource *resource)
 	resource->ignored = resource->me == NULL;
 }
 
-static void copy_options(struct bsr_config *config, struct cfg_options *to, const struct cfg_options *from)
+static void copy_options(
+	struct bsr_config *config, struct cfg_options *to, const struct cfg_options *from)
 {
 	for (const struct cfg_option *option = from->first; option != NULL; option = option->next) {
 		struct cfg_option *copy = CFG_NEW(config, cfg_option);
@@ -188,6 +197,7 @@ static void insert_volume(struct cfg_volumes *volumes, struct cfg_volume *volume
 {
 	struct cfg_volume **at = &volumes->first;
 
+	BSR_ASSERT(volume->next == NULL);
 	while (*at != NULL && (*at)->vnr < volume->vnr) {
 		at = &(*at)->next;
 	}
@@ -198,8 +208,8 @@ static void insert_volume(struct cfg_volumes *volumes, struct cfg_volume *volume
 	}
 }
 
-static void expand_volume(struct bsr_config *config, struct cfg_resource *resource, struct cfg_host *host,
-	const struct cfg_volume *own, const struct cfg_volume *shared)
+static void expand_volume(struct bsr_config *config, struct cfg_resource *resource,
+	struct cfg_host *host, const struct cfg_volume *own, const struct cfg_volume *shared)
 {
 	const struct cfg_volume *base = own != NULL ? own : shared;
 	struct cfg_volume *volume = CFG_NEW(config, cfg_volume);
@@ -230,13 +240,15 @@ static void expand_volume(struct bsr_config *config, struct cfg_resource *resour
 	insert_volume(&host->expanded, volume);
 }
 
-static void expand_volumes(struct bsr_config *config, struct cfg_resource *resource, struct cfg_host *host)
+static void expand_volumes(
+	struct bsr_config *config, struct cfg_resource *resource, struct cfg_host *host)
 {
 	for (const struct cfg_volume *own = host->volumes.first; own != NULL; own = own->next) {
 		expand_volume(config, resource, host, own,
 			bsr_config_find_volume(&resource->volumes, own->vnr));
 	}
-	for (const struct cfg_volume *shared = resource->volumes.first; shared != NULL; shared = shared->next) {
+	for (const struct cfg_volume *shared = resource->volumes.first; shared != NULL;
+		shared = shared->next) {
 		if (bsr_config_find_volume(&host->volumes, shared->vnr) == NULL) {
 			expand_volume(config, resource, host, NULL, shared);
 		}
@@ -251,10 +263,11 @@ bool bsr_config_is_diskless(const struct cfg_volume *volume)
 /* The daemon shows peers the name this node goes by in the configuration. */
 static void name_this_node(struct bsr_config *config, struct cfg_host *host)
 {
-	cfg_options_set(config, &host->node_options, bsr_option_find(BSR_SECTION_NODE, "node-name"), host->label);
+	cfg_options_set(config, &host->node_options, bsr_option_find(BSR_SECTION_NODE, "node-name"),
+		host->label);
 	if (host->group != NULL) {
-		cfg_options_set(config, &host->node_options, bsr_option_find(BSR_SECTION_NODE, "group"),
-			host->group);
+		cfg_options_set(config, &host->node_options,
+			bsr_option_find(BSR_SECTION_NODE, "group"), host->group);
 	}
 }
 
@@ -294,7 +307,8 @@ void bsr_config_expand(struct bsr_config *config)
 		cfg_expand_connections(config, r);
 		cfg_validate_resource(config, r);
 	}
-	for (struct cfg_resource *r = config->resources.first; r != NULL && !config->running; r = r->next) {
+	for (struct cfg_resource *r = config->resources.first; r != NULL && !config->running;
+		r = r->next) {
 		cfg_validate_addresses(config, r);
 	}
 }

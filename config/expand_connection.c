@@ -7,6 +7,8 @@
  */
 #include "config_internal.h"
 
+#include <bsr/assert.h>
+
 #include <string.h>
 
 static struct cfg_host *host_of_group(const struct cfg_resource *resource, const char *group)
@@ -29,11 +31,12 @@ static struct cfg_host *host_of_group(const struct cfg_resource *resource, const
 
 static bool same_address(const struct cfg_address *a, const struct cfg_address *b)
 {
-	return a->host != NULL && b->host != NULL && a->port == b->port && strcmp(a->family, b->family) == 0 &&
-	       strcmp(a->host, b->host) == 0;
+	return a->host != NULL && b->host != NULL && a->port == b->port &&
+	       strcmp(a->family, b->family) == 0 && strcmp(a->host, b->host) == 0;
 }
 
-static struct cfg_host *host_of_address(const struct cfg_resource *resource, const struct cfg_address *address)
+static struct cfg_host *host_of_address(
+	const struct cfg_resource *resource, const struct cfg_address *address)
 {
 	for (struct cfg_host *host = resource->hosts.first; host != NULL; host = host->next) {
 		if (same_address(&host->address, address)) {
@@ -49,13 +52,16 @@ static void suggest_host(struct bsr_config *config, const struct cfg_resource *r
 	const char *names[64];
 	size_t count = 0;
 
-	for (const struct cfg_host *host = resource->hosts.first; host != NULL && count < 64; host = host->next) {
-		names[count++] = end->kind == CFG_END_GROUP && host->group != NULL ? host->group : host->label;
+	for (const struct cfg_host *host = resource->hosts.first; host != NULL && count < 64;
+		host = host->next) {
+		names[count++] = end->kind == CFG_END_GROUP && host->group != NULL ? host->group
+										   : host->label;
 	}
 	const char *near = bsr_config_suggest(end->name, names, count);
 	cfg_error(config, &end->at, "unknown %s '%s': resource %s has no section for it%s%s%s",
 		end->kind == CFG_END_GROUP ? "group" : "host", end->name, resource->name,
-		near != NULL ? "; did you mean '" : "", near != NULL ? near : "", near != NULL ? "'?" : "");
+		near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+		near != NULL ? "'?" : "");
 }
 
 static void find_endpoint_host(
@@ -74,7 +80,8 @@ static void find_endpoint_host(
 		end->host = host_of_address(resource, &end->address);
 		if (end->host == NULL) {
 			bsr_config_format_address(&end->address, text, sizeof(text));
-			cfg_error(config, &end->at, "address %s belongs to no host section of resource %s", text,
+			cfg_error(config, &end->at,
+				"address %s belongs to no host section of resource %s", text,
 				resource->name);
 		}
 		return;
@@ -108,8 +115,8 @@ static void find_endpoint_addresses(struct cfg_endpoint *end)
 	}
 }
 
-static void expand_paths(
-	struct bsr_config *config, const struct cfg_resource *resource, struct cfg_connection *connection)
+static void expand_paths(struct bsr_config *config, const struct cfg_resource *resource,
+	struct cfg_connection *connection)
 {
 	for (struct cfg_path *path = connection->paths.first; path != NULL; path = path->next) {
 		for (unsigned int i = 0; i < path->end_count; i++) {
@@ -124,13 +131,16 @@ static void expand_paths(
 void bsr_config_path_ends(const struct cfg_connection *connection, const struct cfg_path *path,
 	const struct cfg_endpoint **own, const struct cfg_endpoint **remote)
 {
+	BSR_ASSERT(connection->self != NULL && path->end_count == 2);
 	const unsigned int index = path->end[0].host == connection->self ? 0 : 1;
+	BSR_ASSERT(path->end[index].host == connection->self);
 
 	*own = &path->end[index];
 	*remote = &path->end[1 - index];
 }
 
-static void find_self_and_peer(const struct cfg_resource *resource, struct cfg_connection *connection)
+static void find_self_and_peer(
+	const struct cfg_resource *resource, struct cfg_connection *connection)
 {
 	const struct cfg_path *path = connection->paths.first;
 
@@ -146,7 +156,8 @@ static void find_self_and_peer(const struct cfg_resource *resource, struct cfg_c
 	}
 }
 
-static void set_internal(struct bsr_config *config, struct cfg_options *net, const char *name, const char *value)
+static void set_internal(
+	struct bsr_config *config, struct cfg_options *net, const char *name, const char *value)
 {
 	const struct bsr_option *def = bsr_option_find(BSR_SECTION_NET, name);
 
@@ -182,7 +193,8 @@ static void expand_peer_device(struct bsr_config *config, struct cfg_connection 
 	device->implicit = written == NULL;
 	device->at = written != NULL ? written->at : connection->at;
 	if (written != NULL) {
-		for (const struct cfg_option *o = written->peer_options.first; o != NULL; o = o->next) {
+		for (const struct cfg_option *o = written->peer_options.first; o != NULL;
+			o = o->next) {
 			cfg_options_add(config, &device->peer_options, o);
 		}
 	}
@@ -209,12 +221,14 @@ static void expand_peer_devices(struct bsr_config *config, struct cfg_connection
 	for (const struct cfg_volume *written = connection->volumes.first; written != NULL;
 		written = written->next) {
 		if (bsr_config_find_volume(volumes, written->vnr) == NULL) {
-			cfg_error(config, &written->at, "reference to unknown volume %u: no host has it", written->vnr);
+			cfg_error(config, &written->at,
+				"reference to unknown volume %u: no host has it", written->vnr);
 			continue;
 		}
 		expand_peer_device(config, connection, written, written->vnr);
 	}
-	for (const struct cfg_volume *volume = volumes->first; volume != NULL; volume = volume->next) {
+	for (const struct cfg_volume *volume = volumes->first; volume != NULL;
+		volume = volume->next) {
 		if (bsr_config_find_volume(&connection->volumes, volume->vnr) == NULL) {
 			expand_peer_device(config, connection, NULL, volume->vnr);
 		}
@@ -226,6 +240,8 @@ static struct cfg_connection *add_implicit(struct bsr_config *config, struct cfg
 {
 	struct cfg_connection *connection = CFG_NEW(config, cfg_connection);
 	struct cfg_path *path = CFG_NEW(config, cfg_path);
+
+	BSR_ASSERT(one != other);
 
 	connection->at = *at;
 	connection->implicit = true;
@@ -252,12 +268,14 @@ static size_t mesh_members(struct bsr_config *config, const struct cfg_resource 
 	for (unsigned int groups = 0; groups < 2; groups++) {
 		const struct cfg_name *name = groups == 0 ? mesh->hosts.first : mesh->groups.first;
 		for (; name != NULL; name = name->next) {
-			struct cfg_endpoint end = {.kind = groups == 0 ? CFG_END_HOST : CFG_END_GROUP,
+			struct cfg_endpoint end = {
+				.kind = groups == 0 ? CFG_END_HOST : CFG_END_GROUP,
 				.name = name->text,
 				.at = name->at};
 			find_endpoint_host(config, resource, &end);
 			if (count >= MESH_HOSTS_MAX) {
-				cfg_error(config, &name->at, "a mesh may have at most %u members", MESH_HOSTS_MAX);
+				cfg_error(config, &name->at, "a mesh may have at most %u members",
+					MESH_HOSTS_MAX);
 				return count;
 			}
 			if (end.host != NULL) {
@@ -268,7 +286,8 @@ static size_t mesh_members(struct bsr_config *config, const struct cfg_resource 
 	return count;
 }
 
-static void expand_mesh(struct bsr_config *config, struct cfg_resource *resource, const struct cfg_mesh *mesh)
+static void expand_mesh(
+	struct bsr_config *config, struct cfg_resource *resource, const struct cfg_mesh *mesh)
 {
 	struct cfg_host *members[MESH_HOSTS_MAX];
 	const size_t count = mesh_members(config, resource, mesh, members);
@@ -276,7 +295,8 @@ static void expand_mesh(struct bsr_config *config, struct cfg_resource *resource
 	for (size_t i = 0; i < count; i++) {
 		for (size_t j = i + 1; j < count; j++) {
 			if (members[i] == members[j]) {
-				cfg_error(config, &mesh->at, "host %s is named twice in this mesh", members[i]->label);
+				cfg_error(config, &mesh->at, "host %s is named twice in this mesh",
+					members[i]->label);
 				continue;
 			}
 			struct cfg_connection *connection =
@@ -287,16 +307,18 @@ static void expand_mesh(struct bsr_config *config, struct cfg_resource *resource
 }
 
 /* The hosts that stand for themselves, then one host for each group. */
-static size_t cluster_members(const struct cfg_resource *resource, struct cfg_host **members, size_t room)
+static size_t cluster_members(
+	const struct cfg_resource *resource, struct cfg_host **members, size_t room)
 {
 	size_t count = 0;
 
 	for (unsigned int groups = 0; groups < 2; groups++) {
-		for (struct cfg_host *host = resource->hosts.first; host != NULL; host = host->next) {
-			const bool represents = groups == 0
-							? host->group == NULL
-							: host->group != NULL &&
-								  host_of_group(resource, host->group) == host;
+		for (struct cfg_host *host = resource->hosts.first; host != NULL;
+			host = host->next) {
+			const bool represents =
+				groups == 0 ? host->group == NULL
+					    : host->group != NULL &&
+						      host_of_group(resource, host->group) == host;
 			if (represents) {
 				if (count < room) {
 					members[count] = host;
@@ -329,7 +351,8 @@ void cfg_expand_connections(struct bsr_config *config, struct cfg_resource *reso
 	if (resource->connections.first == NULL && resource->meshes.first == NULL) {
 		expand_pair(config, resource);
 	}
-	for (const struct cfg_mesh *mesh = resource->meshes.first; mesh != NULL; mesh = mesh->next) {
+	for (const struct cfg_mesh *mesh = resource->meshes.first; mesh != NULL;
+		mesh = mesh->next) {
 		expand_mesh(config, resource, mesh);
 	}
 	for (struct cfg_connection *c = resource->connections.first; c != NULL; c = c->next) {

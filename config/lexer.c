@@ -11,11 +11,14 @@
 
 #include "config_internal.h"
 
+#include <bsr/assert.h>
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
-void lexer_init(struct lexer *lexer, struct bsr_config *config, const char *file, const char *text, size_t size)
+void lexer_init(struct lexer *lexer, struct bsr_config *config, const char *file, const char *text,
+	size_t size)
 {
 	*lexer = (struct lexer){.config = config,
 		.file = file,
@@ -125,7 +128,8 @@ static void read_word(struct lexer *lexer, struct token *token)
 	}
 	const size_t length = (size_t)(lexer->at - start);
 	if (length > CFG_NAME_CHARS_MAX) {
-		lexer_error(lexer, &token->at, "token too long: '%.*s...' has %zu characters, at most %u are allowed",
+		lexer_error(lexer, &token->at,
+			"token too long: '%.*s...' has %zu characters, at most %u are allowed",
 			LONG_TOKEN_SHOWN, start, length, CFG_NAME_CHARS_MAX);
 		token->type = TOKEN_BAD;
 		return;
@@ -152,9 +156,11 @@ static void read_string(struct lexer *lexer, struct token *token)
 	bool too_long = false;
 
 	lexer->at++;
-	while (lexer->at < lexer->end && *lexer->at != '"' && *lexer->at != '\n' && *lexer->at != '\0') {
+	while (lexer->at < lexer->end && *lexer->at != '"' && *lexer->at != '\n' &&
+		*lexer->at != '\0') {
 		char c = *lexer->at++;
-		if (c == '\\' && lexer->at < lexer->end && *lexer->at != '\n' && *lexer->at != '\0') {
+		if (c == '\\' && lexer->at < lexer->end && *lexer->at != '\n' &&
+			*lexer->at != '\0') {
 			/* "C:\" is a drive of a Windows host, not an open string */
 			if (*lexer->at != '"' || quote_follows(lexer, lexer->at + 1)) {
 				c = *lexer->at++;
@@ -169,14 +175,15 @@ static void read_string(struct lexer *lexer, struct token *token)
 	token->text[length] = '\0';
 	token->type = TOKEN_BAD;
 	if (lexer->at >= lexer->end || *lexer->at != '"') {
-		lexer_error(lexer, &token->at, "the string that begins here has no closing '\"' on its line");
+		lexer_error(lexer, &token->at,
+			"the string that begins here has no closing '\"' on its line");
 		return;
 	}
 	lexer->at++;
 	if (too_long) {
 		lexer_error(lexer, &token->at,
-			"token too long: \"%.*s...\" may have at most %u characters", LONG_TOKEN_SHOWN,
-			token->text, CFG_STRING_CHARS_MAX);
+			"token too long: \"%.*s...\" may have at most %u characters",
+			LONG_TOKEN_SHOWN, token->text, CFG_STRING_CHARS_MAX);
 		return;
 	}
 	token->type = TOKEN_STRING;
@@ -189,7 +196,8 @@ static void read_stray(struct lexer *lexer, struct token *token)
 	token->type = TOKEN_BAD;
 	token->text[0] = '\0';
 	if (c == '\0') {
-		lexer_error(lexer, &token->at, "the file contains a NUL byte: this is not a text file");
+		lexer_error(
+			lexer, &token->at, "the file contains a NUL byte: this is not a text file");
 		lexer_stop(lexer);
 		return;
 	}
@@ -197,7 +205,8 @@ static void read_stray(struct lexer *lexer, struct token *token)
 		lexer->at++;
 	}
 	if (isprint(c)) {
-		lexer_error(lexer, &token->at, "character '%c' is not allowed here; put the word in double quotes", c);
+		lexer_error(lexer, &token->at,
+			"character '%c' is not allowed here; put the word in double quotes", c);
 	} else {
 		lexer_error(lexer, &token->at,
 			"character 0x%02x is not allowed here; put the word in double quotes", c);
@@ -213,7 +222,8 @@ void lexer_next(struct lexer *lexer, struct token *token)
 		token->type = TOKEN_END;
 		return;
 	}
-	const char c = *lexer->at;
+	const char *before = lexer->at;
+	const char c = *before;
 	if (c != '\0' && strchr("{};[]:", c) != NULL) {
 		token->type = TOKEN_PUNCTUATION;
 		token->text[0] = c;
@@ -226,6 +236,8 @@ void lexer_next(struct lexer *lexer, struct token *token)
 	} else {
 		read_stray(lexer, token);
 	}
+	BSR_ASSERT(lexer->at > before); /* LX-1 */
+	BSR_ASSERT(lexer->at <= lexer->end);
 }
 
 bool lexer_read_bracket(struct lexer *lexer, char *buffer, size_t size)

@@ -14,11 +14,11 @@ enum token_type {
 	TOKEN_END,
 	TOKEN_WORD,
 	TOKEN_STRING,
-	TOKEN_INTEGER,	    /* 1..8 digits and perhaps one of M K G s */
+	TOKEN_INTEGER,      /* 1..8 digits and perhaps one of M K G s */
 	TOKEN_LONG_INTEGER, /* more digits: fine as the value of an option only */
-	TOKEN_IPV4,	    /* by its shape; the range of its numbers is the parser's business */
+	TOKEN_IPV4,         /* by its shape; the range of its numbers is the parser's business */
 	TOKEN_PUNCTUATION,  /* text is that one character */
-	TOKEN_BAD,	    /* reported already */
+	TOKEN_BAD,          /* reported already */
 };
 
 struct token {
@@ -37,7 +37,8 @@ struct lexer {
 	bool quiet; /* inside a skipped section nothing is wrong */
 };
 
-void lexer_init(struct lexer *lexer, struct bsr_config *config, const char *file, const char *text, size_t size);
+void lexer_init(struct lexer *lexer, struct bsr_config *config, const char *file, const char *text,
+	size_t size);
 
 /* Reads the next token. At the end of the text it returns TOKEN_END for ever. */
 void lexer_next(struct lexer *lexer, struct token *token);

@@ -10,6 +10,8 @@
  */
 #include "option_table.h"
 
+#include <bsr/assert.h>
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -18,15 +20,15 @@
 #include <strings.h>
 
 static const struct bsr_option options[] = {
-#define BSR_OPTION(section_, name_, type_, unit_, min_, max_, default_, words_, flags_)             \
-	{.name = name_,                                                                             \
-		.section = BSR_SECTION_##section_,                                                  \
-		.type = BSR_OPTION_##type_,                                                         \
-		.unit = BSR_UNIT_##unit_,                                                           \
-		.min = min_,                                                                        \
-		.max = max_,                                                                        \
-		.default_text = default_,                                                           \
-		.words = words_,                                                                    \
+#define BSR_OPTION(section_, name_, type_, unit_, min_, max_, default_, words_, flags_)            \
+	{.name = name_,                                                                            \
+		.section = BSR_SECTION_##section_,                                                 \
+		.type = BSR_OPTION_##type_,                                                        \
+		.unit = BSR_UNIT_##unit_,                                                          \
+		.min = min_,                                                                       \
+		.max = max_,                                                                       \
+		.default_text = default_,                                                          \
+		.words = words_,                                                                   \
 		.flags = flags_},
 #include "options.def"
 #undef BSR_OPTION
@@ -53,6 +55,7 @@ const struct bsr_option *bsr_option_list(enum bsr_option_section section, size_t
 {
 	size_t first = 0;
 
+	BSR_ASSERT(section < BSR_SECTION_COUNT);
 	while (first < OPTION_COUNT && options[first].section != section) {
 		first++;
 	}
@@ -350,6 +353,7 @@ enum bsr_option_fault bsr_option_parse(
 		break;
 	}
 	if (fault == BSR_OPTION_OK) {
+		BSR_ASSERT(!v.is_word || option->words != NULL);
 		*value = v;
 	}
 	return fault;
@@ -478,8 +482,8 @@ void bsr_option_range_text(const struct bsr_option *option, char *buffer, size_t
 	}
 }
 
-void bsr_option_explain(const struct bsr_option *option, const char *text, enum bsr_option_fault fault,
-	char *buffer, size_t size)
+void bsr_option_explain(const struct bsr_option *option, const char *text,
+	enum bsr_option_fault fault, char *buffer, size_t size)
 {
 	static const char *const reasons[] = {
 		[BSR_OPTION_OK] = "fine",

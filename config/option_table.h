@@ -14,7 +14,7 @@
 
 enum bsr_option_section {
 	BSR_SECTION_GLOBAL,
-	BSR_SECTION_DISK,	 /* disk { } of a volume */
+	BSR_SECTION_DISK,        /* disk { } of a volume */
 	BSR_SECTION_PEER_DEVICE, /* also written in disk { }, but per peer and volume */
 	BSR_SECTION_NET,
 	BSR_SECTION_RESOURCE, /* options { } */
@@ -27,12 +27,12 @@ enum bsr_option_section {
 };
 
 enum bsr_option_type {
-	BSR_OPTION_BOOL,	 /* yes | no; in files also NAME; and no-NAME; */
-	BSR_OPTION_FLAG,	 /* present or not */
-	BSR_OPTION_NUMBER,	 /* in base units; if it has words, one of those instead */
-	BSR_OPTION_ENUM,	 /* one of its words */
-	BSR_OPTION_STRING,	 /* min..max is its length in bytes */
-	BSR_OPTION_RATIO,	 /* "R:S", both min..max */
+	BSR_OPTION_BOOL,         /* yes | no; in files also NAME; and no-NAME; */
+	BSR_OPTION_FLAG,         /* present or not */
+	BSR_OPTION_NUMBER,       /* in base units; if it has words, one of those instead */
+	BSR_OPTION_ENUM,         /* one of its words */
+	BSR_OPTION_STRING,       /* min..max is its length in bytes */
+	BSR_OPTION_RATIO,        /* "R:S", both min..max */
 	BSR_OPTION_RESYNC_AFTER, /* a minor number (-1: none), or in files RES[/VNR] */
 };
 
@@ -50,14 +50,18 @@ enum bsr_option_unit {
 
 /* bits of struct bsr_option.flags */
 enum {
-	BSR_OPTION_BSR_ONLY = 1u << 0,	  /* DRBD does not know it */
-	BSR_OPTION_DRBD_ONLY = 1u << 1,	  /* checked, kept and dumped, but nothing here acts on it: say so */
-	BSR_OPTION_INTERNAL = 1u << 2,	  /* derived by bsradm, on command lines; people do not write it */
-	BSR_OPTION_RANGE_LATER = 1u << 3, /* the parser lets any number pass; the engine clamps or refuses */
-	BSR_OPTION_ANY_CASE = 1u << 4,	  /* words compare without case; the table's spelling is canonical */
+	BSR_OPTION_BSR_ONLY = 1u << 0, /* DRBD does not know it */
+	BSR_OPTION_DRBD_ONLY =
+		1u << 1, /* checked, kept and dumped, but nothing here acts on it: say so */
+	BSR_OPTION_INTERNAL =
+		1u << 2, /* derived by bsradm, on command lines; people do not write it */
+	BSR_OPTION_RANGE_LATER =
+		1u << 3, /* the parser lets any number pass; the engine clamps or refuses */
+	BSR_OPTION_ANY_CASE =
+		1u << 4, /* words compare without case; the table's spelling is canonical */
 	BSR_OPTION_AT_CREATION = 1u << 5, /* new-peer only; a change needs del-peer */
-	BSR_OPTION_RESIZES = 1u << 6,	  /* a change goes through `resize`, not through disk-options */
-	BSR_OPTION_SECRET = 1u << 7,	  /* never written to a log */
+	BSR_OPTION_RESIZES = 1u << 6, /* a change goes through `resize`, not through disk-options */
+	BSR_OPTION_SECRET = 1u << 7,  /* never written to a log */
 };
 
 struct bsr_option {
@@ -68,7 +72,7 @@ struct bsr_option {
 	int64_t min; /* in base units; of a string: length in bytes */
 	int64_t max;
 	const char *default_text; /* NULL: unset */
-	const char *words;	  /* separated by single blanks, or NULL */
+	const char *words;        /* separated by single blanks, or NULL */
 	unsigned int flags;
 };
 
@@ -86,10 +90,10 @@ enum bsr_option_fault {
 };
 
 struct bsr_option_value {
-	int64_t number;	     /* number in base units; bool 0/1; enum: index of the word; ratio: first part */
-	int64_t second;	     /* ratio: second part; resync-after with a name: volume or -1 */
-	bool is_word;	     /* NUMBER given as one of its words: number is that word's index */
-	bool is_reference;   /* RESYNC_AFTER given as RES[/VNR] */
+	int64_t number; /* number in base units; bool 0/1; enum: index of the word; ratio: first part */
+	int64_t second;    /* ratio: second part; resync-after with a name: volume or -1 */
+	bool is_word;      /* NUMBER given as one of its words: number is that word's index */
+	bool is_reference; /* RESYNC_AFTER given as RES[/VNR] */
 };
 
 /**
@@ -121,8 +125,8 @@ enum bsr_option_fault bsr_option_parse(
  * bsr_option_explain - one phrase that says what is wrong with @text and what is allowed
  * @fault: what bsr_option_parse() returned
  */
-void bsr_option_explain(const struct bsr_option *option, const char *text, enum bsr_option_fault fault,
-	char *buffer, size_t size);
+void bsr_option_explain(const struct bsr_option *option, const char *text,
+	enum bsr_option_fault fault, char *buffer, size_t size);
 
 /**
  * bsr_option_equal - whether two texts mean the same value

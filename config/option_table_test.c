@@ -21,7 +21,8 @@ static void for_each_option(row_test test)
 
 	for (int section = 0; section < BSR_SECTION_COUNT; section++) {
 		size_t count;
-		const struct bsr_option *list = bsr_option_list((enum bsr_option_section)section, &count);
+		const struct bsr_option *list =
+			bsr_option_list((enum bsr_option_section)section, &count);
 		for (size_t i = 0; i < count; i++, rows++) {
 			test(&list[i]);
 		}
@@ -64,7 +65,8 @@ static void sections_are_contiguous(void **state)
 	(void)state;
 	for (int section = 0; section < BSR_SECTION_COUNT; section++) {
 		size_t count;
-		const struct bsr_option *list = bsr_option_list((enum bsr_option_section)section, &count);
+		const struct bsr_option *list =
+			bsr_option_list((enum bsr_option_section)section, &count);
 		assert_true(count > 0);
 		total += count;
 		/* the row behind a section's last one belongs to another section, for good */
@@ -89,7 +91,8 @@ static void row_default_is_legal(const struct bsr_option *option)
 	}
 	assert_true(bsr_option_default(option, &value));
 	assert_true(bsr_option_equal(option, option->default_text, NULL));
-	if (option->type == BSR_OPTION_NUMBER && !value.is_word && (option->flags & BSR_OPTION_RANGE_LATER) == 0) {
+	if (option->type == BSR_OPTION_NUMBER && !value.is_word &&
+		(option->flags & BSR_OPTION_RANGE_LATER) == 0) {
 		assert_true(value.number >= option->min && value.number <= option->max);
 	}
 }
@@ -107,8 +110,8 @@ static void row_number_limits(const struct bsr_option *option)
 	}
 	assert_int_equal(parse_integer(option, option->min), BSR_OPTION_OK);
 	assert_int_equal(parse_integer(option, option->max), BSR_OPTION_OK);
-	assert_int_equal(parse_text(option, ""), option->type == BSR_OPTION_NUMBER ? BSR_OPTION_NOT_A_NUMBER
-										   : BSR_OPTION_MALFORMED);
+	assert_int_equal(parse_text(option, ""),
+		option->type == BSR_OPTION_NUMBER ? BSR_OPTION_NOT_A_NUMBER : BSR_OPTION_MALFORMED);
 	assert_int_equal(parse_text(option, "99999999999999999999999"), BSR_OPTION_TOO_BIG);
 	assert_int_equal(parse_text(option, "99999999999999999999G"), BSR_OPTION_TOO_BIG);
 	if (option->type == BSR_OPTION_NUMBER) {
@@ -143,7 +146,8 @@ static void row_suffixes(const struct bsr_option *option)
 	static const struct {
 		const char *suffix;
 		int64_t bytes;
-	} suffixes[] = {{"K", 1024}, {"k", 1024}, {"M", 1 << 20}, {"m", 1 << 20}, {"G", 1 << 30}, {"s", 512}};
+	} suffixes[] = {{"K", 1024}, {"k", 1024}, {"M", 1 << 20}, {"m", 1 << 20}, {"G", 1 << 30},
+		{"s", 512}};
 	int64_t base = 1;
 
 	if (option->type != BSR_OPTION_NUMBER) {
@@ -162,7 +166,8 @@ static void row_suffixes(const struct bsr_option *option)
 		const enum bsr_option_fault fault = bsr_option_parse(option, text, &value);
 		if ((option->flags & BSR_OPTION_RANGE_LATER) == 0 && expected > option->max) {
 			assert_int_equal(fault, BSR_OPTION_TOO_BIG);
-		} else if ((option->flags & BSR_OPTION_RANGE_LATER) == 0 && expected < option->min) {
+		} else if ((option->flags & BSR_OPTION_RANGE_LATER) == 0 &&
+			   expected < option->min) {
 			assert_int_equal(fault, BSR_OPTION_TOO_SMALL);
 		} else {
 			assert_int_equal(fault, BSR_OPTION_OK);
@@ -202,8 +207,9 @@ static void row_words(const struct bsr_option *option)
 		assert_string_equal(again, word);
 	}
 	assert_true(index >= 2);
-	assert_int_equal(parse_text(option, "no-such-word"),
-		option->type == BSR_OPTION_ENUM ? BSR_OPTION_UNKNOWN_WORD : BSR_OPTION_NOT_A_NUMBER);
+	assert_int_equal(parse_text(option, "no-such-word"), option->type == BSR_OPTION_ENUM
+								     ? BSR_OPTION_UNKNOWN_WORD
+								     : BSR_OPTION_NOT_A_NUMBER);
 	assert_int_not_equal(parse_text(option, ""), BSR_OPTION_OK);
 	assert_int_not_equal(parse_text(option, option->words), BSR_OPTION_OK);
 }
@@ -252,7 +258,8 @@ static void row_string(const struct bsr_option *option)
 	text[option->max] = 'x';
 	text[option->max + 1] = '\0';
 	assert_int_equal(parse_text(option, text), BSR_OPTION_TOO_LONG);
-	assert_int_equal(parse_text(option, ""), option->min > 0 ? BSR_OPTION_TOO_SHORT : BSR_OPTION_OK);
+	assert_int_equal(
+		parse_text(option, ""), option->min > 0 ? BSR_OPTION_TOO_SHORT : BSR_OPTION_OK);
 }
 
 static void strings_have_a_longest_length(void **state)
@@ -322,7 +329,8 @@ static void row_explains(const struct bsr_option *option)
 	bsr_option_explain(option, "bad value", BSR_OPTION_TOO_BIG, text, sizeof(text));
 	assert_non_null(strstr(text, option->name));
 	assert_non_null(strstr(text, "too big"));
-	assert_int_equal(strstr(text, "bad value") == NULL, (option->flags & BSR_OPTION_SECRET) != 0);
+	assert_int_equal(
+		strstr(text, "bad value") == NULL, (option->flags & BSR_OPTION_SECRET) != 0);
 }
 
 static void refusals_name_option_value_and_range(void **state)

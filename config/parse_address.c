@@ -42,14 +42,15 @@ static bool parse_ipv4(struct parser *p, struct cfg_address *address)
 
 	if (p->token.type != TOKEN_IPV4) {
 		if (p->token.type == TOKEN_PUNCTUATION && p->token.text[0] == '[') {
-			return parser_syntax_error(p, "an IPv4 address (or 'ipv6' before one in brackets)");
+			return parser_syntax_error(
+				p, "an IPv4 address (or 'ipv6' before one in brackets)");
 		}
 		return parser_syntax_error(p, "an IPv4 address");
 	}
 	char canonical[INET_ADDRSTRLEN];
 	if (inet_pton(AF_INET, p->token.text, &ignored) != 1) {
-		cfg_error(p->config, &p->token.at, "'%s' is not an IPv4 address: four numbers from 0 to 255",
-			p->token.text);
+		cfg_error(p->config, &p->token.at,
+			"'%s' is not an IPv4 address: four numbers from 0 to 255", p->token.text);
 		address->host = cfg_strdup(p->config, p->token.text);
 	} else {
 		inet_ntop(AF_INET, &ignored, canonical, sizeof(canonical));
@@ -64,17 +65,21 @@ bool parse_address(struct parser *p, struct cfg_address *address)
 	*address = (struct cfg_address){.family = "ipv4", .at = p->token.at};
 	if (p->token.type == TOKEN_WORD) {
 		size_t i = 0;
-		while (i < sizeof(families) / sizeof(families[0]) && strcmp(p->token.text, families[i]) != 0) {
+		while (i < sizeof(families) / sizeof(families[0]) &&
+			strcmp(p->token.text, families[i]) != 0) {
 			i++;
 		}
 		if (i == sizeof(families) / sizeof(families[0])) {
-			return parser_unknown_word(p, families, sizeof(families) / sizeof(families[0]));
+			return parser_unknown_word(
+				p, families, sizeof(families) / sizeof(families[0]));
 		}
 		address->family = strcmp(families[i], "sci") == 0 ? "ssocks" : families[i];
 		parser_advance(p);
 	}
-	const bool ok = strcmp(address->family, "ipv6") == 0 ? parse_ipv6(p, address) : parse_ipv4(p, address);
-	return ok && parser_expect(p, ':') && parser_expect_number(p, "port", 1, 65535, &address->port);
+	const bool ok = strcmp(address->family, "ipv6") == 0 ? parse_ipv6(p, address)
+							     : parse_ipv4(p, address);
+	return ok && parser_expect(p, ':') &&
+	       parser_expect_number(p, "port", 1, 65535, &address->port);
 }
 
 bool parse_address_statement(struct parser *p, struct cfg_address *address, const char *what)
@@ -86,7 +91,8 @@ bool parse_address_statement(struct parser *p, struct cfg_address *address, cons
 		return false;
 	}
 	if (address->host != NULL) {
-		cfg_error(p->config, &at, "conflicting use of %s; first used at line %u", what, address->at.line);
+		cfg_error(p->config, &at, "conflicting use of %s; first used at line %u", what,
+			address->at.line);
 	} else {
 		*address = parsed;
 	}
@@ -105,12 +111,14 @@ static bool proxy_outside(struct parser *p, void *object)
 
 static bool proxy_public_inside(struct parser *p, void *object)
 {
-	return parse_address_statement(p, &((struct cfg_proxy *)object)->public_inside, "public-inside");
+	return parse_address_statement(
+		p, &((struct cfg_proxy *)object)->public_inside, "public-inside");
 }
 
 static bool proxy_public_outside(struct parser *p, void *object)
 {
-	return parse_address_statement(p, &((struct cfg_proxy *)object)->public_outside, "public-outside");
+	return parse_address_statement(
+		p, &((struct cfg_proxy *)object)->public_outside, "public-outside");
 }
 
 /* One line of words and numbers, kept as it is. */
@@ -121,12 +129,13 @@ static bool parse_plugin_line(struct parser *p, struct cfg_proxy *proxy)
 	line->at = p->token.at;
 	line->text = "";
 	do {
-		if (p->token.type == TOKEN_END || p->token.type == TOKEN_PUNCTUATION || p->token.type == TOKEN_BAD) {
+		if (p->token.type == TOKEN_END || p->token.type == TOKEN_PUNCTUATION ||
+			p->token.type == TOKEN_BAD) {
 			return parser_syntax_error(p, "a word of a plugin line");
 		}
 		if (p->token.text[0] != '\0') {
-			line->text = cfg_printf(p->config, "%s%s%s", line->text, line->text[0] != '\0' ? " " : "",
-				p->token.text);
+			line->text = cfg_printf(p->config, "%s%s%s", line->text,
+				line->text[0] != '\0' ? " " : "", p->token.text);
 		}
 		parser_advance(p);
 	} while (!parser_at(p, ';'));
@@ -211,7 +220,8 @@ bool parse_proxy_on(struct parser *p, struct cfg_proxy *proxy)
 		return parser_syntax_error(p, "'on'");
 	}
 	if (!parser_expect_names(p, "the name of a host", &proxy->hosts) ||
-		!parser_block(p, proxy_statements, sizeof(proxy_statements) / sizeof(proxy_statements[0]), proxy)) {
+		!parser_block(p, proxy_statements,
+			sizeof(proxy_statements) / sizeof(proxy_statements[0]), proxy)) {
 		return false;
 	}
 	if (proxy->inside.host == NULL || proxy->outside.host == NULL) {

@@ -36,7 +36,8 @@ static bool parse_endpoint_tail(struct parser *p, struct cfg_endpoint *end)
 			}
 			return parse_proxy_on(p, &end->proxy);
 		} else {
-			return parser_syntax_error(p, "'port', 'address', 'public-address', 'via' or ';'");
+			return parser_syntax_error(
+				p, "'port', 'address', 'public-address', 'via' or ';'");
 		}
 		if (!ok) {
 			return false;
@@ -64,7 +65,8 @@ static bool parse_endpoint(struct parser *p, struct cfg_path *path)
 		return false;
 	}
 	if (path->end_count >= 2) {
-		cfg_error(p->config, &parsed.at, "only two ends are allowed in a connection or path");
+		cfg_error(
+			p->config, &parsed.at, "only two ends are allowed in a connection or path");
 		return true;
 	}
 	path->end[path->end_count++] = parsed;
@@ -85,7 +87,8 @@ static bool connection_endpoint(struct parser *p, void *object)
 		path = new_path(p, connection);
 		path->implicit = true;
 	} else if (!path->implicit) {
-		cfg_error(p->config, &p->keyword_at, "explicit and implicit paths are not allowed together");
+		cfg_error(p->config, &p->keyword_at,
+			"explicit and implicit paths are not allowed together");
 	}
 	return parse_endpoint(p, path);
 }
@@ -124,7 +127,8 @@ static bool connection_path(struct parser *p, void *object)
 	struct cfg_connection *connection = object;
 
 	if (connection->paths.first != NULL && connection->paths.first->implicit) {
-		cfg_error(p->config, &p->keyword_at, "explicit and implicit paths are not allowed together");
+		cfg_error(p->config, &p->keyword_at,
+			"explicit and implicit paths are not allowed together");
 	}
 	struct cfg_path *path = new_path(p, connection);
 	return p->config->running ? parser_block(p, running_path_statements, 2, path)
@@ -169,7 +173,8 @@ static bool connection_volume(struct parser *p, void *object)
 		return false;
 	}
 	if (bsr_config_find_volume(&connection->volumes, volume->vnr) != NULL) {
-		cfg_error(p->config, &volume->at, "conflicting use of volume %u in this connection", volume->vnr);
+		cfg_error(p->config, &volume->at, "conflicting use of volume %u in this connection",
+			volume->vnr);
 	}
 	CFG_APPEND(&connection->volumes, volume);
 	return parser_block(p, statements, 1, volume);
@@ -191,13 +196,15 @@ static bool running_peer_id(struct parser *p, void *object)
 static bool running_name(struct parser *p, void *object)
 {
 	struct cfg_connection *connection = object;
-	const char *option = strcmp(p->keyword, "_peer_node_name") == 0 ? "peer-node-name" : "peer-node-group";
+	const char *option =
+		strcmp(p->keyword, "_peer_node_name") == 0 ? "peer-node-name" : "peer-node-group";
 	const char *text;
 
 	if (!parser_expect_text(p, "a name", &text)) {
 		return false;
 	}
-	cfg_options_set(p->config, &connection->net, bsr_option_find(BSR_SECTION_NET, option), text);
+	cfg_options_set(
+		p->config, &connection->net, bsr_option_find(BSR_SECTION_NET, option), text);
 	return parser_expect(p, ';');
 }
 
@@ -248,7 +255,8 @@ bool parse_connection(struct parser *p, void *object)
 	connection->at = p->keyword_at;
 	connection->peer_node_id = -1;
 	CFG_APPEND(&resource->connections, connection);
-	if (!parser_at(p, '{') && !parser_expect_text(p, "'{' or the name of the connection", &connection->name)) {
+	if (!parser_at(p, '{') &&
+		!parser_expect_text(p, "'{' or the name of the connection", &connection->name)) {
 		return false;
 	}
 	count -= p->config->running ? 0 : RUNNING_STATEMENTS;
@@ -266,7 +274,8 @@ static bool mesh_groups(struct parser *p, void *object)
 {
 	struct cfg_mesh *mesh = object;
 
-	return parser_expect_names(p, "the name of a group", &mesh->groups) && parser_expect(p, ';');
+	return parser_expect_names(p, "the name of a group", &mesh->groups) &&
+	       parser_expect(p, ';');
 }
 
 static bool mesh_net(struct parser *p, void *object)

@@ -149,7 +149,8 @@ static int with_file(struct bsr_config *config, const char *path, unsigned int d
 	struct stat st;
 	size_t size = 0;
 	const bool is_stdin = strcmp(path, "-") == 0;
-	const int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	const int fd =
+		is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0) {
 		return -errno;
@@ -158,11 +159,13 @@ static int with_file(struct bsr_config *config, const char *path, unsigned int d
 	char *text = NULL;
 	if (fstat(fd, &st) != 0) {
 		rc = -errno;
-	} else if (!is_stdin && !S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode)) {
+	} else if (!is_stdin && !S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) &&
+		   !S_ISCHR(st.st_mode)) {
 		rc = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	} else {
 		if (!S_ISREG(st.st_mode)) {
-			(void)fcntl(fd, F_SETFL, 0); /* a pipe (process substitution) is waited for */
+			(void)fcntl(
+				fd, F_SETFL, 0); /* a pipe (process substitution) is waited for */
 		}
 		text = read_all(fd, &size);
 		rc = text == NULL ? -errno : 0;
@@ -196,7 +199,8 @@ int bsr_config_read_file(struct bsr_config *config, const char *path)
 	return with_file(config, path, 0, parse_top_level);
 }
 
-void bsr_config_read_buffer(struct bsr_config *config, const char *name, const char *text, size_t size)
+void bsr_config_read_buffer(
+	struct bsr_config *config, const char *name, const char *text, size_t size)
 {
 	struct parser p;
 	const struct source source = {.name = name, .directory = ".", .text = text, .size = size};
@@ -222,7 +226,8 @@ static void include_one(struct parser *p, const char *path, const struct cfg_loc
 		return;
 	}
 	if (config->files_read++ >= CFG_FILES_MAX) {
-		cfg_error(config, at, "too many files are included: at most %u are read", CFG_FILES_MAX);
+		cfg_error(config, at, "too many files are included: at most %u are read",
+			CFG_FILES_MAX);
 		return;
 	}
 	const int rc = with_file(config, cfg_strdup(config, path), p->depth + 1, parse_top_level);
@@ -234,7 +239,8 @@ static void include_one(struct parser *p, const char *path, const struct cfg_loc
 static void include_pattern(struct parser *p, const char *pattern, const struct cfg_location *at)
 {
 	glob_t found;
-	const char *path = pattern[0] == '/' ? pattern : cfg_printf(p->config, "%s/%s", p->directory, pattern);
+	const char *path =
+		pattern[0] == '/' ? pattern : cfg_printf(p->config, "%s/%s", p->directory, pattern);
 	const int rc = glob(path, 0, NULL, &found);
 
 	if (rc == 0) {
@@ -263,7 +269,8 @@ bool parse_include(struct parser *p, void *object)
 	if (p->config->no_includes) {
 		cfg_error(p->config, &at, "include is not allowed in this text");
 	} else if (p->depth >= CFG_INCLUDE_DEPTH_MAX) {
-		cfg_error(p->config, &at, "includes are nested too deeply: at most %u levels", CFG_INCLUDE_DEPTH_MAX);
+		cfg_error(p->config, &at, "includes are nested too deeply: at most %u levels",
+			CFG_INCLUDE_DEPTH_MAX);
 	} else {
 		include_pattern(p, pattern, &at);
 	}
@@ -276,7 +283,8 @@ static void parse_template(struct parser *p)
 	const struct cfg_location at = p->token.at;
 
 	if (!parser_accept_word(p, "common")) {
-		parser_syntax_error(p, "'common' (a template-file holds one common section and nothing else)");
+		parser_syntax_error(
+			p, "'common' (a template-file holds one common section and nothing else)");
 		return;
 	}
 	p->keyword_at = at;
@@ -304,7 +312,8 @@ struct cfg_resource *parse_template_file(struct parser *p, const char **path)
 	struct cfg_resource *result = config->common;
 	config->common = global_common;
 	if (rc != 0) {
-		cfg_error(config, &p->keyword_at, "failed to open template-file '%s': %s", full, strerror(-rc));
+		cfg_error(config, &p->keyword_at, "failed to open template-file '%s': %s", full,
+			strerror(-rc));
 	}
 	return result;
 }

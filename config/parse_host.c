@@ -27,7 +27,8 @@ static bool host_address(struct parser *p, void *object)
 	struct cfg_host *host = object;
 
 	if (host->kind == CFG_HOST_FLOATING) {
-		cfg_error(p->config, &p->keyword_at, "address is not allowed in floating: its address is its name");
+		cfg_error(p->config, &p->keyword_at,
+			"address is not allowed in floating: its address is its name");
 		return false;
 	}
 	return parse_address_statement(p, &host->address, "address");
@@ -89,8 +90,8 @@ static bool host_proxy(struct parser *p, void *object)
 	struct cfg_host *host = object;
 
 	if (host->proxy.at.file != NULL) {
-		cfg_error(p->config, &p->keyword_at, "conflicting use of proxy; first used at line %u",
-			host->proxy.at.line);
+		cfg_error(p->config, &p->keyword_at,
+			"conflicting use of proxy; first used at line %u", host->proxy.at.line);
 	}
 	return parse_proxy_on(p, &host->proxy);
 }
@@ -104,22 +105,16 @@ static bool host_node_name(struct parser *p, void *object)
 	if (!parser_expect_text(p, "the name of a node", &name)) {
 		return false;
 	}
-	cfg_options_set(p->config, &host->node_options, bsr_option_find(BSR_SECTION_NODE, "node-name"), name);
+	cfg_options_set(p->config, &host->node_options,
+		bsr_option_find(BSR_SECTION_NODE, "node-name"), name);
 	return parser_expect(p, ';');
 }
 
 static const struct statement host_statements[] = {
-	{"node-id", host_node_id},
-	{"address", host_address},
-	{"public-address", host_public_address},
-	{"group", host_group},
-	{"volume", host_volume},
-	{"device", host_device},
-	{"disk", host_disk},
-	{"meta-disk", host_meta_disk},
-	{"flexible-meta-disk", host_meta_disk},
-	{"options", host_options},
-	{"proxy", host_proxy},
+	{"node-id", host_node_id}, {"address", host_address},
+	{"public-address", host_public_address}, {"group", host_group}, {"volume", host_volume},
+	{"device", host_device}, {"disk", host_disk}, {"meta-disk", host_meta_disk},
+	{"flexible-meta-disk", host_meta_disk}, {"options", host_options}, {"proxy", host_proxy},
 	{"node-name", host_node_name}, /* the last: text of `bsrsetup show` only */
 };
 
@@ -143,7 +138,8 @@ static struct cfg_host *new_host(struct parser *p)
 static bool host_block(struct parser *p, struct cfg_host *host)
 {
 	p->windows = host->platform == CFG_PLATFORM_WINDOWS;
-	const bool ok = parser_block(p, host_statements, HOST_STATEMENTS - (p->config->running ? 0 : 1), host);
+	const bool ok = parser_block(
+		p, host_statements, HOST_STATEMENTS - (p->config->running ? 0 : 1), host);
 	p->windows = false;
 	return ok;
 }
@@ -158,13 +154,14 @@ bool parse_host_on(struct parser *p, void *object)
 	}
 	host->label = "";
 	for (const struct cfg_name *name = host->names.first; name != NULL; name = name->next) {
-		host->label = cfg_printf(p->config, "%s%s%s", host->label, host->label[0] != '\0' ? "_" : "",
-			name->text);
+		host->label = cfg_printf(p->config, "%s%s%s", host->label,
+			host->label[0] != '\0' ? "_" : "", name->text);
 		if (name->text[0] == '\0') {
 			cfg_error(p->config, &name->at, "the name of a host may not be empty");
 		}
 		(void)cfg_claim(p->config, &name->at,
-			cfg_printf(p->config, "host %s in resource %s", name->text, resource->name));
+			cfg_printf(
+				p->config, "host %s in resource %s", name->text, resource->name));
 	}
 	CFG_APPEND(&resource->hosts, host);
 	return host_block(p, host);

@@ -12,8 +12,8 @@
 #define TARGETS_MAX 3u
 #define OPTION_WORDS_MAX 128u
 
-static const struct bsr_option *find_in(
-	const struct option_target *targets, size_t count, const char *name, struct cfg_options **options)
+static const struct bsr_option *find_in(const struct option_target *targets, size_t count,
+	const char *name, struct cfg_options **options)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct bsr_option *def = bsr_option_find(targets[i].section, name);
@@ -44,12 +44,14 @@ static bool unknown_option(struct parser *p, const struct option_target *targets
 
 static bool is_value_token(const struct token *token)
 {
-	return token->type == TOKEN_WORD || token->type == TOKEN_STRING || token->type == TOKEN_INTEGER ||
-	       token->type == TOKEN_LONG_INTEGER || token->type == TOKEN_IPV4;
+	return token->type == TOKEN_WORD || token->type == TOKEN_STRING ||
+	       token->type == TOKEN_INTEGER || token->type == TOKEN_LONG_INTEGER ||
+	       token->type == TOKEN_IPV4;
 }
 
 /* Checks the text of @option against the table; tells what is wrong with it. */
-static void check_value(struct parser *p, const struct cfg_option *option, const struct cfg_location *value_at)
+static void check_value(
+	struct parser *p, const struct cfg_option *option, const struct cfg_location *value_at)
 {
 	struct bsr_option_value value;
 	char why[512];
@@ -61,7 +63,8 @@ static void check_value(struct parser *p, const struct cfg_option *option, const
 		return;
 	}
 	if ((option->def->flags & BSR_OPTION_DRBD_ONLY) != 0) {
-		cfg_warning(p->config, &option->at, "option %s is kept, but has no effect here (it is DRBD's)",
+		cfg_warning(p->config, &option->at,
+			"option %s is kept, but has no effect here (it is DRBD's)",
 			option->def->name);
 	}
 }
@@ -155,7 +158,8 @@ bool parse_global(struct parser *p, void *object)
 	(void)object;
 	(void)parser_once(p, &p->config->global_at, "global");
 	if (p->config->resources.first != NULL) {
-		cfg_warning(p->config, &p->keyword_at, "global should stand before the first resource");
+		cfg_warning(
+			p->config, &p->keyword_at, "global should stand before the first resource");
 	}
 	const bool ok = parse_option_block(p, &target, 1);
 	apply_hostname(p->config);
@@ -197,7 +201,8 @@ bool parse_resource_disk_block(struct parser *p, struct cfg_resource *resource)
 bool parse_handlers(struct parser *p, void *object)
 {
 	struct cfg_resource *resource = object;
-	const struct option_target target = {BSR_SECTION_HANDLERS, &resource->options[BSR_SECTION_HANDLERS]};
+	const struct option_target target = {
+		BSR_SECTION_HANDLERS, &resource->options[BSR_SECTION_HANDLERS]};
 
 	(void)parser_once(p, &resource->section_at[BSR_SECTION_HANDLERS], "handlers section");
 	return parse_option_block(p, &target, 1);
@@ -217,7 +222,8 @@ static bool parse_startup_legacy(struct parser *p)
 bool parse_startup(struct parser *p, void *object)
 {
 	struct cfg_resource *resource = object;
-	const struct option_target target = {BSR_SECTION_STARTUP, &resource->options[BSR_SECTION_STARTUP]};
+	const struct option_target target = {
+		BSR_SECTION_STARTUP, &resource->options[BSR_SECTION_STARTUP]};
 
 	(void)parser_once(p, &resource->section_at[BSR_SECTION_STARTUP], "startup section");
 	if (!parser_expect(p, '{')) {

@@ -50,8 +50,8 @@ static bool resource_template(struct parser *p, void *object)
 		return false;
 	}
 	if (resource->template_file != NULL) {
-		cfg_error(p->config, &p->keyword_at, "conflicting use of template-file in resource %s",
-			resource->name);
+		cfg_error(p->config, &p->keyword_at,
+			"conflicting use of template-file in resource %s", resource->name);
 	} else {
 		resource->common = parse_template_file(p, &path);
 		resource->template_file = path;
@@ -79,34 +79,22 @@ static bool common_disk(struct parser *p, void *object)
 static bool common_host(struct parser *p, void *object)
 {
 	(void)object;
-	cfg_error(p->config, &p->keyword_at, "'%s' is not allowed in common: host sections belong to a resource",
-		p->keyword);
+	cfg_error(p->config, &p->keyword_at,
+		"'%s' is not allowed in common: host sections belong to a resource", p->keyword);
 	parser_skip_section(p);
 	return true;
 }
 
 static const struct statement resource_statements[] = {
-	{"protocol", parse_protocol},
-	{"template-file", resource_template},
-	{"device", resource_device},
-	{"disk", resource_disk},
-	{"meta-disk", resource_meta_disk},
-	{"flexible-meta-disk", resource_meta_disk},
-	{"volume", resource_volume},
-	{"net", parse_resource_net},
-	{"options", parse_resource_options},
-	{"startup", parse_startup},
-	{"handlers", parse_handlers},
-	{"proxy", parse_proxy},
-	{"syncer", parse_syncer},
-	{"on", parse_host_on},
-	{"on-linux", parse_host_on},
-	{"on-windows", parse_host_on},
-	{"floating", parse_host_floating},
-	{"floating-on-linux", parse_host_floating},
-	{"floating-on-windows", parse_host_floating},
-	{"stacked-on-top-of", resource_stacked},
-	{"connection", parse_connection},
+	{"protocol", parse_protocol}, {"template-file", resource_template},
+	{"device", resource_device}, {"disk", resource_disk}, {"meta-disk", resource_meta_disk},
+	{"flexible-meta-disk", resource_meta_disk}, {"volume", resource_volume},
+	{"net", parse_resource_net}, {"options", parse_resource_options},
+	{"startup", parse_startup}, {"handlers", parse_handlers}, {"proxy", parse_proxy},
+	{"syncer", parse_syncer}, {"on", parse_host_on}, {"on-linux", parse_host_on},
+	{"on-windows", parse_host_on}, {"floating", parse_host_floating},
+	{"floating-on-linux", parse_host_floating}, {"floating-on-windows", parse_host_floating},
+	{"stacked-on-top-of", resource_stacked}, {"connection", parse_connection},
 	{"connection-mesh", parse_mesh},
 	{"_this_host", parse_running_host}, /* the last: text of `bsrsetup show` only */
 };
@@ -149,7 +137,8 @@ bool parse_common(struct parser *p, void *object)
 		p->config->common = common;
 	}
 	p->resource = common;
-	return parser_block(p, common_statements, sizeof(common_statements) / sizeof(common_statements[0]), common);
+	return parser_block(p, common_statements,
+		sizeof(common_statements) / sizeof(common_statements[0]), common);
 }
 
 /* A resource's name becomes part of file names and of targets such as RES/VNR. */
@@ -160,11 +149,13 @@ static void check_resource_name(struct parser *p, const char *name, const struct
 		return;
 	}
 	if (strlen(name) >= CFG_NAME_CHARS_MAX) {
-		cfg_error(p->config, at, "resource name is too long: at most %u characters", CFG_NAME_CHARS_MAX - 1);
+		cfg_error(p->config, at, "resource name is too long: at most %u characters",
+			CFG_NAME_CHARS_MAX - 1);
 	}
 	for (const char *c = name; *c != '\0'; c++) {
 		if (iscntrl((unsigned char)*c) || *c == '/') {
-			cfg_error(p->config, at, "resource names may not contain '/' or control characters");
+			cfg_error(p->config, at,
+				"resource names may not contain '/' or control characters");
 			return;
 		}
 	}
@@ -184,7 +175,8 @@ bool parse_resource(struct parser *p, void *object)
 		return false;
 	}
 	check_resource_name(p, resource->name, &name_at);
-	if (cfg_claim(p->config, &resource->at, cfg_printf(p->config, "resource %s", resource->name))) {
+	if (cfg_claim(p->config, &resource->at,
+		    cfg_printf(p->config, "resource %s", resource->name))) {
 		CFG_APPEND(&p->config->resources, resource);
 	}
 	p->resource = resource;

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct cfg_volume *new_volume(struct parser *p, struct cfg_volumes *volumes, unsigned int vnr)
+static struct cfg_volume *new_volume(
+	struct parser *p, struct cfg_volumes *volumes, unsigned int vnr)
 {
 	struct cfg_volume *volume = CFG_NEW(p->config, cfg_volume);
 
@@ -54,7 +55,8 @@ static bool bad_device_name(struct parser *p, const char *text, const struct cfg
 
 	p->config->incomplete = true;
 	if (text[letters] != '\0' && cfg_is_integer(text + letters)) {
-		cfg_error(p->config, at, "device name '%s' does not begin with /dev/bsr; did you mean /dev/bsr%s?",
+		cfg_error(p->config, at,
+			"device name '%s' does not begin with /dev/bsr; did you mean /dev/bsr%s?",
 			text, text + letters);
 	} else {
 		cfg_error(p->config, at,
@@ -65,19 +67,21 @@ static bool bad_device_name(struct parser *p, const char *text, const struct cfg
 }
 
 /* Understands /dev/bsrN, bsrN, /dev/bsr_NAME, bsr_NAME and the same with drbd. */
-static bool set_device_name(
-	struct parser *p, struct cfg_volume *volume, const char *text, const struct cfg_location *at)
+static bool set_device_name(struct parser *p, struct cfg_volume *volume, const char *text,
+	const struct cfg_location *at)
 {
 	const char *base = strncmp(text, "/dev/", 5) == 0 ? text + 5 : text;
 	const char *rest = NULL;
 
-	if (p->windows && isalpha((unsigned char)text[0]) && (text[1] == '\0' || strcmp(text + 1, ":") == 0)) {
+	if (p->windows && isalpha((unsigned char)text[0]) &&
+		(text[1] == '\0' || strcmp(text + 1, ":") == 0)) {
 		volume->device = cfg_printf(p->config, "%c", toupper((unsigned char)text[0]));
 		volume->minor = toupper((unsigned char)text[0]) - 'C';
 		return true;
 	}
 	if (p->windows) {
-		cfg_error(p->config, at, "the device of a Windows host is a drive letter, not '%s'", text);
+		cfg_error(p->config, at, "the device of a Windows host is a drive letter, not '%s'",
+			text);
 		return true;
 	}
 	if (strncmp(base, "bsr", 3) == 0) {
@@ -89,7 +93,8 @@ static bool set_device_name(
 	}
 	volume->minor = minor_of(rest);
 	if (volume->minor < 0 && (rest[0] != '_' || strchr(rest, '/') != NULL || rest[1] == '\0')) {
-		cfg_error(p->config, at, "device name '%s': a free name follows an underscore: /dev/bsr_NAME minor N",
+		cfg_error(p->config, at,
+			"device name '%s': a free name follows an underscore: /dev/bsr_NAME minor N",
 			text);
 		return true;
 	}
@@ -133,8 +138,8 @@ bool parse_volume_device(struct parser *p, void *object)
 			return false;
 		}
 	} else if (volume->device != NULL && volume->minor < 0) {
-		cfg_error(p->config, &at, "device %s needs its minor number: device %s minor N;", volume->device,
-			volume->device);
+		cfg_error(p->config, &at, "device %s needs its minor number: device %s minor N;",
+			volume->device, volume->device);
 	}
 	if (volume->minor > (int64_t)CFG_MINOR_MAX) {
 		cfg_error(p->config, &at, "minor %lld is out of range: allowed are 0..%u",
@@ -165,7 +170,8 @@ bool parse_volume_disk(struct parser *p, void *object)
 		return false;
 	}
 	if (volume->disk[0] == '\0') {
-		cfg_error(p->config, &volume->disk_at, "the name of a disk may not be empty; write none for no disk");
+		cfg_error(p->config, &volume->disk_at,
+			"the name of a disk may not be empty; write none for no disk");
 	}
 	return parser_expect(p, ';');
 }
@@ -179,7 +185,8 @@ static bool parse_slot(struct parser *p, struct cfg_volume *volume)
 
 	if (p->config->running && p->token.type != TOKEN_INTEGER) {
 		/* `bsrsetup show` puts whatever stands for the place into the brackets */
-		return parser_expect_text(p, "a place of metadata", &volume->meta_index) && parser_expect(p, ']');
+		return parser_expect_text(p, "a place of metadata", &volume->meta_index) &&
+		       parser_expect(p, ']');
 	}
 	if (!parser_expect_number(p, "meta-disk index", 0, SLOT_MAX, &slot)) {
 		return false;
@@ -206,12 +213,15 @@ bool parse_volume_meta_disk(struct parser *p, void *object)
 		}
 	} else if (!flexible && !parser_at(p, ';')) {
 		const struct cfg_location at = p->token.at;
-		if (!parser_expect_text(p, "';', '[' or the file of a loop device", &volume->meta_index)) {
+		if (!parser_expect_text(
+			    p, "';', '[' or the file of a loop device", &volume->meta_index)) {
 			return false;
 		}
 		if (!p->windows && strchr(volume->meta_index, '/') == NULL) {
-			cfg_error(p->config, &at, "'%s' is not the path of a file; a loop device is written "
-				"meta-disk /dev/loopN /PATH/TO/FILE;", volume->meta_index);
+			cfg_error(p->config, &at,
+				"'%s' is not the path of a file; a loop device is written "
+				"meta-disk /dev/loopN /PATH/TO/FILE;",
+				volume->meta_index);
 		}
 	}
 	return parser_expect(p, ';');
@@ -236,11 +246,13 @@ bool parse_volume(struct parser *p, struct cfg_volumes *volumes)
 	const struct cfg_volume *before = bsr_config_find_volume(volumes, vnr);
 	if (first != NULL && first->implicit) {
 		cfg_error(p->config, &at,
-			"volume %u: mixing explicit volumes and the implicit volume 0 is not allowed", vnr);
+			"volume %u: mixing explicit volumes and the implicit volume 0 is not allowed",
+			vnr);
 	} else if (before != NULL) {
-		cfg_error(p->config, &at, "conflicting use of volume %u; first used at %s:%u:%u", vnr,
-			before->at.file, before->at.line, before->at.column);
+		cfg_error(p->config, &at, "conflicting use of volume %u; first used at %s:%u:%u",
+			vnr, before->at.file, before->at.line, before->at.column);
 	}
 	struct cfg_volume *volume = new_volume(p, volumes, vnr);
-	return parser_block(p, volume_statements, sizeof(volume_statements) / sizeof(volume_statements[0]), volume);
+	return parser_block(p, volume_statements,
+		sizeof(volume_statements) / sizeof(volume_statements[0]), volume);
 }

@@ -9,6 +9,8 @@
  */
 #include "parser.h"
 
+#include <bsr/assert.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,12 +92,13 @@ bool parser_unknown_word(struct parser *p, const char *const *words, size_t coun
 	const char *near = bsr_config_suggest(p->token.text, words, count);
 	list[0] = '\0';
 	for (size_t i = 0; i < count && used < sizeof(list); i++) {
-		const int n = snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? " | " : "", words[i]);
+		const int n = snprintf(
+			list + used, sizeof(list) - used, "%s%s", i > 0 ? " | " : "", words[i]);
 		used += n > 0 ? (size_t)n : 0;
 	}
 	if (near != NULL) {
-		cfg_error(p->config, &p->token.at, "unknown word %s; did you mean '%s'? (expected: %s)", found,
-			near, list);
+		cfg_error(p->config, &p->token.at,
+			"unknown word %s; did you mean '%s'? (expected: %s)", found, near, list);
 	} else {
 		cfg_error(p->config, &p->token.at, "expected %s; found %s", list, found);
 	}
@@ -129,13 +132,15 @@ bool parser_expect_text(struct parser *p, const char *what, const char **text)
 {
 	char message[96];
 
-	if (p->token.type == TOKEN_WORD || p->token.type == TOKEN_STRING || p->token.type == TOKEN_IPV4) {
+	if (p->token.type == TOKEN_WORD || p->token.type == TOKEN_STRING ||
+		p->token.type == TOKEN_IPV4) {
 		*text = cfg_strdup(p->config, p->token.text);
 		parser_advance(p);
 		return true;
 	}
 	if (p->token.type == TOKEN_INTEGER || p->token.type == TOKEN_LONG_INTEGER) {
-		snprintf(message, sizeof(message), "%s (a number must be put in double quotes)", what);
+		snprintf(message, sizeof(message), "%s (a number must be put in double quotes)",
+			what);
 		return parser_syntax_error(p, message);
 	}
 	return parser_syntax_error(p, what);
@@ -152,7 +157,8 @@ bool parser_expect_number(struct parser *p, const char *what, unsigned int min, 
 	}
 	const unsigned long value = strtoul(p->token.text, NULL, 10);
 	if (value < min || value > max) {
-		cfg_error(p->config, &p->token.at, "%s %lu is out of range: allowed are %u..%u", what, value, min, max);
+		cfg_error(p->config, &p->token.at, "%s %lu is out of range: allowed are %u..%u",
+			what, value, min, max);
 	}
 	*number = value > max ? max : value < min ? min : (unsigned int)value;
 	parser_advance(p);
@@ -175,8 +181,9 @@ bool parser_expect_names(struct parser *p, const char *what, struct cfg_names *n
 bool parser_once(struct parser *p, struct cfg_location *seen, const char *what)
 {
 	if (seen->file != NULL) {
-		cfg_error(p->config, &p->keyword_at, "conflicting use of %s; first used at %s:%u:%u", what,
-			seen->file, seen->line, seen->column);
+		cfg_error(p->config, &p->keyword_at,
+			"conflicting use of %s; first used at %s:%u:%u", what, seen->file,
+			seen->line, seen->column);
 		return false;
 	}
 	*seen = p->keyword_at;
@@ -210,6 +217,7 @@ static void parse_statement(
 {
 	const char *words[BLOCK_WORDS_MAX];
 
+	BSR_ASSERT(count > 0 && count <= BLOCK_WORDS_MAX);
 	if (p->token.type == TOKEN_WORD) {
 		if (parser_accept_word(p, "skip")) {
 			parser_skip_section(p);
@@ -245,7 +253,8 @@ bool parser_block(struct parser *p, const struct statement *statements, size_t c
 	while (!parser_at(p, '}')) {
 		if (p->token.type == TOKEN_END) {
 			if (p->config->errors - p->errors_before <= CFG_ERRORS_MAX) {
-				cfg_error(p->config, &p->token.at, "expected '}' for the '{' of line %u, found end of file",
+				cfg_error(p->config, &p->token.at,
+					"expected '}' for the '{' of line %u, found end of file",
 					opened_at.line);
 			}
 			return true;

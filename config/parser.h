@@ -14,14 +14,14 @@
 struct parser {
 	struct bsr_config *config;
 	struct lexer lexer;
-	struct token token;	      /* the next one, not consumed yet */
+	struct token token;             /* the next one, not consumed yet */
 	struct cfg_location keyword_at; /* of the statement that is being parsed */
 	const char *keyword;
-	const char *directory;	      /* relative includes start here */
-	unsigned int depth;	      /* of includes */
-	unsigned int errors_before;   /* of this file */
-	struct cfg_resource *resource;	/* being parsed */
-	bool windows;			/* inside the section of a Windows host */
+	const char *directory;         /* relative includes start here */
+	unsigned int depth;            /* of includes */
+	unsigned int errors_before;    /* of this file */
+	struct cfg_resource *resource; /* being parsed */
+	bool windows;                  /* inside the section of a Windows host */
 };
 
 struct statement {

@@ -203,6 +203,18 @@ def test_a_diskless_volume_named_for_a_disk_command_is_refused(adm):
     assert result.returncode == 10 and "requires a local disk" in result.stderr
 
 
+def test_no_command_stumbles_over_diskless_volumes(adm):
+    adm.write(PLACES)
+    names = re.findall(r"^  ([a-z][a-z0-9-]+) ", run(program("bsradm"), "help").stdout
+                       + run(program("bsradm"), "hidden-commands").stdout, re.M)
+    for name in set(names) - {"create", "wait-con-int"}:
+        for words in ([name, "none"], [name, "none:bob/0", "--gi=1:2:3:4"]):
+            result = adm.plain("-d", *words)
+            assert result.returncode in (0, 1, 10), (words, result.returncode, result.stderr)
+            assert "assertion" not in result.stderr
+        assert adm.plain("-i", "-d", name, "all", env={"__BSR_NODE__": "zoe"}).returncode in (0, 1, 10), name
+
+
 # --- running back ends ----------------------------------------------------------------------------------------------
 
 def test_up_makes_the_calls_of_the_dry_run_and_registers(adm):

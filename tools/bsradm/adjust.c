@@ -30,7 +30,8 @@ static void note(const struct adjust *a, const char *what, const char *detail)
 
 static bool is_compared(const struct bsr_option *def, enum bsr_option_section section)
 {
-	const unsigned int not_here = BSR_OPTION_DRBD_ONLY | BSR_OPTION_AT_CREATION | BSR_OPTION_RESIZES;
+	const unsigned int not_here =
+		BSR_OPTION_DRBD_ONLY | BSR_OPTION_AT_CREATION | BSR_OPTION_RESIZES;
 
 	return def->section == section && (def->flags & not_here) == 0;
 }
@@ -50,8 +51,10 @@ static bool same_resync_after(const struct adjust *a, const char *wanted, const 
 	const char *why;
 	char minor[32];
 
-	if (wanted != NULL && bsr_option_parse(def, wanted, &value) == BSR_OPTION_OK && value.is_reference) {
-		const struct cfg_volume *after = bsr_config_resync_after(a->adm->config, wanted, &why);
+	if (wanted != NULL && bsr_option_parse(def, wanted, &value) == BSR_OPTION_OK &&
+		value.is_reference) {
+		const struct cfg_volume *after =
+			bsr_config_resync_after(a->adm->config, wanted, &why);
 		if (after == NULL) {
 			return true;
 		}
@@ -82,8 +85,9 @@ static bool same_options(const struct adjust *a, const struct cfg_options *wante
 		if (!is_compared(&list[i], section) || (!is_shown_name(&list[i]) && r == NULL)) {
 			continue;
 		}
-		const bool same = list[i].type == BSR_OPTION_RESYNC_AFTER ? same_resync_after(a, w, r)
-									  : bsr_option_equal(&list[i], w, r);
+		const bool same = list[i].type == BSR_OPTION_RESYNC_AFTER
+					  ? same_resync_after(a, w, r)
+					  : bsr_option_equal(&list[i], w, r);
 		if (!same) {
 			note(a, "option differs:", list[i].name);
 			return false;
@@ -97,7 +101,8 @@ static void schedule(struct adjust *a, enum adm_stage stage, struct adm_call *ca
 	adm_schedule(a->adm, stage, a->wanted, call);
 }
 
-static void schedule_minor_call(struct adjust *a, enum adm_stage stage, const char *command, int64_t minor)
+static void schedule_minor_call(
+	struct adjust *a, enum adm_stage stage, const char *command, int64_t minor)
 {
 	struct adm_call call;
 
@@ -107,7 +112,8 @@ static void schedule_minor_call(struct adjust *a, enum adm_stage stage, const ch
 	schedule(a, stage, &call);
 }
 
-static void schedule_peer_call(struct adjust *a, enum adm_stage stage, const char *command, int peer_id)
+static void schedule_peer_call(
+	struct adjust *a, enum adm_stage stage, const char *command, int peer_id)
 {
 	struct adm_call call;
 
@@ -130,16 +136,17 @@ static void adjust_resource_options(struct adjust *a)
 {
 	struct adm_call call;
 
-	if (!same_options(a, &a->wanted->options[BSR_SECTION_RESOURCE], &a->running->options[BSR_SECTION_RESOURCE],
-		    BSR_SECTION_RESOURCE)) {
+	if (!same_options(a, &a->wanted->options[BSR_SECTION_RESOURCE],
+		    &a->running->options[BSR_SECTION_RESOURCE], BSR_SECTION_RESOURCE)) {
 		adm_call_setup(&call, a->adm, "resource-options");
 		adm_call_add(&call, "%s", a->wanted->name);
 		adm_call_add(&call, "--set-defaults");
-		adm_call_add_options(
-			a->adm, &call, &a->wanted->options[BSR_SECTION_RESOURCE], BSR_SECTION_RESOURCE);
+		adm_call_add_options(a->adm, &call, &a->wanted->options[BSR_SECTION_RESOURCE],
+			BSR_SECTION_RESOURCE);
 		schedule(a, ADM_STAGE_OPTIONS, &call);
 	}
-	if (!same_options(a, &a->wanted->me->node_options, &a->running->me->node_options, BSR_SECTION_NODE)) {
+	if (!same_options(a, &a->wanted->me->node_options, &a->running->me->node_options,
+		    BSR_SECTION_NODE)) {
 		adm_make_node_options(a->adm, &call, a->wanted, true);
 		schedule(a, ADM_STAGE_OPTIONS, &call);
 	}
@@ -182,33 +189,39 @@ static void remove_volume(struct adjust *a, const struct cfg_volume *running)
 }
 
 /* Whether the lower devices are the same; a difference is refused because the data are elsewhere then. */
-static bool same_lower_devices(struct adjust *a, const struct cfg_volume *wanted, const struct cfg_volume *running)
+static bool same_lower_devices(
+	struct adjust *a, const struct cfg_volume *wanted, const struct cfg_volume *running)
 {
 	const bool internal = strcmp(wanted->meta_index, "internal") == 0;
 	const char *running_meta = running->meta_disk != NULL ? running->meta_disk : "internal";
 	const char *wanted_meta = internal ? "internal" : wanted->meta_disk;
 
-	const bool same_place = running->meta_index != NULL && strcmp(wanted->meta_index, running->meta_index) == 0;
+	const bool same_place =
+		running->meta_index != NULL && strcmp(wanted->meta_index, running->meta_index) == 0;
 
-	if (strcmp(wanted->disk, running->disk) == 0 && strcmp(wanted_meta, running_meta) == 0 && same_place) {
+	if (strcmp(wanted->disk, running->disk) == 0 && strcmp(wanted_meta, running_meta) == 0 &&
+		same_place) {
 		return true;
 	}
 	fprintf(stderr,
 		"%s:%u:%u: volume %u of resource %s runs on disk %s with meta-disk %s (%s), configured are %s and "
 		"%s (%s); detach it first: bsradm detach %s/%u\n",
-		wanted->disk_at.file, wanted->disk_at.line, wanted->disk_at.column, wanted->vnr, a->wanted->name,
-		running->disk, running_meta, running->meta_index != NULL ? running->meta_index : "?", wanted->disk,
-		wanted_meta, wanted->meta_index, a->wanted->name, wanted->vnr);
+		wanted->disk_at.file, wanted->disk_at.line, wanted->disk_at.column, wanted->vnr,
+		a->wanted->name, running->disk, running_meta,
+		running->meta_index != NULL ? running->meta_index : "?", wanted->disk, wanted_meta,
+		wanted->meta_index, a->wanted->name, wanted->vnr);
 	a->refused = ADM_INVALID;
 	return false;
 }
 
-static void adjust_disk_options(struct adjust *a, const struct cfg_volume *wanted, const struct cfg_volume *running)
+static void adjust_disk_options(
+	struct adjust *a, const struct cfg_volume *wanted, const struct cfg_volume *running)
 {
 	const struct bsr_option *size = bsr_option_find(BSR_SECTION_DISK, "size");
 	struct adm_call call;
 
-	if (!bsr_option_equal(size, text_of(&wanted->disk_options, size), text_of(&running->disk_options, size))) {
+	if (!bsr_option_equal(size, text_of(&wanted->disk_options, size),
+		    text_of(&running->disk_options, size))) {
 		const char *text = text_of(&wanted->disk_options, size);
 		adm_call_setup(&call, a->adm, "resize");
 		call.patience = ADM_MEDIUM;
@@ -224,14 +237,15 @@ static void adjust_disk_options(struct adjust *a, const struct cfg_volume *wante
 	adm_call_setup(&call, a->adm, "disk-options");
 	adm_call_add(&call, "%lld", (long long)wanted->minor);
 	adm_call_add(&call, "--set-defaults");
-	adm_call_add_options_without(a->adm, &call, &wanted->disk_options, BSR_SECTION_DISK,
-		BSR_OPTION_RESIZES);
+	adm_call_add_options_without(
+		a->adm, &call, &wanted->disk_options, BSR_SECTION_DISK, BSR_OPTION_RESIZES);
 	schedule(a, ADM_STAGE_ATTACH, &call);
 }
 
 static void adjust_volume(struct adjust *a, const struct cfg_volume *wanted)
 {
-	const struct cfg_volume *running = bsr_config_find_volume(&a->running->me->expanded, wanted->vnr);
+	const struct cfg_volume *running =
+		bsr_config_find_volume(&a->running->me->expanded, wanted->vnr);
 
 	if (running == NULL) {
 		note(a, "volume is missing", "");
@@ -257,7 +271,8 @@ static void adjust_volumes(struct adjust *a)
 {
 	const struct cfg_volume *only = a->context.volume_given ? a->context.volume : NULL;
 
-	for (const struct cfg_volume *r = a->running->me->expanded.first; r != NULL && only == NULL; r = r->next) {
+	for (const struct cfg_volume *r = a->running->me->expanded.first; r != NULL && only == NULL;
+		r = r->next) {
 		if (bsr_config_find_volume(&a->wanted->me->expanded, r->vnr) == NULL) {
 			note(a, "volume is not configured any more", "");
 			remove_volume(a, r);
@@ -300,14 +315,16 @@ static bool same_end(const struct cfg_address *a, const struct cfg_address *b)
 	       strncmp(a->host, b->host, a_length) == 0;
 }
 
-static bool same_path(const struct cfg_connection *wanted, const struct cfg_path *w, const struct cfg_path *r)
+static bool same_path(
+	const struct cfg_connection *wanted, const struct cfg_path *w, const struct cfg_path *r)
 {
 	const struct cfg_endpoint *own;
 	const struct cfg_endpoint *remote;
 
 	bsr_config_path_ends(wanted, w, &own, &remote);
 	return r->end[0].address.host != NULL && r->end[1].address.host != NULL &&
-	       same_end(&own->own, &r->end[0].address) && same_end(&remote->visible, &r->end[1].address);
+	       same_end(&own->own, &r->end[0].address) &&
+	       same_end(&remote->visible, &r->end[1].address);
 }
 
 static void schedule_del_path(struct adjust *a, int peer_id, const struct cfg_path *path)
@@ -326,7 +343,8 @@ static void schedule_del_path(struct adjust *a, int peer_id, const struct cfg_pa
 }
 
 /* Returns whether the connection must be made again. */
-static bool adjust_paths(struct adjust *a, struct cfg_connection *wanted, const struct cfg_connection *running)
+static bool adjust_paths(
+	struct adjust *a, struct cfg_connection *wanted, const struct cfg_connection *running)
 {
 	const int peer_id = wanted->peer->node_id;
 	unsigned int kept = 0;
@@ -371,9 +389,11 @@ static void schedule_peer_devices(struct adjust *a, const struct cfg_connection 
 {
 	static const struct cfg_options nothing = {NULL, NULL};
 
-	for (struct cfg_volume *v = a->context.connection->peer_devices.first; v != NULL; v = v->next) {
+	for (struct cfg_volume *v = a->context.connection->peer_devices.first; v != NULL;
+		v = v->next) {
 		const struct cfg_volume *r =
-			running != NULL ? bsr_config_find_volume(&running->peer_devices, v->vnr) : NULL;
+			running != NULL ? bsr_config_find_volume(&running->peer_devices, v->vnr)
+					: NULL;
 		if (a->context.volume_given && a->context.volume->vnr != v->vnr) {
 			continue;
 		}
@@ -402,7 +422,8 @@ static void new_connection(struct adjust *a, struct cfg_connection *wanted)
 	schedule_peer_call(a, ADM_STAGE_CONNECT, "connect", wanted->peer->node_id);
 }
 
-static void adjust_net_options(struct adjust *a, struct cfg_connection *wanted, const struct cfg_connection *running)
+static void adjust_net_options(
+	struct adjust *a, struct cfg_connection *wanted, const struct cfg_connection *running)
 {
 	struct adm_call call;
 
@@ -413,8 +434,8 @@ static void adjust_net_options(struct adjust *a, struct cfg_connection *wanted, 
 	adm_call_add(&call, "%s", a->wanted->name);
 	adm_call_add(&call, "%d", wanted->peer->node_id);
 	adm_call_add(&call, "--set-defaults");
-	adm_call_add_options_without(a->adm, &call, &wanted->net, BSR_SECTION_NET,
-		BSR_OPTION_AT_CREATION);
+	adm_call_add_options_without(
+		a->adm, &call, &wanted->net, BSR_SECTION_NET, BSR_OPTION_AT_CREATION);
 	schedule(a, ADM_STAGE_NET_OPTIONS, &call);
 }
 
@@ -425,8 +446,8 @@ static void adjust_connection(struct adjust *a, struct cfg_connection *wanted)
 	const struct cfg_connection *running = running_connection(a, peer_id);
 
 	a->context.connection = wanted;
-	if (running != NULL &&
-		!bsr_option_equal(transport, text_of(&wanted->net, transport), text_of(&running->net, transport))) {
+	if (running != NULL && !bsr_option_equal(transport, text_of(&wanted->net, transport),
+				       text_of(&running->net, transport))) {
 		note(a, "transport differs", "");
 		schedule_peer_call(a, ADM_STAGE_DEL_PEER, "del-peer", peer_id);
 		running = NULL;
@@ -447,7 +468,8 @@ static void adjust_connections(struct adjust *a)
 {
 	if (a->context.volume_given) {
 		/* one volume: only what its peer devices have */
-		for (struct cfg_connection *w = a->wanted->connections.first; w != NULL; w = w->next) {
+		for (struct cfg_connection *w = a->wanted->connections.first; w != NULL;
+			w = w->next) {
 			const struct cfg_connection *r =
 				w->self != NULL ? running_connection(a, w->peer->node_id) : NULL;
 			a->context.connection = w;
@@ -457,7 +479,8 @@ static void adjust_connections(struct adjust *a)
 		}
 		return;
 	}
-	for (const struct cfg_connection *r = a->running->connections.first; r != NULL; r = r->next) {
+	for (const struct cfg_connection *r = a->running->connections.first; r != NULL;
+		r = r->next) {
 		if (wanted_connection(a, r->peer_node_id) == NULL) {
 			note(a, "peer is not configured any more", "");
 			schedule_peer_call(a, ADM_STAGE_DEL_PEER, "del-peer", r->peer_node_id);
@@ -497,8 +520,8 @@ static int read_running(struct adm *adm, const char *name, struct bsr_config **r
 	}
 	free(text);
 	if (bsr_config_error_count(*running) > 0) {
-		fprintf(stderr, "the answer of 'bsrsetup show%s%s' cannot be understood:\n", name != NULL ? " " : "",
-			name != NULL ? name : "");
+		fprintf(stderr, "the answer of 'bsrsetup show%s%s' cannot be understood:\n",
+			name != NULL ? " " : "", name != NULL ? name : "");
 		bsr_config_print_diagnostics(*running, stderr);
 		return ADM_CANNOT;
 	}

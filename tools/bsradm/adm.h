@@ -32,15 +32,15 @@ struct adm_call {
 	size_t count;
 	bool is_meta; /* word[0] is bsrmeta, else bsrsetup */
 	enum adm_patience { ADM_SHORT, ADM_MEDIUM, ADM_LONG, ADM_FOREVER } patience;
-	bool quiet;   /* a failure is expected: say nothing about it */
-	bool silent;  /* its stderr is thrown away */
+	bool quiet;         /* a failure is expected: say nothing about it */
+	bool silent;        /* its stderr is thrown away */
 	bool files_allowed; /* metadata in a regular file, as configured */
 };
 
 /* An option of a back end that stands on our command line. */
 struct adm_given {
 	const char *name;
-	const char *value; /* NULL: none */
+	const char *value;            /* NULL: none */
 	const struct bsr_option *def; /* NULL: one of the command's own */
 	bool used;
 };
@@ -91,23 +91,25 @@ struct adm_context {
 
 /* bits of struct adm_command.flags */
 enum {
-	ADM_DEFAULT_ALL = 1u << 0,  /* works without a target */
-	ADM_CHECK_IP = 1u << 1,     /* refuses if our own address is not configured on this host */
-	ADM_NEEDS_DISK = 1u << 2,   /* refused for a diskless volume */
-	ADM_ALL_VOLUMES = 1u << 3,  /* goes on with the next volume after a failure */
-	ADM_DEFERRED = 1u << 4,     /* run() only collects actions */
-	ADM_HIDDEN = 1u << 5,       /* for scripts: `hidden-commands` lists it */
-	ADM_HANDLER = 1u << 6,      /* called by the engine when something happens */
+	ADM_DEFAULT_ALL = 1u << 0, /* works without a target */
+	ADM_CHECK_IP = 1u << 1,    /* refuses if our own address is not configured on this host */
+	ADM_NEEDS_DISK = 1u << 2,  /* refused for a diskless volume */
+	ADM_ALL_VOLUMES = 1u << 3, /* goes on with the next volume after a failure */
+	ADM_DEFERRED = 1u << 4,    /* run() only collects actions */
+	ADM_HIDDEN = 1u << 5,      /* for scripts: `hidden-commands` lists it */
+	ADM_HANDLER = 1u << 6,     /* called by the engine when something happens */
 	ADM_NO_CONFIG = 1u << 7,
 	ADM_MUST_GIVE_VOLUME = 1u << 8,
 	ADM_IGNORED_TOO = 1u << 9,  /* fine for a resource without a section for this host */
 	ADM_INVALID_TOO = 1u << 10, /* runs although the configuration has errors */
-	ADM_OPTIONAL_PEER = 1u << 11, /* without a peer in the target it runs once for the resource */
-	ADM_NO_TARGET_OK = 1u << 12, /* without a target it runs once, about everything */
+	ADM_OPTIONAL_PEER =
+		1u << 11, /* without a peer in the target it runs once for the resource */
+	ADM_NO_TARGET_OK = 1u << 12,   /* without a target it runs once, about everything */
 	ADM_WHOLE_RESOURCE = 1u << 13, /* of kind ADM_VOLUME, but without a volume it runs once */
-	ADM_NEW_CONFIG = 1u << 15, /* works where no configuration exists yet */
-	ADM_TAKES_WORDS = 1u << 16, /* its words are not targets */
-	ADM_REGISTRY = 1u << 14, /* the configuration is found through the registry of running things */
+	ADM_NEW_CONFIG = 1u << 15,     /* works where no configuration exists yet */
+	ADM_TAKES_WORDS = 1u << 16,    /* its words are not targets */
+	ADM_REGISTRY =
+		1u << 14, /* the configuration is found through the registry of running things */
 };
 
 struct adm_command {
@@ -135,15 +137,16 @@ bool adm_given_is_on(const struct adm *adm, const char *name);
 void adm_call_add_options(struct adm *adm, struct adm_call *call, const struct cfg_options *options,
 	enum bsr_option_section section);
 /* The same, but not those that have a bit of @but_flags. */
-void adm_call_add_options_without(struct adm *adm, struct adm_call *call, const struct cfg_options *options,
-	enum bsr_option_section section, unsigned int but_flags);
+void adm_call_add_options_without(struct adm *adm, struct adm_call *call,
+	const struct cfg_options *options, enum bsr_option_section section, unsigned int but_flags);
 /* Only the given ones. */
 void adm_call_add_given(struct adm *adm, struct adm_call *call);
 
 /* call.c */
 void adm_call_setup(struct adm_call *call, const struct adm *adm, const char *command);
 void adm_call_meta(struct adm_call *call, const struct adm *adm, const struct cfg_volume *volume);
-void adm_call_add(struct adm_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void adm_call_add(struct adm_call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 void adm_call_free(struct adm_call *call);
 void adm_call_print(const struct adm_call *call, FILE *to);
 /* Runs, or prints in a dry run. Frees @call. Returns an exit code. */
@@ -184,23 +187,25 @@ struct adm_action {
 	struct adm_call call;
 };
 
-void adm_schedule(struct adm *adm, enum adm_stage stage, struct cfg_resource *resource, struct adm_call *call);
+void adm_schedule(struct adm *adm, enum adm_stage stage, struct cfg_resource *resource,
+	struct adm_call *call);
 int adm_run_actions(struct adm *adm);
 /* After apply-al: says what to do if the disk has no metadata. */
 void adm_tell_about_metadata(int code, const char *resource);
 
 /* What a call needs to know; each fills a command line. */
-void adm_make_new_resource(struct adm *adm, struct adm_call *call, const struct cfg_resource *resource);
-void adm_make_node_options(
-	struct adm *adm, struct adm_call *call, const struct cfg_resource *resource, bool set_defaults);
+void adm_make_new_resource(
+	struct adm *adm, struct adm_call *call, const struct cfg_resource *resource);
+void adm_make_node_options(struct adm *adm, struct adm_call *call,
+	const struct cfg_resource *resource, bool set_defaults);
 void adm_make_new_minor(struct adm *adm, struct adm_call *call, const struct cfg_resource *resource,
 	const struct cfg_volume *volume);
 void adm_make_new_peer(struct adm *adm, struct adm_call *call, const struct cfg_resource *resource,
 	const struct cfg_connection *connection);
 void adm_make_path(struct adm *adm, struct adm_call *call, const struct adm_context *context,
 	const struct cfg_path *path, const char *command);
-void adm_make_peer_device_options(struct adm *adm, struct adm_call *call, const struct adm_context *context,
-	bool set_defaults);
+void adm_make_peer_device_options(struct adm *adm, struct adm_call *call,
+	const struct adm_context *context, bool set_defaults);
 void adm_make_attach(struct adm *adm, struct adm_call *call, const struct cfg_volume *volume);
 
 int adm_up(struct adm *adm, const struct adm_context *context);

@@ -7,6 +7,8 @@
  */
 #include "adm.h"
 
+#include <bsr/assert.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -31,6 +33,7 @@ void adm_call_add(struct adm_call *call, const char *format, ...)
 {
 	va_list args;
 
+	BSR_ASSERT(call->word[call->count] == NULL);
 	if (call->count >= ADM_WORDS_MAX) {
 		die("a command line of a back end has too many words");
 	}
@@ -63,6 +66,7 @@ bool adm_is_regular_file(const char *path)
 
 void adm_call_meta(struct adm_call *call, const struct adm *adm, const struct cfg_volume *volume)
 {
+	BSR_ASSERT(volume->meta_index != NULL && volume->minor >= 0);
 	const bool internal = strcmp(volume->meta_index, "internal") == 0;
 	const char *device = internal ? volume->disk : volume->meta_disk;
 
@@ -87,7 +91,8 @@ void adm_call_free(struct adm_call *call)
 /* Characters that a shell leaves alone. */
 static bool is_plain(char c)
 {
-	const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+	const bool letter =
+		(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 
 	return letter || (c != '\0' && strchr("-_./:=%@+", c) != NULL);
 }
@@ -117,7 +122,8 @@ void adm_call_print(const struct adm_call *call, FILE *to)
 /* Seconds that a back end may take; 0: for ever. */
 static unsigned int time_limit(const struct adm *adm, enum adm_patience patience)
 {
-	static const char *const names[] = {"cmd-timeout-short", "cmd-timeout-medium", "cmd-timeout-long"};
+	static const char *const names[] = {
+		"cmd-timeout-short", "cmd-timeout-medium", "cmd-timeout-long"};
 
 	if (patience == ADM_FOREVER) {
 		return 0;
@@ -177,7 +183,8 @@ static bool wait_until(pid_t pid, int64_t deadline_ms, int *status)
 		}
 		struct pollfd pfd = {.fd = pidfd, .events = POLLIN};
 		/* without pidfd the same loop looks twice in 50 ms */
-		(void)poll(pidfd >= 0 ? &pfd : NULL, pidfd >= 0 ? 1 : 0, pidfd >= 0 ? (int)left : 25);
+		(void)poll(
+			pidfd >= 0 ? &pfd : NULL, pidfd >= 0 ? 1 : 0, pidfd >= 0 ? (int)left : 25);
 	}
 	if (pidfd >= 0) {
 		close(pidfd);
@@ -337,7 +344,8 @@ int adm_call_capture(struct adm *adm, struct adm_call *call, char **output, size
 	int code = ADM_CANNOT;
 	if (pid > 0) {
 		const unsigned int limit = time_limit(adm, call->patience);
-		*output = read_pipe(ends[0], limit == 0 ? 0 : now_ms() + (int64_t)limit * 1000, size);
+		*output =
+			read_pipe(ends[0], limit == 0 ? 0 : now_ms() + (int64_t)limit * 1000, size);
 		code = finish(adm, call, pid);
 	}
 	close(ends[0]);

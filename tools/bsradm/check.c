@@ -24,8 +24,8 @@ struct findings {
 	unsigned int doubtful;
 };
 
-static void report(struct findings *f, bool fatal, const struct cfg_location *at, const char *resource,
-	const char *text)
+static void report(struct findings *f, bool fatal, const struct cfg_location *at,
+	const char *resource, const char *text)
 {
 	printf("%s: %s: ", resource, fatal ? "BAD" : "doubtful");
 	if (at != NULL && at->file != NULL) {
@@ -42,7 +42,8 @@ static void check_disk(struct findings *f, const struct cfg_resource *r, const c
 	struct stat st;
 
 	if (stat(path, &st) != 0) {
-		snprintf(line, sizeof(line), "disk %s: %s; create it or correct the name", path, strerror(errno));
+		snprintf(line, sizeof(line), "disk %s: %s; create it or correct the name", path,
+			strerror(errno));
 		report(f, true, at, r->name, line);
 		return;
 	}
@@ -52,12 +53,14 @@ static void check_disk(struct findings *f, const struct cfg_resource *r, const c
 		return;
 	}
 	if (S_ISREG(st.st_mode)) {
-		snprintf(line, sizeof(line), "disk %s is a regular file: fine for trying things out", path);
+		snprintf(line, sizeof(line),
+			"disk %s is a regular file: fine for trying things out", path);
 		report(f, false, at, r->name, line);
 	}
 	const int fd = open(path, O_RDWR | O_CLOEXEC | (S_ISBLK(st.st_mode) ? O_EXCL : 0));
 	if (fd < 0) {
-		snprintf(line, sizeof(line), "disk %s cannot be opened for us alone: %s%s", path, strerror(errno),
+		snprintf(line, sizeof(line), "disk %s cannot be opened for us alone: %s%s", path,
+			strerror(errno),
 			errno == EBUSY ? "; it is mounted, or the resource is up already" : "");
 		report(f, errno != EBUSY, at, r->name, line);
 	} else {
@@ -93,7 +96,8 @@ static void check_own_address(struct adm *adm, struct findings *f, const struct 
 	const int on = 1;
 
 	if (!bsr_config_address_is_local(adm->config, address)) {
-		snprintf(line, sizeof(line), "own address %s is not configured on this host", address->host);
+		snprintf(line, sizeof(line), "own address %s is not configured on this host",
+			address->host);
 		report(f, true, &address->at, r->name, line);
 		return;
 	}
@@ -103,7 +107,8 @@ static void check_own_address(struct adm *adm, struct findings *f, const struct 
 	}
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)(void *)&sa, length) != 0) {
-		snprintf(line, sizeof(line), "port %u of %s: %s; it is taken, perhaps by the resource itself",
+		snprintf(line, sizeof(line),
+			"port %u of %s: %s; it is taken, perhaps by the resource itself",
 			address->port, address->host, strerror(errno));
 		report(f, false, &address->at, r->name, line);
 	}
@@ -111,7 +116,8 @@ static void check_own_address(struct adm *adm, struct findings *f, const struct 
 }
 
 /* A peer that refuses the connection is reachable; it only has not started. */
-static void check_peer_address(struct findings *f, const struct cfg_resource *r, const struct cfg_address *address)
+static void check_peer_address(
+	struct findings *f, const struct cfg_resource *r, const struct cfg_address *address)
 {
 	struct sockaddr_storage sa;
 	char line[320];
@@ -135,32 +141,36 @@ static void check_peer_address(struct findings *f, const struct cfg_resource *r,
 	}
 	close(fd);
 	if (cause != 0) {
-		snprintf(line, sizeof(line), "peer at %s port %u: %s%s", address->host, address->port, strerror(cause),
+		snprintf(line, sizeof(line), "peer at %s port %u: %s%s", address->host,
+			address->port, strerror(cause),
 			cause == ECONNREFUSED ? " (reachable, but the resource is not up there)"
 					      : "; check network, firewall and the peer");
 		report(f, false, &address->at, r->name, line);
 	}
 }
 
-static void check_secret(struct findings *f, const struct cfg_resource *r, const struct cfg_connection *c)
+static void check_secret(
+	struct findings *f, const struct cfg_resource *r, const struct cfg_connection *c)
 {
 	const char *secret = bsr_config_option_text(&c->net, BSR_SECTION_NET, "shared-secret");
 	const char *algorithm = bsr_config_option_text(&c->net, BSR_SECTION_NET, "cram-hmac-alg");
 	char line[320];
 
 	if (secret == NULL && algorithm != NULL) {
-		snprintf(line, sizeof(line), "cram-hmac-alg without shared-secret for peer %s: add one to net",
+		snprintf(line, sizeof(line),
+			"cram-hmac-alg without shared-secret for peer %s: add one to net",
 			c->label);
 		report(f, true, &c->at, r->name, line);
 	} else if (secret == NULL) {
-		snprintf(line, sizeof(line), "no shared-secret for peer %s: anybody who reaches the port is believed",
+		snprintf(line, sizeof(line),
+			"no shared-secret for peer %s: anybody who reaches the port is believed",
 			c->label);
 		report(f, false, &c->at, r->name, line);
 	}
 }
 
-static void check_connection(
-	struct adm *adm, struct findings *f, const struct cfg_resource *r, const struct cfg_connection *c)
+static void check_connection(struct adm *adm, struct findings *f, const struct cfg_resource *r,
+	const struct cfg_connection *c)
 {
 	check_secret(f, r, c);
 	for (const struct cfg_path *path = c->paths.first; path != NULL; path = path->next) {

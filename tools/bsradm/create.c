@@ -105,7 +105,8 @@ static int parse_hosts(struct new_resource *r, const char *text)
 			return usage("too many hosts");
 		}
 		if (!take_part(&text, ',', entry, sizeof(entry)) || strchr(entry, '=') == NULL ||
-			!take_part(&at, '=', host->name, sizeof(host->name)) || !parse_host_address(at, host)) {
+			!take_part(&at, '=', host->name, sizeof(host->name)) ||
+			!parse_host_address(at, host)) {
 			return usage("--hosts is NAME=ADDRESS,NAME=ADDRESS");
 		}
 		r->host_count++;
@@ -130,7 +131,8 @@ static int parse_disks(struct new_resource *r, const char *text)
 		char name[CFG_NAME_CHARS_MAX + 1];
 		char disk[256];
 		size_t i = 0;
-		if (!take_part(&text, '=', name, sizeof(name)) || !take_part(&text, ',', disk, sizeof(disk))) {
+		if (!take_part(&text, '=', name, sizeof(name)) ||
+			!take_part(&text, ',', disk, sizeof(disk))) {
 			return usage("--disk is DEVICE or NAME=DEVICE,NAME=DEVICE");
 		}
 		while (i < r->host_count && strcmp(r->hosts[i].name, name) != 0) {
@@ -166,7 +168,8 @@ static int parse_size(struct new_resource *r, const char *text)
 	snprintf(r->disk_directory, sizeof(r->disk_directory), "%.100s/disks",
 		lib != NULL && *lib != '\0' ? lib : "/var/lib/bsr");
 	for (size_t i = 0; i < r->host_count; i++) {
-		snprintf(r->hosts[i].disk, sizeof(r->hosts[i].disk), "%.110s/%.128s.img", r->disk_directory, r->name);
+		snprintf(r->hosts[i].disk, sizeof(r->hosts[i].disk), "%.110s/%.128s.img",
+			r->disk_directory, r->name);
 	}
 	return ADM_OK;
 }
@@ -174,8 +177,10 @@ static int parse_size(struct new_resource *r, const char *text)
 static bool minor_is_used(const struct bsr_config *config, long long minor)
 {
 	for (const struct cfg_resource *r = config->resources.first; r != NULL; r = r->next) {
-		for (const struct cfg_host *host = r->hosts.first; host != NULL; host = host->next) {
-			for (const struct cfg_volume *v = host->expanded.first; v != NULL; v = v->next) {
+		for (const struct cfg_host *host = r->hosts.first; host != NULL;
+			host = host->next) {
+			for (const struct cfg_volume *v = host->expanded.first; v != NULL;
+				v = v->next) {
 				if (v->minor == minor) {
 					return true;
 				}
@@ -188,7 +193,8 @@ static bool minor_is_used(const struct bsr_config *config, long long minor)
 static bool port_is_used(const struct bsr_config *config, unsigned int port)
 {
 	for (const struct cfg_resource *r = config->resources.first; r != NULL; r = r->next) {
-		for (const struct cfg_host *host = r->hosts.first; host != NULL; host = host->next) {
+		for (const struct cfg_host *host = r->hosts.first; host != NULL;
+			host = host->next) {
 			if (host->address.port == port) {
 				return true;
 			}
@@ -210,7 +216,8 @@ static int choose_numbers(struct adm *adm, struct new_resource *r)
 	const struct adm_given *port = adm_given_find(adm, "port");
 	unsigned char bytes[SECRET_BYTES];
 
-	if ((minor != NULL && !is_number(minor->value)) || (port != NULL && !is_number(port->value))) {
+	if ((minor != NULL && !is_number(minor->value)) ||
+		(port != NULL && !is_number(port->value))) {
 		return usage("--minor and --port are numbers");
 	}
 	r->minor = minor != NULL ? (unsigned int)strtoul(minor->value, NULL, 10) : 0;
@@ -235,9 +242,11 @@ static int choose_numbers(struct adm *adm, struct new_resource *r)
 static void put_name(FILE *to, const char *name)
 {
 	const size_t length = strlen(name);
-	const bool letter = (name[0] >= 'a' && name[0] <= 'z') || (name[0] >= 'A' && name[0] <= 'Z');
-	const bool bare = letter && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-						 "0123456789._-") == length;
+	const bool letter =
+		(name[0] >= 'a' && name[0] <= 'z') || (name[0] >= 'A' && name[0] <= 'Z');
+	const bool bare =
+		letter && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789._-") == length;
 
 	fprintf(to, bare ? "%s" : "\"%s\"", name);
 }
@@ -250,10 +259,12 @@ static void put_host(FILE *to, const struct new_resource *r, unsigned int node_i
 	fprintf(to, "    on ");
 	put_name(to, host->name);
 	fprintf(to, " {\n        node-id   %u;\n", node_id);
-	fprintf(to, strcmp(host->disk, "none") == 0 ? "        disk      %s;\n" : "        disk      \"%s\";\n",
+	fprintf(to,
+		strcmp(host->disk, "none") == 0 ? "        disk      %s;\n"
+						: "        disk      \"%s\";\n",
 		host->disk);
-	fprintf(to, "        address   %s%s%s:%u;\n    }\n", v6 ? "ipv6 [" : "", host->address, v6 ? "]" : "",
-		host->port != 0 ? host->port : r->port);
+	fprintf(to, "        address   %s%s%s:%u;\n    }\n", v6 ? "ipv6 [" : "", host->address,
+		v6 ? "]" : "", host->port != 0 ? host->port : r->port);
 }
 
 /* The text of the file; the caller frees it. */
@@ -269,7 +280,8 @@ static char *make_text(const struct new_resource *r)
 	fprintf(to, "resource ");
 	put_name(to, r->name);
 	fprintf(to, " {\n    device    minor %u;\n    meta-disk internal;\n", r->minor);
-	fprintf(to, "    net {\n        protocol      %s;\n        cram-hmac-alg sha256;\n", r->protocol);
+	fprintf(to, "    net {\n        protocol      %s;\n        cram-hmac-alg sha256;\n",
+		r->protocol);
 	fprintf(to, "        shared-secret \"%s\";\n    }\n", r->secret);
 	for (unsigned int i = 0; i < r->host_count; i++) {
 		put_host(to, r, i);
@@ -383,8 +395,8 @@ static void print_next_steps(const struct new_resource *r, const char *path)
 	}
 	printf(" (it holds the secret: mode 0600)\n");
 	if (r->size_bytes > 0) {
-		printf("  on the others:      mkdir -p %s && truncate -s %lld %s\n", r->disk_directory, r->size_bytes,
-			r->hosts[0].disk);
+		printf("  on the others:      mkdir -p %s && truncate -s %lld %s\n",
+			r->disk_directory, r->size_bytes, r->hosts[0].disk);
 	}
 	printf("  on every host:      bsradm check %s\n", r->name);
 	printf("  on every host:      bsradm create-md %s && bsradm up %s\n", r->name, r->name);

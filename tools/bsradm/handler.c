@@ -41,7 +41,8 @@ static void set_volume_lists(const struct adm_context *context)
 	if (minors == NULL || volumes == NULL || disks == NULL) {
 		exit(ADM_CANNOT);
 	}
-	for (const struct cfg_volume *v = context->resource->me->expanded.first; v != NULL; v = v->next) {
+	for (const struct cfg_volume *v = context->resource->me->expanded.first; v != NULL;
+		v = v->next) {
 		if (context->volume != NULL && v != context->volume) {
 			continue;
 		}

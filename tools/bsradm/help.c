@@ -102,16 +102,18 @@ static void print_command(const struct adm_command *command)
 	static const struct {
 		char letter;
 		enum bsr_option_section section;
-	} sections[] = {{'d', BSR_SECTION_DISK}, {'p', BSR_SECTION_PEER_DEVICE}, {'n', BSR_SECTION_NET},
-		{'r', BSR_SECTION_RESOURCE}, {'o', BSR_SECTION_NODE}, {'s', BSR_SECTION_STARTUP},
-		{'m', BSR_SECTION_DEVICE}};
+	} sections[] = {{'d', BSR_SECTION_DISK}, {'p', BSR_SECTION_PEER_DEVICE},
+		{'n', BSR_SECTION_NET}, {'r', BSR_SECTION_RESOURCE}, {'o', BSR_SECTION_NODE},
+		{'s', BSR_SECTION_STARTUP}, {'m', BSR_SECTION_DEVICE}};
 
-	printf("bsradm %s [OPTION...]%s\n\n  %s\n\n", command->name, target_words(command), command->help);
+	printf("bsradm %s [OPTION...]%s\n\n  %s\n\n", command->name, target_words(command),
+		command->help);
 	if (command->sections != NULL || command->extras != NULL) {
 		printf("Options of %s:\n", command->name);
 		print_extras(command->extras);
 		for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-			if (command->sections != NULL && strchr(command->sections, sections[i].letter) != NULL) {
+			if (command->sections != NULL &&
+				strchr(command->sections, sections[i].letter) != NULL) {
 				print_section(sections[i].section);
 			}
 		}

@@ -43,7 +43,8 @@ static void rotate(const char *path)
 	struct tm local;
 	struct stat st;
 
-	if (stat(path, &st) != 0 || st.st_size < JOURNAL_BYTES_MAX || localtime_r(&now, &local) == NULL) {
+	if (stat(path, &st) != 0 || st.st_size < JOURNAL_BYTES_MAX ||
+		localtime_r(&now, &local) == NULL) {
 		return;
 	}
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H%M%S", &local);
@@ -52,7 +53,8 @@ static void rotate(const char *path)
 	const int count = scandir(log_directory(), &older, is_older_journal, alphasort);
 	for (int i = 0; i < count; i++) {
 		if (i < count - JOURNAL_GENERATIONS) {
-			snprintf(renamed, sizeof(renamed), "%.3800s/%s", log_directory(), older[i]->d_name);
+			snprintf(renamed, sizeof(renamed), "%.3800s/%s", log_directory(),
+				older[i]->d_name);
 			(void)unlink(renamed);
 		}
 		free(older[i]);
@@ -82,7 +84,8 @@ static void append_words(char *line, size_t size, int argc, char **argv)
 
 	for (int i = 1; i < argc && used + 1 < size; i++) {
 		const bool secret = strncmp(argv[i], "--shared-secret", 15) == 0;
-		const int n = snprintf(line + used, size - used, " %s", secret ? "--shared-secret=(hidden)" : argv[i]);
+		const int n = snprintf(line + used, size - used, " %s",
+			secret ? "--shared-secret=(hidden)" : argv[i]);
 		used += n > 0 ? (size_t)n : 0;
 		i += secret && strchr(argv[i], '=') == NULL ? 1 : 0;
 	}
@@ -94,8 +97,9 @@ static void append_words(char *line, size_t size, int argc, char **argv)
 /* Commands that only look are noted when they fail. */
 static bool only_looks(const struct adm *adm)
 {
-	static const char *const names[] = {"status", "role", "state", "cstate", "dstate", "dump", "dump-xml", "dump-md",
-		"show-gi", "get-gi", "check", "wait-connect", "wait-sync", "help", "hidden-commands"};
+	static const char *const names[] = {"status", "role", "state", "cstate", "dstate", "dump",
+		"dump-xml", "dump-md", "show-gi", "get-gi", "check", "wait-connect", "wait-sync",
+		"help", "hidden-commands"};
 
 	if (adm->command == NULL || adm->dry_run || strncmp(adm->command->name, "sh-", 3) == 0) {
 		return true;
@@ -131,8 +135,8 @@ void adm_journal(const struct adm *adm, int argc, char **argv, int code)
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
 	}
 	parent_name(caller, sizeof(caller));
-	snprintf(line, sizeof(line), "%s %s [%s:%ld] %ld bsradm", when, code == 0 ? "bsr_info" : "bsr_erro", caller,
-		(long)getppid(), (long)getpid());
+	snprintf(line, sizeof(line), "%s %s [%s:%ld] %ld bsradm", when,
+		code == 0 ? "bsr_info" : "bsr_erro", caller, (long)getppid(), (long)getpid());
 	append_words(line, sizeof(line) - sizeof(end), argc, argv);
 	snprintf(end, sizeof(end), " -> %d\n", code);
 	strcat(line, end);

@@ -10,13 +10,17 @@
  */
 #include "adm.h"
 
+#include <bsr/assert.h>
+
 #include <stdlib.h>
 #include <string.h>
 
-void adm_schedule(struct adm *adm, enum adm_stage stage, struct cfg_resource *resource, struct adm_call *call)
+void adm_schedule(
+	struct adm *adm, enum adm_stage stage, struct cfg_resource *resource, struct adm_call *call)
 {
 	struct adm_action *action = calloc(1, sizeof(*action));
 
+	BSR_ASSERT(stage < ADM_STAGE_COUNT && call->count > 0);
 	if (action == NULL) {
 		fprintf(stderr, "bsradm: out of memory\n");
 		exit(ADM_CANNOT);
@@ -61,8 +65,8 @@ void adm_tell_about_metadata(int code, const char *resource)
 /* Real success of `new-resource` and `new-minor` is remembered for handlers, which know a minor or a name only. */
 static bool is_creation(const struct adm_call *call)
 {
-	return !call->is_meta &&
-	       (strcmp(call->word[1], "new-resource") == 0 || strcmp(call->word[1], "new-minor") == 0);
+	return !call->is_meta && (strcmp(call->word[1], "new-resource") == 0 ||
+					 strcmp(call->word[1], "new-minor") == 0);
 }
 
 static bool run_action(struct adm *adm, struct adm_action *action)
@@ -88,7 +92,8 @@ int adm_run_actions(struct adm *adm)
 	struct failed *failures = NULL;
 
 	for (int stage = 0; stage < ADM_STAGE_COUNT; stage++) {
-		for (struct adm_action *action = adm->actions; action != NULL; action = action->next) {
+		for (struct adm_action *action = adm->actions; action != NULL;
+			action = action->next) {
 			if ((int)action->stage != stage || has_failed(failures, action->resource)) {
 				continue;
 			}
@@ -120,16 +125,19 @@ int adm_run_actions(struct adm *adm)
 	return failed ? ADM_USAGE : ADM_OK;
 }
 
-void adm_make_new_resource(struct adm *adm, struct adm_call *call, const struct cfg_resource *resource)
+void adm_make_new_resource(
+	struct adm *adm, struct adm_call *call, const struct cfg_resource *resource)
 {
+	BSR_ASSERT(resource->me != NULL && resource->me->node_id >= 0);
 	adm_call_setup(call, adm, "new-resource");
 	adm_call_add(call, "%s", resource->name);
 	adm_call_add(call, "%d", resource->me->node_id);
-	adm_call_add_options(adm, call, &resource->options[BSR_SECTION_RESOURCE], BSR_SECTION_RESOURCE);
+	adm_call_add_options(
+		adm, call, &resource->options[BSR_SECTION_RESOURCE], BSR_SECTION_RESOURCE);
 }
 
-void adm_make_node_options(
-	struct adm *adm, struct adm_call *call, const struct cfg_resource *resource, bool set_defaults)
+void adm_make_node_options(struct adm *adm, struct adm_call *call,
+	const struct cfg_resource *resource, bool set_defaults)
 {
 	adm_call_setup(call, adm, "node-options");
 	adm_call_add(call, "%s", resource->name);
@@ -176,12 +184,13 @@ void adm_make_path(struct adm *adm, struct adm_call *call, const struct adm_cont
 	bsr_config_format_address(&remote->visible, text, sizeof(text));
 	adm_call_add(call, "%s", text);
 	if (strcmp(command, "new-path") == 0) {
-		adm_call_add(call, "%d", bsr_config_global_flag(adm->config, "disable-ip-verification") ? 1 : 0);
+		adm_call_add(call, "%d",
+			bsr_config_global_flag(adm->config, "disable-ip-verification") ? 1 : 0);
 	}
 }
 
-void adm_make_peer_device_options(struct adm *adm, struct adm_call *call, const struct adm_context *context,
-	bool set_defaults)
+void adm_make_peer_device_options(struct adm *adm, struct adm_call *call,
+	const struct adm_context *context, bool set_defaults)
 {
 	adm_call_setup(call, adm, "peer-device-options");
 	adm_call_add(call, "%s", context->resource->name);
@@ -190,7 +199,8 @@ void adm_make_peer_device_options(struct adm *adm, struct adm_call *call, const 
 	if (set_defaults) {
 		adm_call_add(call, "--set-defaults");
 	}
-	adm_call_add_options(adm, call, &context->peer_device->peer_options, BSR_SECTION_PEER_DEVICE);
+	adm_call_add_options(
+		adm, call, &context->peer_device->peer_options, BSR_SECTION_PEER_DEVICE);
 }
 
 void adm_make_attach(struct adm *adm, struct adm_call *call, const struct cfg_volume *volume)
@@ -206,7 +216,8 @@ void adm_make_attach(struct adm *adm, struct adm_call *call, const struct cfg_vo
 	adm_call_add_options(adm, call, &volume->disk_options, BSR_SECTION_DISK);
 }
 
-static void schedule_volume(struct adm *adm, struct cfg_resource *resource, const struct cfg_volume *volume)
+static void schedule_volume(
+	struct adm *adm, struct cfg_resource *resource, const struct cfg_volume *volume)
 {
 	struct adm_call call;
 
@@ -232,14 +243,16 @@ static bool has_options(const struct cfg_options *options, enum bsr_option_secti
 	return false;
 }
 
-static void schedule_connection(struct adm *adm, struct cfg_resource *resource, struct cfg_connection *connection)
+static void schedule_connection(
+	struct adm *adm, struct cfg_resource *resource, struct cfg_connection *connection)
 {
 	struct adm_context context = {.resource = resource, .connection = connection};
 	struct adm_call call;
 
 	adm_make_new_peer(adm, &call, resource, connection);
 	adm_schedule(adm, ADM_STAGE_PEER, resource, &call);
-	for (const struct cfg_path *path = connection->paths.first; path != NULL; path = path->next) {
+	for (const struct cfg_path *path = connection->paths.first; path != NULL;
+		path = path->next) {
 		adm_make_path(adm, &call, &context, path, "new-path");
 		adm_schedule(adm, ADM_STAGE_PATH, resource, &call);
 	}

@@ -229,8 +229,8 @@ static char *find_back_end(const char *name)
 
 static char *default_config_file(void)
 {
-	static const char *const names[] = {"bsr-90.conf", "bsr-84.conf", "bsr-83.conf", "bsr-82.conf",
-		"bsr-08.conf", "bsr.conf"};
+	static const char *const names[] = {"bsr-90.conf", "bsr-84.conf", "bsr-83.conf",
+		"bsr-82.conf", "bsr-08.conf", "bsr.conf"};
 	const char *directory = getenv("BSR_CONF_DIR");
 	char *path = NULL;
 
@@ -249,7 +249,8 @@ static char *default_config_file(void)
 
 static void choose_config_file(struct adm *adm, const struct words *words)
 {
-	if (adm->config_file == NULL && (adm->command->flags & ADM_REGISTRY) != 0 && words->count > 1) {
+	if (adm->config_file == NULL && (adm->command->flags & ADM_REGISTRY) != 0 &&
+		words->count > 1) {
 		adm->config_file = adm_registry_file(adm, words->word[1]);
 	}
 	if (adm->config_file == NULL) {
@@ -267,7 +268,8 @@ static int read_config(struct adm *adm, const struct words *words)
 	}
 	adm->config->ignore_hostname = adm->ignore_hostname;
 	if (adm->config->pretended != NULL) {
-		fprintf(stderr, "__BSR_NODE__ is set: this host acts as %s\n", adm->config->pretended);
+		fprintf(stderr, "__BSR_NODE__ is set: this host acts as %s\n",
+			adm->config->pretended);
 	}
 	if (adm->exclude_file != NULL) {
 		bsr_config_exclude_file(adm->config, adm->exclude_file);
@@ -289,7 +291,8 @@ static int read_config(struct adm *adm, const struct words *words)
 	}
 	bsr_config_expand(adm->config);
 	bsr_config_print_diagnostics(adm->config, stderr);
-	if (bsr_config_error_count(adm->config) > 0 && (adm->command->flags & ADM_INVALID_TOO) == 0) {
+	if (bsr_config_error_count(adm->config) > 0 &&
+		(adm->command->flags & ADM_INVALID_TOO) == 0) {
 		return ADM_INVALID;
 	}
 	return ADM_OK;
@@ -361,7 +364,9 @@ static int run(struct adm *adm, struct words *words, int argc, char **argv)
 	}
 	if (words->help || (words->count > 0 && strcmp(words->word[0], "help") == 0)) {
 		const bool named = strcmp(words->count > 0 ? words->word[0] : "help", "help") != 0;
-		const char *about = named ? words->word[0] : words->count > 1 ? words->word[1] : NULL;
+		const char *about = named              ? words->word[0]
+				    : words->count > 1 ? words->word[1]
+						       : NULL;
 		return adm_help(about);
 	}
 	code = choose_command(adm, words);

@@ -200,8 +200,13 @@ int adm_set_gi(struct adm *adm, const struct adm_context *context)
 	struct adm_call call;
 
 	if (value == NULL) {
-		fprintf(stderr, "set-gi: give the new identifiers as --gi=CURRENT:BITMAP:HISTORY1:HISTORY2:FLAGS...\n");
+		fprintf(stderr,
+			"set-gi: give the new identifiers as --gi=CURRENT:BITMAP:HISTORY1:HISTORY2:FLAGS...\n");
 		return ADM_USAGE;
+	}
+	if (bsr_config_is_diskless(context->volume)) {
+		fprintf(stderr, "set-gi: volume %u requires a local disk, and has none\n", context->volume->vnr);
+		return ADM_INVALID;
 	}
 	adm_call_meta(&call, adm, context->volume);
 	adm_call_add(&call, "--node-id=%d", context->connection->peer->node_id);
@@ -226,7 +231,8 @@ int adm_forget_peer(struct adm *adm, const struct adm_context *context)
 	if (adm_call_run(adm, &call, context->resource->name) == 0) {
 		return ADM_OK;
 	}
-	for (const struct cfg_volume *v = context->resource->me->expanded.first; v != NULL; v = v->next) {
+	for (const struct cfg_volume *v = context->resource->me->expanded.first; v != NULL;
+		v = v->next) {
 		if (bsr_config_is_diskless(v)) {
 			continue;
 		}

@@ -106,7 +106,8 @@ static void unrecognized(const struct adm *adm, const struct adm_given *given)
 	}
 	const char *near = bsr_config_suggest(given->name, names, used);
 	fprintf(stderr, "%s: unrecognized option '--%s'%s%s%s\n", adm->command->name, given->name,
-		near != NULL ? "; did you mean '--" : "", near != NULL ? near : "", near != NULL ? "'?" : "");
+		near != NULL ? "; did you mean '--" : "", near != NULL ? near : "",
+		near != NULL ? "'?" : "");
 	fprintf(stderr, "try 'bsradm help %s'\n", adm->command->name);
 }
 
@@ -150,7 +151,8 @@ int adm_given_check(struct adm *adm)
 			}
 			continue;
 		}
-		if (!find_extra(adm->command->extras, given->name, strlen(given->name), &takes_value)) {
+		if (!find_extra(
+			    adm->command->extras, given->name, strlen(given->name), &takes_value)) {
 			unrecognized(adm, given);
 			return ADM_USAGE;
 		}
@@ -196,13 +198,16 @@ void adm_call_add_given(struct adm *adm, struct adm_call *call)
 }
 
 /* A back end does not know other resources: it gets the minor. */
-static void add_resync_after(struct adm *adm, struct adm_call *call, const struct cfg_option *option)
+static void add_resync_after(
+	struct adm *adm, struct adm_call *call, const struct cfg_option *option)
 {
 	struct bsr_option_value value;
 	const char *why;
 
-	if (bsr_option_parse(option->def, option->value, &value) == BSR_OPTION_OK && value.is_reference) {
-		const struct cfg_volume *after = bsr_config_resync_after(adm->config, option->value, &why);
+	if (bsr_option_parse(option->def, option->value, &value) == BSR_OPTION_OK &&
+		value.is_reference) {
+		const struct cfg_volume *after =
+			bsr_config_resync_after(adm->config, option->value, &why);
 		if (after != NULL) {
 			adm_call_add(call, "--%s=%lld", option->def->name, (long long)after->minor);
 		}
@@ -212,11 +217,12 @@ static void add_resync_after(struct adm *adm, struct adm_call *call, const struc
 }
 
 /* One pass over the configured options: derived names, or all others. */
-static void add_configured(struct adm *adm, struct adm_call *call, const struct cfg_options *options,
-	unsigned int but_flags, bool names)
+static void add_configured(struct adm *adm, struct adm_call *call,
+	const struct cfg_options *options, unsigned int but_flags, bool names)
 {
 	for (const struct cfg_option *o = options->first; o != NULL; o = o->next) {
-		const bool is_name = o->def->section == BSR_SECTION_NET && (o->def->flags & BSR_OPTION_INTERNAL) != 0;
+		const bool is_name = o->def->section == BSR_SECTION_NET &&
+				     (o->def->flags & BSR_OPTION_INTERNAL) != 0;
 
 		if (is_name != names || (o->def->flags & (but_flags | BSR_OPTION_DRBD_ONLY)) != 0 ||
 			adm_given_find(adm, o->def->name) != NULL) {
@@ -230,8 +236,8 @@ static void add_configured(struct adm *adm, struct adm_call *call, const struct 
 	}
 }
 
-void adm_call_add_options_without(struct adm *adm, struct adm_call *call, const struct cfg_options *options,
-	enum bsr_option_section section, unsigned int but_flags)
+void adm_call_add_options_without(struct adm *adm, struct adm_call *call,
+	const struct cfg_options *options, enum bsr_option_section section, unsigned int but_flags)
 {
 	/* derived names first: they are what a person looks for in a long line */
 	add_configured(adm, call, options, but_flags, true);

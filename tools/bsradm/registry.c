@@ -33,7 +33,8 @@ static void set_link(const char *link, const char *file)
 		return;
 	}
 	if (symlink(file, fresh) != 0 || rename(fresh, link) != 0) {
-		fprintf(stderr, "warning: cannot register %s as %s: %s; handlers will look for the default file\n",
+		fprintf(stderr,
+			"warning: cannot register %s as %s: %s; handlers will look for the default file\n",
 			file, link, strerror(errno));
 		unlink(fresh);
 	}
@@ -63,7 +64,8 @@ void adm_register_resource(struct adm *adm, const struct cfg_resource *resource)
 		free(link);
 	}
 	for (const struct cfg_volume *v = resource->me->expanded.first; v != NULL; v = v->next) {
-		if (asprintf(&link, "%s/bsr-minor-%lld.conf", adm->run_dir, (long long)v->minor) >= 0) {
+		if (asprintf(&link, "%s/bsr-minor-%lld.conf", adm->run_dir, (long long)v->minor) >=
+			0) {
 			set_link(link, file);
 			free(link);
 		}
@@ -88,9 +90,11 @@ void adm_unregister_resource(struct adm *adm, const struct cfg_resource *resourc
 		remove_link(link);
 		free(link);
 	}
-	for (const struct cfg_volume *v = resource->me != NULL ? resource->me->expanded.first : NULL; v != NULL;
-		v = v->next) {
-		if (asprintf(&link, "%s/bsr-minor-%lld.conf", adm->run_dir, (long long)v->minor) >= 0) {
+	for (const struct cfg_volume *v = resource->me != NULL ? resource->me->expanded.first
+							       : NULL;
+		v != NULL; v = v->next) {
+		if (asprintf(&link, "%s/bsr-minor-%lld.conf", adm->run_dir, (long long)v->minor) >=
+			0) {
 			remove_link(link);
 			free(link);
 		}
@@ -108,7 +112,8 @@ char *adm_registry_file(const struct adm *adm, const char *target)
 	strcpy(name, target);
 	name[strcspn(name, ":/")] = '\0';
 	const bool is_minor = strncmp(name, "minor-", 6) == 0 && isdigit((unsigned char)name[6]);
-	const int n = asprintf(&link, "%s/bsr-%s%s.conf", adm->run_dir, is_minor ? "" : "resource-", name);
+	const int n = asprintf(
+		&link, "%s/bsr-%s%s.conf", adm->run_dir, is_minor ? "" : "resource-", name);
 	if (n < 0) {
 		return NULL;
 	}

@@ -97,10 +97,11 @@ int adm_sh_option(struct adm *adm, const struct adm_context *context)
 	for (char *c = name; *c != '\0'; c++) {
 		*c = *c == '_' ? '-' : *c;
 	}
-	const struct bsr_option *def = bsr_option_find(node ? BSR_SECTION_NODE : BSR_SECTION_RESOURCE, name);
+	const struct bsr_option *def =
+		bsr_option_find(node ? BSR_SECTION_NODE : BSR_SECTION_RESOURCE, name);
 	const struct cfg_options *options = node && r->me != NULL ? &r->me->node_options
-					    : node		  ? &r->options[BSR_SECTION_NODE]
-								  : &r->options[BSR_SECTION_RESOURCE];
+					    : node                ? &r->options[BSR_SECTION_NODE]
+						   : &r->options[BSR_SECTION_RESOURCE];
 	const struct cfg_option *option = def != NULL ? bsr_config_find_option(options, def) : NULL;
 	printf(option != NULL ? "%s\n\n" : "NULL\n", option != NULL ? option->value : "");
 	return ADM_OK;
@@ -109,11 +110,13 @@ int adm_sh_option(struct adm *adm, const struct adm_context *context)
 int adm_sh_udev(struct adm *adm, const struct adm_context *context)
 {
 	const struct cfg_volume *v = context->volume;
-	const bool with_vnr = !v->implicit || bsr_config_global_flag(adm->config, "udev-always-use-vnr");
+	const bool with_vnr =
+		!v->implicit || bsr_config_global_flag(adm->config, "udev-always-use-vnr");
 	char place[512];
 
 	if (v->device != NULL) {
-		printf("DEVICE=%s\n", strncmp(v->device, "/dev/", 5) == 0 ? v->device + 5 : v->device);
+		printf("DEVICE=%s\n",
+			strncmp(v->device, "/dev/", 5) == 0 ? v->device + 5 : v->device);
 	}
 	if (with_vnr) {
 		snprintf(place, sizeof(place), "bsr/by-res/%s/%u", context->resource->name, v->vnr);
@@ -123,7 +126,8 @@ int adm_sh_udev(struct adm *adm, const struct adm_context *context)
 	printf("SYMLINK=%s\nSYMLINK_BY_RES=%s\n", place, place);
 	if (v->disk != NULL && !bsr_config_is_diskless(v)) {
 		printf("SYMLINK_BY_DISK=bsr/by-disk/%s\n",
-			strncmp(v->disk, "/dev/", 5) == 0 ? v->disk + 5 : v->disk + (v->disk[0] == '/' ? 1 : 0));
+			strncmp(v->disk, "/dev/", 5) == 0 ? v->disk + 5
+							  : v->disk + (v->disk[0] == '/' ? 1 : 0));
 	}
 	return ADM_OK;
 }
@@ -134,13 +138,14 @@ int adm_sh_udev(struct adm *adm, const struct adm_context *context)
 
 int adm_sh_mod_parms(struct adm *adm, const struct adm_context *context)
 {
-	const char *configured = bsr_config_option_text(&adm->config->global, BSR_SECTION_GLOBAL, "minor-count");
+	const char *configured =
+		bsr_config_option_text(&adm->config->global, BSR_SECTION_GLOBAL, "minor-count");
 	long count = MINORS_SPARE;
 
 	(void)context;
 	for (const struct cfg_resource *r = adm->config->resources.first; r != NULL; r = r->next) {
-		for (const struct cfg_volume *v = r->me != NULL ? r->me->expanded.first : NULL; v != NULL;
-			v = v->next) {
+		for (const struct cfg_volume *v = r->me != NULL ? r->me->expanded.first : NULL;
+			v != NULL; v = v->next) {
 			count++;
 		}
 	}
@@ -152,7 +157,8 @@ int adm_sh_mod_parms(struct adm *adm, const struct adm_context *context)
 /* Without a target all of it, with one that resource. */
 int adm_dump(struct adm *adm, const struct adm_context *context)
 {
-	const struct cfg_dump_options how = {.expanded = adm->verbose > 0, .only = context->resource};
+	const struct cfg_dump_options how = {
+		.expanded = adm->verbose > 0, .only = context->resource};
 
 	bsr_config_dump(adm->config, &how, stdout);
 	return ADM_OK;

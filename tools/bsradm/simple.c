@@ -12,8 +12,9 @@
 
 static enum adm_patience patience_of(const char *command)
 {
-	static const char *const slow[] = {"primary", "secondary", "detach", "disconnect", "del-peer", "down",
-		"invalidate", "invalidate-remote", "resize", "outdate", "suspend-io", "del-minor"};
+	static const char *const slow[] = {"primary", "secondary", "detach", "disconnect",
+		"del-peer", "down", "invalidate", "invalidate-remote", "resize", "outdate",
+		"suspend-io", "del-minor"};
 
 	for (size_t i = 0; i < sizeof(slow) / sizeof(slow[0]); i++) {
 		if (strcmp(slow[i], command) == 0) {
@@ -92,7 +93,8 @@ int adm_status(struct adm *adm, const struct adm_context *context)
 
 static bool is_ours(const struct adm_given *given)
 {
-	return strcmp(given->name, "skip-check-fs") == 0 || strcmp(given->name, "full-sync-on-fail") == 0;
+	return strcmp(given->name, "skip-check-fs") == 0 ||
+	       strcmp(given->name, "full-sync-on-fail") == 0;
 }
 
 /* Before data is declared good by force, the file systems on it are looked at. */
@@ -208,14 +210,15 @@ int adm_net_options(struct adm *adm, const struct adm_context *context)
 	if (adm_given_is_on(adm, "set-defaults")) {
 		adm_call_add(&call, "--set-defaults");
 	}
-	adm_call_add_options_without(adm, &call, &context->connection->net, BSR_SECTION_NET,
-		BSR_OPTION_AT_CREATION);
+	adm_call_add_options_without(
+		adm, &call, &context->connection->net, BSR_SECTION_NET, BSR_OPTION_AT_CREATION);
 	return adm_call_run(adm, &call, context->resource->name);
 }
 
 static int for_each_path(struct adm *adm, const struct adm_context *context, const char *command)
 {
-	for (const struct cfg_path *path = context->connection->paths.first; path != NULL; path = path->next) {
+	for (const struct cfg_path *path = context->connection->paths.first; path != NULL;
+		path = path->next) {
 		struct adm_call call;
 		adm_make_path(adm, &call, context, path, command);
 		const int code = adm_call_run(adm, &call, context->resource->name);
@@ -251,7 +254,8 @@ int adm_invalidate(struct adm *adm, const struct adm_context *context)
 	start(&call, adm);
 	adm_call_add(&call, "%lld", (long long)context->volume->minor);
 	if (context->connection != NULL) {
-		adm_call_add(&call, "--sync-from-peer-node-id=%d", context->connection->peer->node_id);
+		adm_call_add(
+			&call, "--sync-from-peer-node-id=%d", context->connection->peer->node_id);
 	}
 	adm_call_add_given(adm, &call);
 	return adm_call_run(adm, &call, context->resource->name);
@@ -264,8 +268,8 @@ int adm_resize(struct adm *adm, const struct adm_context *context)
 	adm_call_setup(&call, adm, "resize");
 	call.patience = ADM_MEDIUM;
 	adm_call_add(&call, "%lld", (long long)context->volume->minor);
-	const struct cfg_option *size =
-		bsr_config_find_option(&context->volume->disk_options, bsr_option_find(BSR_SECTION_DISK, "size"));
+	const struct cfg_option *size = bsr_config_find_option(
+		&context->volume->disk_options, bsr_option_find(BSR_SECTION_DISK, "size"));
 	if (size != NULL && adm_given_find(adm, "size") == NULL) {
 		adm_call_add(&call, "--size=%s", size->value);
 	}

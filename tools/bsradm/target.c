@@ -15,7 +15,7 @@ struct target {
 	char text[512];
 	struct cfg_resource *resource;
 	const char *peer; /* points into text; NULL: not given */
-	int64_t vnr;	  /* -1: not given */
+	int64_t vnr;      /* -1: not given */
 };
 
 static int unknown_resource(const struct adm *adm, const char *name)
@@ -23,7 +23,8 @@ static int unknown_resource(const struct adm *adm, const char *name)
 	const char *names[256];
 	size_t count = 0;
 
-	for (const struct cfg_resource *r = adm->config->resources.first; r != NULL && count < 256; r = r->next) {
+	for (const struct cfg_resource *r = adm->config->resources.first; r != NULL && count < 256;
+		r = r->next) {
 		names[count++] = r->name;
 	}
 	const char *near = bsr_config_suggest(name, names, count);
@@ -130,17 +131,20 @@ int adm_check_local_address(struct adm *adm, const struct adm_context *context)
 		if (c->self == NULL || (context->connection != NULL && c != context->connection)) {
 			continue;
 		}
-		for (const struct cfg_path *path = c->paths.first; path != NULL; path = path->next) {
+		for (const struct cfg_path *path = c->paths.first; path != NULL;
+			path = path->next) {
 			const struct cfg_endpoint *own;
 			const struct cfg_endpoint *remote;
 			bsr_config_path_ends(c, path, &own, &remote);
-			if (own->own.host == NULL || bsr_config_address_is_local(adm->config, &own->own)) {
+			if (own->own.host == NULL ||
+				bsr_config_address_is_local(adm->config, &own->own)) {
 				continue;
 			}
 			fprintf(stderr,
 				"%s:%u:%u: in resource %s: IP %s not found on this host; configure it, or set "
 				"disable-ip-verification in global\n",
-				own->own.at.file, own->own.at.line, own->own.at.column, r->name, own->own.host);
+				own->own.at.file, own->own.at.line, own->own.at.column, r->name,
+				own->own.host);
 			return ADM_INVALID;
 		}
 	}
@@ -158,7 +162,8 @@ static int run_volumes(struct adm *adm, struct adm_context *context, const struc
 	int highest = ADM_OK;
 	bool found = false;
 
-	for (struct cfg_volume *v = r->me != NULL ? r->me->expanded.first : NULL; v != NULL; v = v->next) {
+	for (struct cfg_volume *v = r->me != NULL ? r->me->expanded.first : NULL; v != NULL;
+		v = v->next) {
 		if (target->vnr >= 0 && v->vnr != target->vnr) {
 			continue;
 		}
@@ -167,7 +172,8 @@ static int run_volumes(struct adm *adm, struct adm_context *context, const struc
 			if (target->vnr < 0) {
 				continue; /* of several volumes those without a disk have nothing to do */
 			}
-			fprintf(stderr, "%s: volume %u of resource %s requires a local disk, and has none\n",
+			fprintf(stderr,
+				"%s: volume %u of resource %s requires a local disk, and has none\n",
 				adm->command->name, v->vnr, r->name);
 			return ADM_INVALID;
 		}
@@ -179,14 +185,16 @@ static int run_volumes(struct adm *adm, struct adm_context *context, const struc
 		}
 	}
 	if (!found && target->vnr >= 0) {
-		fprintf(stderr, "resource %s has no volume %lld\n", r->name, (long long)target->vnr);
+		fprintf(stderr, "resource %s has no volume %lld\n", r->name,
+			(long long)target->vnr);
 		return ADM_USAGE;
 	}
 	return highest;
 }
 
 /* Volume by volume, each towards all peers that are meant. */
-static int run_peer_devices(struct adm *adm, struct adm_context *context, const struct target *target)
+static int run_peer_devices(
+	struct adm *adm, struct adm_context *context, const struct target *target)
 {
 	const struct cfg_resource *r = context->resource;
 	const struct cfg_connection *only = context->connection;
@@ -204,20 +212,24 @@ static int run_peer_devices(struct adm *adm, struct adm_context *context, const 
 			}
 			context->connection = c;
 			context->peer_device = bsr_config_find_volume(&c->peer_devices, v->vnr);
-			const int code = context->peer_device != NULL ? adm->command->run(adm, context) : ADM_OK;
+			const int code = context->peer_device != NULL
+						 ? adm->command->run(adm, context)
+						 : ADM_OK;
 			if (code != ADM_OK) {
 				return code;
 			}
 		}
 	}
 	if (!found) {
-		fprintf(stderr, "resource %s has no volume %lld\n", r->name, (long long)target->vnr);
+		fprintf(stderr, "resource %s has no volume %lld\n", r->name,
+			(long long)target->vnr);
 		return ADM_USAGE;
 	}
 	return ADM_OK;
 }
 
-static int run_connections(struct adm *adm, struct adm_context *context, const struct target *target)
+static int run_connections(
+	struct adm *adm, struct adm_context *context, const struct target *target)
 {
 	const struct cfg_resource *r = context->resource;
 	const struct cfg_connection *only = context->connection;
@@ -252,7 +264,8 @@ static int find_peer(struct adm_context *context, const struct target *target)
 	}
 	const struct cfg_host *host = bsr_config_find_host(r, target->peer);
 	if (host != NULL && host == r->me) {
-		fprintf(stderr, "'%s' is this host, not a peer of resource %s\n", target->peer, r->name);
+		fprintf(stderr, "'%s' is this host, not a peer of resource %s\n", target->peer,
+			r->name);
 	} else {
 		fprintf(stderr, "'%s' is not a peer of resource %s\n", target->peer, r->name);
 	}
@@ -267,18 +280,18 @@ static int check_shape(const struct adm *adm, const struct target *target)
 	const bool peer_ok = kind == ADM_CONNECTION || kind == ADM_PEER_DEVICE || optional;
 
 	if (target->vnr >= 0 && !volume_ok) {
-		fprintf(stderr, "%s does not work on a single volume: name the resource %s\n", adm->command->name,
-			target->resource->name);
+		fprintf(stderr, "%s does not work on a single volume: name the resource %s\n",
+			adm->command->name, target->resource->name);
 		return ADM_USAGE;
 	}
 	if (target->peer != NULL && !peer_ok) {
-		fprintf(stderr, "%s does not work on a single peer: name the resource %s\n", adm->command->name,
-			target->resource->name);
+		fprintf(stderr, "%s does not work on a single peer: name the resource %s\n",
+			adm->command->name, target->resource->name);
 		return ADM_USAGE;
 	}
 	if ((adm->command->flags & ADM_MUST_GIVE_VOLUME) != 0 && target->vnr < 0) {
-		fprintf(stderr, "%s works on one volume: name it as %s/VOLUME\n", adm->command->name,
-			target->resource->name);
+		fprintf(stderr, "%s works on one volume: name it as %s/VOLUME\n",
+			adm->command->name, target->resource->name);
 		return ADM_USAGE;
 	}
 	return ADM_OK;
@@ -291,7 +304,8 @@ static int run_optional(struct adm *adm, struct adm_context *context, const stru
 		return run_volumes(adm, context, target);
 	}
 	if (target->vnr >= 0) {
-		context->volume = bsr_config_find_volume(&context->resource->me->expanded, (unsigned int)target->vnr);
+		context->volume = bsr_config_find_volume(
+			&context->resource->me->expanded, (unsigned int)target->vnr);
 		if (context->volume == NULL) {
 			fprintf(stderr, "resource %s has no volume %lld\n", context->resource->name,
 				(long long)target->vnr);
@@ -303,7 +317,8 @@ static int run_optional(struct adm *adm, struct adm_context *context, const stru
 
 static int run_target(struct adm *adm, const struct target *target)
 {
-	struct adm_context context = {.resource = target->resource, .volume_given = target->vnr >= 0};
+	struct adm_context context = {
+		.resource = target->resource, .volume_given = target->vnr >= 0};
 	int code = check_shape(adm, target);
 
 	if (code != ADM_OK) {
@@ -348,7 +363,8 @@ static int run_all(struct adm *adm)
 
 	for (struct cfg_resource *r = adm->config->resources.first; r != NULL; r = r->next) {
 		const struct target target = {.resource = r, .vnr = -1};
-		if (r->ignored && (!adm->ignore_hostname || (adm->command->flags & ADM_IGNORED_TOO) == 0)) {
+		if (r->ignored &&
+			(!adm->ignore_hostname || (adm->command->flags & ADM_IGNORED_TOO) == 0)) {
 			continue;
 		}
 		seen++;
@@ -359,9 +375,11 @@ static int run_all(struct adm *adm)
 		}
 	}
 	if (seen == 0) {
-		fprintf(stderr, "warning: no resources defined for this host (%s)%s\n", adm->config->hostname,
-			adm->config->resources.first != NULL ? "; is the local name misspelled in an 'on' keyword?"
-							     : "");
+		fprintf(stderr, "warning: no resources defined for this host (%s)%s\n",
+			adm->config->hostname,
+			adm->config->resources.first != NULL
+				? "; is the local name misspelled in an 'on' keyword?"
+				: "");
 	}
 	return highest;
 }
@@ -375,8 +393,10 @@ static int check_duplicates(const struct target *targets, size_t count)
 					       strcmp(targets[i].peer, targets[j].peer) == 0;
 			const bool same_volume = targets[i].vnr < 0 || targets[j].vnr < 0 ||
 						 targets[i].vnr == targets[j].vnr;
-			if (targets[i].resource == targets[j].resource && same_peer && same_volume) {
-				fprintf(stderr, "resource %s is named twice\n", targets[i].resource->name);
+			if (targets[i].resource == targets[j].resource && same_peer &&
+				same_volume) {
+				fprintf(stderr, "resource %s is named twice\n",
+					targets[i].resource->name);
 				return ADM_USAGE;
 			}
 		}

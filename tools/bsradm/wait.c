@@ -19,7 +19,8 @@
 
 #define POLL_MS 1000u
 
-static void make_wait(struct adm *adm, struct adm_call *call, const struct adm_context *context, const char *what)
+static void make_wait(
+	struct adm *adm, struct adm_call *call, const struct adm_context *context, const char *what)
 {
 	char command[64];
 	const char *kind = context->connection == NULL ? "resource"
@@ -131,7 +132,8 @@ static double update_rate(struct seen *s, double left_kib)
 	const double now = now_s();
 
 	if (s->kib >= 0 && now > s->at_s) {
-		const double momentary = left_kib < s->kib ? (s->kib - left_kib) / (now - s->at_s) : 0;
+		const double momentary =
+			left_kib < s->kib ? (s->kib - left_kib) / (now - s->at_s) : 0;
 		s->rate = s->rate > 0 ? s->rate * 0.7 + momentary * 0.3 : momentary;
 	}
 	s->kib = left_kib;
@@ -157,15 +159,15 @@ static double device_size(struct json_object *resource, int volume)
 	return 0;
 }
 
-static void draw_line(struct progress *p, struct json_object *resource, struct json_object *connection,
-	struct json_object *device)
+static void draw_line(struct progress *p, struct json_object *resource,
+	struct json_object *connection, struct json_object *device)
 {
 	const int volume = (int)number(device, "volume");
 	const char *state = text(device, "replication-state");
 	const double left = number(device, "out-of-sync");
 	const double size = device_size(resource, volume);
 	const double done = member(device, "resync-done") != NULL ? number(device, "resync-done")
-			    : size > 0				  ? 100 * (1 - left / size)
+			    : size > 0                            ? 100 * (1 - left / size)
 								  : 0;
 	struct seen *s = find_seen(p, (int)number(connection, "peer-node-id"), volume);
 	const double rate = s != NULL ? update_rate(s, left) : 0;
@@ -174,8 +176,8 @@ static void draw_line(struct progress *p, struct json_object *resource, struct j
 
 	format_amount(left, amount, sizeof(amount));
 	format_amount(rate, speed, sizeof(speed));
-	printf("%s%s/%d %s %s: %.2f%% done, %s to go, %s/s", p->terminal ? "\033[K" : "", p->resource, volume, state,
-		text(connection, "name"), done, amount, speed);
+	printf("%s%s/%d %s %s: %.2f%% done, %s to go, %s/s", p->terminal ? "\033[K" : "",
+		p->resource, volume, state, text(connection, "name"), done, amount, speed);
 	if (rate > 0) {
 		const unsigned long seconds = (unsigned long)(left / rate);
 		printf(", %lu:%02lu:%02lu left", seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -295,8 +297,9 @@ static bool asked_to_stop(unsigned int milliseconds)
 
 static void print_banner(void)
 {
-	fprintf(stderr, "bsr is waiting for its peers before the boot goes on: the node that failed last may have\n"
-			"newer data. To go on without them, type 'yes' and ENTER.\n");
+	fprintf(stderr,
+		"bsr is waiting for its peers before the boot goes on: the node that failed last may have\n"
+		"newer data. To go on without them, type 'yes' and ENTER.\n");
 }
 
 int adm_wait_interactive(struct adm *adm, const struct adm_context *context)
