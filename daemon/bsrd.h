@@ -100,6 +100,7 @@ struct bsrd_running {
 struct bsrd_perform;
 struct bsrd_ipc;
 struct bsrd_flows;
+struct bsrd_adopt;
 struct bsr_control; /* the control side's own state, defined in control.c */
 
 struct bsrd {
@@ -112,9 +113,10 @@ struct bsrd {
 	struct bsrd_perform *perform;
 	struct bsrd_ipc *ipc;
 	struct bsrd_flows *flows;
+	struct bsrd_adopt *adopt;
 	struct bsr_control *control;
 	uint64_t generation; /* 1 for the first engine process of this keeper, +1 per restart */
-	bool keeper_gone;    /* keeper was killed: serves on, but cannot open, create or run anything */
+	bool keeper_gone;    /* keeper was killed: serves on, but cannot open, create or run anything until a new one comes */
 	bool going_down;
 	bool rebuilding; /* a restarted engine process is not yet what its predecessor was: the control side waits */
 };

@@ -233,6 +233,20 @@ int bsrd_ipc_create(struct bsrd_ipc **out, struct bsrd *d, int sock)
 	return 0;
 }
 
+int bsrd_ipc_resume(struct bsrd_ipc *ipc, int sock)
+{
+	struct bsrd *d = ipc->d;
+	BSR_ASSERT(d->keeper_gone);
+	ipc->watch = (struct bsr_watch){.fd = sock, .events = POLLIN, .ready = ready};
+	int error = fcntl(sock, F_SETFL, O_NONBLOCK) != 0 ? -errno : bsr_loop_watch(d->loop, &ipc->watch);
+	if (error != 0) {
+		close(sock);
+		return error;
+	}
+	d->keeper_gone = false;
+	return 0;
+}
+
 void bsrd_save_running(struct bsrd *d)
 {
 	struct bsrd_message m;

@@ -35,7 +35,7 @@ struct handed {
 	struct bsrd_message *message[HANDED_MAX];
 	struct bsrd_fds fds[HANDED_MAX];
 	uint32_t count;
-	struct bsrd_fds hello; /* lifeline, control, nbd, configuration, engine lock */
+	struct bsrd_fds hello; /* enum bsrd_hello_fd */
 	uint32_t node_id; /* --node-id, UINT32_MAX for none */
 };
 
@@ -98,7 +98,7 @@ int bsrd_create_engine(struct bsrd *d)
 
 static bool receive_hello(int sock, struct bsrd_message *m, struct handed *h, struct bsrd *d, const char *resource)
 {
-	if (bsrd_ipc_receive(sock, m, &h->hello, true) != 1 || m->type != BSRD_IPC_HELLO || h->hello.count != 5 ||
+	if (bsrd_ipc_receive(sock, m, &h->hello, true) != 1 || m->type != BSRD_IPC_HELLO || h->hello.count != BSRD_HELLO_FDS ||
 		strcmp(m->text, resource) != 0) {
 		return false;
 	}
@@ -196,7 +196,7 @@ static void warm_up(struct bsrd *d)
 static int open_world(struct bsrd *d, struct handed *h)
 {
 	struct bsr_loop_options options = {
-		.backend = BSR_LOOP_AUTO, .depth = BSR_LOOP_DEPTH_MAX, .lifeline_fd = h->hello.fd[0]};
+		.backend = BSR_LOOP_AUTO, .depth = BSR_LOOP_DEPTH_MAX, .lifeline_fd = h->hello.fd[BSRD_FD_LIFELINE]};
 	bool locked = false;
 	void *region;
 	size_t bytes;
@@ -254,22 +254,25 @@ static int begin(struct bsrd *d, struct handed *h, int keeper_fd)
 	char why[256] = "";
 	int error = bsrd_ipc_create(&d->ipc, d, keeper_fd);
 	if (error == 0) {
+		error = bsrd_adopt_create(d, &h->hello);
+	}
+	if (error == 0) {
 		error = bsrd_flows_create(&d->flows, d);
 	}
 	if (error == 0) {
-		error = bsr_control_create(&d->control, d, h->hello.fd[1]);
+		error = bsr_control_create(&d->control, d, h->hello.fd[BSRD_FD_CONTROL]);
 	}
 	if (error == 0) {
-		error = bsr_nbd_listen(d->devices, h->hello.fd[2]);
+		error = bsr_nbd_listen(d->devices, h->hello.fd[BSRD_FD_NBD]);
 	}
 	if (error != 0) {
 		return error;
 	}
-	if (bsrd_running_from_memfd(&d->running, h->hello.fd[3], why, sizeof(why)) != 0) {
+	if (bsrd_running_from_memfd(&d->running, h->hello.fd[BSRD_FD_CONFIG], why, sizeof(why)) != 0) {
 		bsr_log(BSR_LOGN_REBUILD_STEP_FAILED, "why=\"%s\"", why);
 		return -EINVAL;
 	}
-	close(h->hello.fd[3]);
+	close(h->hello.fd[BSRD_FD_CONFIG]);
 	bsr_loop_on_turn(d->loop, on_turn, d);
 	if (d->running.exists && bsrd_create_engine(d) != 0) {
 		return -ENOMEM;

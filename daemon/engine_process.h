@@ -38,6 +38,18 @@ void bsrd_ipc_turn(struct bsrd_ipc *ipc);
 /** bsrd_save_running - the keeper gets the running configuration as it is now */
 void bsrd_save_running(struct bsrd *d);
 
+/** bsrd_ipc_resume - a new keeper at the other end of @sock (taken over); 0 or -errno */
+int bsrd_ipc_resume(struct bsrd_ipc *ipc, int sock);
+
+/* ---- engine_adopt.c: a new keeper after the old one was killed */
+
+int bsrd_adopt_create(struct bsrd *d, const struct bsrd_fds *hello);
+/** bsrd_adopt_wait - from now on a new keeper may come */
+void bsrd_adopt_wait(struct bsrd *d);
+void bsrd_adopt_listener(struct bsrd *d, const struct sockaddr_storage *address, int fd);
+/** bsrd_adopt_channel - remember a copy of a volume's FUSE channel; @fd -1: it has ended */
+void bsrd_adopt_channel(struct bsrd *d, uint32_t volume, int fd);
+
 /* ---- perform.c: effects */
 
 int bsrd_perform_create(struct bsrd_perform **perform, struct bsrd *d);
@@ -50,6 +62,8 @@ void bsrd_run_command(struct bsrd *d, const struct bsr_command *cmd, bsrd_comman
 int bsrd_disk_use(struct bsrd *d, uint32_t volume, int data_fd, int md_fd);
 /** bsrd_disk_release - close them when nothing is in flight any more, then @fn (may be NULL); no disk: at once */
 void bsrd_disk_release(struct bsrd *d, uint32_t volume, void (*fn)(void *ctx), void *ctx);
+/** bsrd_disk_fds - its descriptors (one or two, not copied); false when there is no disk */
+bool bsrd_disk_fds(const struct bsrd *d, uint32_t volume, struct bsrd_fds *fds);
 bool bsrd_disk_in_use(const struct bsrd *d, uint32_t volume);
 /** bsrd_perform_turn - end of a turn: deadlines, resumed readers, everything collected goes out */
 void bsrd_perform_turn(struct bsrd *d);

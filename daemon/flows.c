@@ -17,6 +17,7 @@
 #include "flows_private.h"
 
 #define TICK_NS 1000000000ull
+#define GRACE_NS 3000000000ull /* a service manager may start a new keeper, which takes over */
 
 struct flow *flow_new(struct bsrd *d, flow_fn start, bool serial, bsrd_done_fn done, void *ctx)
 {
@@ -251,7 +252,8 @@ void bsrd_flows_tick(struct bsrd_flows *flows)
 void bsrd_flows_keeper_gone(struct bsrd *d)
 {
 	bsr_log(BSR_LOGN_KEEPER_GONE, "pid_of_engine=self devices=%s", device_used(d) ? "in-use" : "none");
-	d->flows->deadline_ns = bsrd_now_ns(d); /* the loop closes devices that nobody holds by itself; look at once */
+	bsrd_adopt_wait(d);
+	d->flows->deadline_ns = bsrd_now_ns(d) + GRACE_NS; /* the loop closes devices that nobody holds by itself; look soon */
 	bsr_loop_again(d->loop);
 }
 

@@ -31,11 +31,12 @@ static void volume_message(struct bsrd_message *m, enum bsrd_ipc_type type, uint
 	bsrd_message_set_text(m, "");
 }
 
-static void forget_device(struct bsrd *d, uint32_t volume)
+void flow_forget_device(struct bsrd *d, uint32_t volume)
 {
 	struct bsrd_volume *v = &d->running.volume[volume];
 	struct flow_volume *fv = &d->flows->volume[volume];
 	bsr_fuse_stop(d->devices, volume);
+	bsrd_adopt_channel(d, volume, -1);
 	if (fv->channel_fd >= 0) {
 		close(fv->channel_fd);
 		fv->channel_fd = -1;
@@ -68,6 +69,7 @@ static void keep_channel(struct bsrd *d, const struct bsrd_message *m, struct bs
 	struct bsrd_volume *v = &d->running.volume[m->volume];
 	BSR_ASSERT(fv->channel_fd < 0);
 	fv->channel_fd = fds->fd[0];
+	bsrd_adopt_channel(d, m->volume, fds->fd[0]);
 	fds->count = 0;
 	fv->channel_bytes = m->arg[0];
 	fv->channel_resumed = resumed;
@@ -92,7 +94,7 @@ void bsrd_flows_channel(struct bsrd *d, const struct bsrd_message *m, struct bsr
 		keep_channel(d, m, fds, false);
 		flow_serve_channel(d, m->volume);
 	} else if (m->error != 0) {
-		forget_device(d, m->volume);
+		flow_forget_device(d, m->volume);
 		d->flows->check_devices = d->running.role == BSR_ROLE_PRIMARY;
 	} else {
 		struct bsrd_volume *v = &d->running.volume[m->volume];
@@ -123,7 +125,7 @@ static void created(struct flow *f, int error)
 {
 	struct bsrd *d = f->d;
 	if (error != 0) {
-		forget_device(d, f->at);
+		flow_forget_device(d, f->at);
 	}
 	f->at++;
 	create_next(f);
@@ -278,7 +280,7 @@ static void remove_answer(void *ctx, const struct bsrd_message *answer, struct b
 		flow_create_devices(f, put_back);
 		return;
 	}
-	forget_device(d, f->at);
+	flow_forget_device(d, f->at);
 	f->at++;
 	remove_next(f);
 }

@@ -276,6 +276,8 @@ static void disk_opened(void *ctx, const struct bsrd_message *answer, struct bsr
 		return;
 	}
 	fds->count = 0;
+	d->flows->volume[f->volume].data_bytes = answer->arg[0];
+	d->flows->volume[f->volume].md_bytes = answer->arg[1];
 	d->running.volume[f->volume].write_through = answer->arg[2] != 0;
 	f->cmd.volume = f->volume;
 	f->cmd.u.attach = (struct bsr_attach){.data_bytes = answer->arg[0],

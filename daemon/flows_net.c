@@ -316,11 +316,10 @@ int bsrd_flows_listener(struct bsrd *d, const struct bsrd_message *m, struct bsr
 	}
 	int fd = fds->fd[0];
 	fds->count = 0;
-	int error = bsr_links_add_listener(d->links, fd);
-	if (error == 0) {
-		memcpy(&flows->listening[flows->listening_count++], m->text, sizeof(struct sockaddr_storage));
-	}
-	return error;
+	struct sockaddr_storage *address = &flows->listening[flows->listening_count++];
+	memcpy(address, m->text, sizeof(*address));
+	bsrd_adopt_listener(d, address, fd);
+	return bsr_links_add_listener(d->links, fd);
 }
 
 static int find_path(const struct bsrd_peer *p, const struct bsr_link_path *path)

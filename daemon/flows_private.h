@@ -103,6 +103,8 @@ void flow_create_devices(struct flow *f, flow_fn done);
 void flow_check_holders(struct flow *f, flow_fn done);
 /** flow_remove_devices - all of them; if one is held, those removed come back and the flow ends with DEVICE_OPEN */
 void flow_remove_devices(struct flow *f, flow_fn done);
+/** flow_forget_device - this process's half of a device, when the keeper's is gone */
+void flow_forget_device(struct bsrd *d, uint32_t volume);
 void flow_serve_channel(struct bsrd *d, uint32_t volume);
 void flow_check_devices(struct flow *f);
 

@@ -16,17 +16,22 @@
 #define BSRD_IPC_VERSION 1u
 #define BSRD_IPC_ARGS 8u
 #define BSRD_IPC_TEXT_MAX 12288u /* two paths, or a screenful for people */
-#define BSRD_IPC_FDS_MAX 5u
+#define BSRD_IPC_FDS_MAX 7u
 #define BSRD_IPC_SEND_TIMEOUT_S 5
 
 enum bsrd_ipc_type {
 	/* keeper to engine, before START: what this generation begins with */
-	BSRD_IPC_HELLO = 1, /* arg0 generation; text resource; fds lifeline, control, nbd, configuration, engine lock */
+	BSRD_IPC_HELLO = 1, /* arg0 generation; arg1 node id; text resource; fds: enum bsrd_hello_fd */
 	BSRD_IPC_LISTENER,  /* text: struct sockaddr_storage; fd. Also the answer's twin of LISTEN */
 	BSRD_IPC_DISK,	    /* an open disk: as the answer to OPEN_DISK */
 	BSRD_IPC_CHANNEL,   /* a FUSE channel: volume, arg0 size; text device path or ""; fd. Later without fd: the
 			       path is known now, or, with error set, the device is gone */
 	BSRD_IPC_START,
+	/*
+	 * The same from the engine process to a new keeper, when the old one was killed (keeper_adopt.c); and before the
+	 * disk and channel of a volume:
+	 */
+	BSRD_IPC_VOLUME, /* volume; arg0 minor, arg1 vnr */
 	/* keeper to engine, later */
 	BSRD_IPC_ANSWER, /* request, error (-BSR_E_*), text for people, args and fds as the request says */
 	BSRD_IPC_STOP,	 /* SIGTERM: go down if nobody holds a device */
@@ -47,7 +52,20 @@ enum bsrd_ipc_type {
 	BSRD_IPC_READY,	 /* rebuilt; error and text when the start failed for good */
 	BSRD_IPC_GONE,	 /* down is complete; the engine process exits 0 now */
 };
-#define BSRD_IPC_TYPE_COUNT 21u /* first number that is none */
+#define BSRD_IPC_TYPE_COUNT 22u /* first number that is none */
+
+/** Descriptors of HELLO, in this order. */
+enum bsrd_hello_fd {
+	BSRD_FD_LIFELINE_READ, /* for a keeper to come: its end of the pipe */
+	BSRD_FD_CONTROL,
+	BSRD_FD_NBD,
+	BSRD_FD_CONFIG,
+	BSRD_FD_ADOPT,	   /* where a new keeper knocks */
+	BSRD_FD_LIFELINE,  /* from here on only from keeper to engine */
+	BSRD_FD_ENGINE_LOCK,
+};
+#define BSRD_HELLO_FDS 7u
+#define BSRD_ADOPT_FDS 5u
 
 struct bsrd_message {
 	uint32_t version;

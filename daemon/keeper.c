@@ -37,6 +37,12 @@
 #define PAUSE_FIRST_NS (100 * NS_PER_MS)
 #define PAUSE_MAX_NS (5000 * NS_PER_MS)
 
+/* By descriptor: the number of one that was adopted could belong to somebody else by now. */
+static void kill_engine(const struct keeper *k)
+{
+	syscall(SYS_pidfd_send_signal, k->engine_pidfd, SIGKILL, NULL, 0);
+}
+
 uint64_t keeper_now_ns(void)
 {
 	struct timespec now;
@@ -67,7 +73,7 @@ void keeper_answer(struct keeper *k, const struct bsrd_message *m, const struct 
 	if (error == -EAGAIN) {
 		/* it has not read for BSRD_IPC_SEND_TIMEOUT_S: it hangs, and an answer lost would hang it for ever */
 		bsr_log(BSR_LOGN_REQUEST_REFUSED, "why=\"engine process does not read its answers; it is stopped\"");
-		kill(k->engine_pid, SIGKILL);
+		kill_engine(k);
 	}
 }
 
@@ -86,7 +92,7 @@ _Noreturn static void exec_engine(const struct keeper *k, int sock)
 	_exit(BSRD_EXIT_FAILED);
 }
 
-static int open_pidfd(pid_t pid)
+int keeper_pidfd(pid_t pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
@@ -95,8 +101,9 @@ static int open_pidfd(pid_t pid)
 static void note_engine_pid(int lock_fd, pid_t pid)
 {
 	char text[32];
-	int bytes = snprintf(text, sizeof(text), "%ld\n", (long)pid);
-	if (ftruncate(lock_fd, 0) != 0 || pwrite(lock_fd, text, (size_t)bytes, 0) != bytes) {
+	/* of a fixed width, in one write: a reader sees the old number or the new one */
+	int bytes = snprintf(text, sizeof(text), "%-10ld\n", (long)pid);
+	if (pwrite(lock_fd, text, (size_t)bytes, 0) != bytes) {
 		bsr_log(BSR_LOGN_KEEPER_FAILED, "what=write-engine-pid error=\"%s\"", strerror(errno));
 	}
 }
@@ -123,7 +130,7 @@ static int spawn(struct keeper *k, int *lifeline_write, int *lock_fd)
 	close(pair[1]);
 	k->engine_sock = pair[0];
 	k->engine_pid = pid;
-	k->engine_pidfd = open_pidfd(pid);
+	k->engine_pidfd = keeper_pidfd(pid);
 	k->lifeline_fd = lifeline[0];
 	*lifeline_write = lifeline[1];
 	note_engine_pid(*lock_fd, pid);
@@ -142,13 +149,14 @@ static int start_engine(struct keeper *k)
 		bsr_log(BSR_LOGN_KEEPER_FAILED, "what=start-engine-process error=\"%s\"", strerror(-error));
 		return error;
 	}
+	k->adopted = false;
 	k->phase = KEEPER_RUNNING;
 	k->wake_ns = UINT64_MAX;
 	bsr_log(BSR_LOGN_ENGINE_STARTED, "generation=%llu pid=%ld", (unsigned long long)k->generation,
 		(long)k->engine_pid);
 	error = keeper_send_start(k, lifeline_write, lock_fd);
 	if (error != 0) {
-		kill(k->engine_pid, SIGKILL); /* it has died already, or does not read */
+		kill_engine(k); /* it has died already, or does not read */
 	}
 	close(lifeline_write);
 	close(lock_fd);
@@ -176,6 +184,11 @@ static void log_death(const struct keeper *k, int status)
 	if (k->gone && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		return;
 	}
+	if (k->adopted) {
+		bsr_log(BSR_LOGN_ENGINE_DIED, "generation=%llu pid=%ld signal=unknown",
+			(unsigned long long)k->generation, (long)k->engine_pid);
+		return;
+	}
 	if (WIFSIGNALED(status)) {
 		bsr_log(BSR_LOGN_ENGINE_DIED, "generation=%llu pid=%ld signal=%s%s", (unsigned long long)k->generation,
 			(long)k->engine_pid, sigabbrev_np(WTERMSIG(status)), WCOREDUMP(status) ? " core=yes" : "");
@@ -188,7 +201,8 @@ static void log_death(const struct keeper *k, int status)
 static void engine_died(struct keeper *k)
 {
 	int status = 0;
-	if (waitpid(k->engine_pid, &status, WNOHANG) != k->engine_pid) {
+	/* one that was adopted is reaped by init; the pidfd says as surely that none of its threads runs any more */
+	if (!k->adopted && waitpid(k->engine_pid, &status, WNOHANG) != k->engine_pid) {
 		return;
 	}
 	drain_requests(k); /* its last words: a configuration, GONE */
@@ -310,7 +324,7 @@ static void on_signal(struct keeper *k)
 		case SIGHUP:
 			/* the next engine process is started from the program file as it is now: an upgrade */
 			if (k->phase == KEEPER_RUNNING && k->ready) {
-				kill(k->engine_pid, SIGKILL);
+				kill_engine(k);
 			}
 			break;
 		default: /* SIGCHLD: handlers; the engine process has its pidfd */
@@ -331,7 +345,9 @@ static int open_plumbing(struct keeper *k)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	k->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	k->config_fd = memfd_create("bsr-running", MFD_CLOEXEC);
+	if (k->config_fd < 0) {
+		k->config_fd = memfd_create("bsr-running", MFD_CLOEXEC);
+	}
 	if (k->signal_fd < 0 || k->config_fd < 0 || pipe2(k->job_pipe, O_CLOEXEC) != 0 ||
 		fcntl(k->job_pipe[0], F_SETFL, O_NONBLOCK) != 0) {
 		return -errno;
@@ -402,7 +418,11 @@ int bsr_keeper_run(struct keeper *k)
 	int error = open_plumbing(k);
 	if (error == 0) {
 		bsr_log(BSR_LOGN_KEEPER_STARTED, "version=%s pid=%ld", BSR_VERSION, (long)getpid());
-		error = start_engine(k);
+		if (!k->adopted) {
+			error = start_engine(k);
+		} else {
+			keeper_report(k, 0, "");
+		}
 	}
 	if (error != 0) {
 		keeper_report(k, BSRD_EXIT_FAILED, strerror(-error));

@@ -46,6 +46,7 @@ struct keeper_volume {
 	uint32_t vnr;
 	struct keeper_disk disk;
 	struct keeper_device device;
+	bool device_lost; /* while adopting: it had ended */
 	/* at most one job; others wait, and are answered in order */
 	bool busy;
 	uint32_t waiting_count;
@@ -88,6 +89,7 @@ struct keeper {
 	int pid_fd; /* locked file: one keeper per resource */
 	int control_fd;
 	int nbd_fd;
+	int adopt_fd; /* where the next keeper finds the engine process, should this one be killed */
 	int config_fd; /* memfd with the running configuration */
 	int signal_fd;
 	int job_pipe[2];
@@ -106,6 +108,7 @@ struct keeper {
 	int lifeline_fd; /* read end: end of file = all its I/O is over */
 	bool ready;	 /* this generation has reported READY */
 	bool gone;	 /* ... and that it is down for good */
+	bool adopted;	 /* it is not our child: another keeper's, that was killed */
 	uint64_t started_ns;
 	uint64_t died_ns;
 	uint64_t wake_ns; /* next thing to do by the clock, UINT64_MAX for none */
@@ -121,10 +124,14 @@ void keeper_answer(struct keeper *k, const struct bsrd_message *answer, const st
 /** keeper_report - the first start has ended, well (0) or not; once */
 void keeper_report(struct keeper *k, int exit_code, const char *text);
 uint64_t keeper_now_ns(void);
+int keeper_pidfd(pid_t pid);
 
 /* keeper_files.c: run directory, locks, sockets. 0, or an exit code with a sentence in @why */
 int keeper_files_open(struct keeper *k, char *why, size_t room);
 void keeper_files_remove(struct keeper *k);
+bool keeper_file_path(const struct keeper *k, const char *suffix, char *path, size_t room);
+/** keeper_engine_pid - from the lock file; 0 when there is none */
+long keeper_engine_pid(const struct keeper *k);
 /** keeper_engine_lock - a fresh locked descriptor that lives as long as the engine process; -1 when it is held */
 int keeper_engine_lock(const struct keeper *k);
 /** keeper_minor_claim - one resource per minor on this host; descriptor or -BSR_E_* with text */
@@ -135,6 +142,7 @@ int keeper_listen(struct keeper *k, const struct sockaddr_storage *address, char
 /* keeper_disk.c: run in job threads */
 void keeper_disk_open(struct keeper_job *job);
 void keeper_disk_close(struct keeper_disk *disk);
+int keeper_lock_attached(uint32_t minor_number);
 
 /* keeper_jobs.c: devices, and the threads themselves */
 bool keeper_job_start(struct keeper *k, const struct bsrd_message *request);
@@ -146,6 +154,10 @@ bool keeper_device_bound(const struct keeper *k);
 /* keeper_requests.c */
 void keeper_dispatch(struct keeper *k, struct bsrd_message *m, struct bsrd_fds *fds);
 int keeper_send_start(struct keeper *k, int lifeline_write_fd, int engine_lock_fd);
+
+/* keeper_adopt.c */
+/** keeper_adopt - an engine process that lives without a keeper gets this one; false: there is none that could */
+bool keeper_adopt(struct keeper *k);
 
 /* handlers.c */
 void keeper_handler_start(struct keeper *k, const struct bsrd_message *request);

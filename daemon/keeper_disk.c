@@ -168,19 +168,18 @@ static bool is_write_through(const struct opened *disk)
 	return false;
 }
 
-/* bsrmeta looks at this byte before it changes metadata; a tool that works on the device right now holds the other. */
-static int lock_attached(struct keeper_job *job)
+/* bsrmeta looks at this byte before it changes metadata. A descriptor, or -errno (-EAGAIN: a tool works on it). */
+int keeper_lock_attached(uint32_t minor_number)
 {
 	char path[300];
 	const char *dir = getenv("BSR_LOCK_DIR");
 	struct flock byte = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = KEEPER_LOCK_BYTE_ATTACHED, .l_len = 1};
 	snprintf(path, sizeof(path), "%s/bsr-147-%u", dir != NULL && dir[0] != '\0' ? dir : "/var/lock",
-		(unsigned)job->volume.minor);
+		(unsigned)minor_number);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
-		refuse(job, 0, "lock file", path, strerror(errno));
-		return -1;
+		return -errno;
 	}
 	/* a lock of the process, not of the descriptor: only such a one tells a tool the keeper's pid */
 	for (int i = 0; i < LOCK_TRIES; i++) {
@@ -189,9 +188,8 @@ static int lock_attached(struct keeper_job *job)
 		}
 		usleep(LOCK_PAUSE_US);
 	}
-	refuse(job, 0, "lock file", path, "a tool is working on the metadata of this minor; try again");
 	close(fd);
-	return -1;
+	return -EAGAIN;
 }
 
 static int open_both(struct keeper_job *job, struct opened *data, struct opened *md)
@@ -221,9 +219,10 @@ void keeper_disk_open(struct keeper_job *job)
 	struct keeper_disk *disk = &job->volume.disk;
 	struct opened data = {.fd = -1}, md = {.fd = -1};
 	BSR_ASSERT(!disk->open);
-	int lock_fd = lock_attached(job);
+	int lock_fd = keeper_lock_attached(job->volume.minor);
 	if (lock_fd < 0) {
-		job->message.error = -BSR_E_DISK_CLAIMED;
+		job->message.error = refuse(job, -BSR_E_DISK_CLAIMED, "minor's lock file of", job->message.text,
+			lock_fd == -EAGAIN ? "a tool is working on the metadata; try again" : strerror(-lock_fd));
 		return;
 	}
 	int error = open_both(job, &data, &md);
@@ -292,6 +291,8 @@ void keeper_disk_close(struct keeper_disk *disk)
 		close_claimed(disk->md_fd, disk->md_shared);
 	}
 	close_claimed(disk->data_fd, false);
-	close(disk->lock_fd); /* last: who gets the lock may open the disk */
+	if (disk->lock_fd >= 0) {
+		close(disk->lock_fd); /* last: who gets the lock may open the disk */
+	}
 	*disk = (struct keeper_disk){.data_fd = -1, .md_fd = -1, .lock_fd = -1};
 }

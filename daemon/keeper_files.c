@@ -31,7 +31,7 @@ static int fail(char *why, size_t room, const char *what, const char *path)
 	return BSRD_EXIT_FAILED;
 }
 
-static bool file_path(const struct keeper *k, const char *suffix, char *path, size_t room)
+bool keeper_file_path(const struct keeper *k, const char *suffix, char *path, size_t room)
 {
 	int length = snprintf(path, room, "%s/%s%s", k->run_dir, k->resource, suffix);
 	return length > 0 && (size_t)length < room;
@@ -57,7 +57,7 @@ static int write_text(int fd, const char *text)
 static int lock_pid_file(struct keeper *k, char *why, size_t room)
 {
 	char path[512], pid[32];
-	if (!file_path(k, ".pid", path, sizeof(path))) {
+	if (!keeper_file_path(k, ".pid", path, sizeof(path))) {
 		errno = ENAMETOOLONG;
 		return fail(why, room, "cannot name", k->run_dir);
 	}
@@ -82,7 +82,7 @@ static int lock_pid_file(struct keeper *k, char *why, size_t room)
 int keeper_engine_lock(const struct keeper *k)
 {
 	char path[512];
-	if (!file_path(k, ".engine", path, sizeof(path))) {
+	if (!keeper_file_path(k, ".engine", path, sizeof(path))) {
 		return -1;
 	}
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -93,35 +93,46 @@ int keeper_engine_lock(const struct keeper *k)
 	return fd;
 }
 
-/* An engine process that outlived its keeper ends by itself once nobody uses its devices; give it a moment. */
-static int check_orphan(const struct keeper *k, char *why, size_t room)
+long keeper_engine_pid(const struct keeper *k)
 {
 	char path[512];
-	for (int i = 0; i < 40; i++) {
-		int fd = keeper_engine_lock(k);
-		if (fd >= 0) {
-			close(fd);
-			return 0;
-		}
-		usleep(100000);
-	}
 	long pid = 0;
-	if (file_path(k, ".engine", path, sizeof(path))) {
+	if (keeper_file_path(k, ".engine", path, sizeof(path))) {
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd >= 0) {
 			pid = read_pid(fd);
 			close(fd);
 		}
 	}
+	return pid;
+}
+
+/*
+ * An engine process that outlived its keeper becomes ours, or ends by itself once nobody uses its devices.
+ * 0: there is none (or it is ours now), else an exit code.
+ */
+static int check_orphan(struct keeper *k, char *why, size_t room)
+{
+	for (int i = 0; i < 40; i++) {
+		int fd = keeper_engine_lock(k);
+		if (fd >= 0) {
+			close(fd);
+			return 0;
+		}
+		if (keeper_adopt(k)) {
+			return 0;
+		}
+		usleep(100000);
+	}
 	snprintf(why, room,
-		"resource %s: engine process %ld still serves its device although its keeper died; it ends by itself "
-		"when the device is released: unmount or close it, then start again",
-		k->resource, pid);
+		"resource %s: engine process %ld lives without a keeper and does not accept a new one; it ends by itself "
+		"when its device is released: unmount or close it, then start again",
+		k->resource, keeper_engine_pid(k));
 	return BSRD_EXIT_ALREADY_RUNS;
 }
 
 /* The lock files say that nobody listens on an old socket file, so it may go. */
-static int listen_unix(const char *path, char *why, size_t room)
+static int listen_unix(const char *path, int type, char *why, size_t room)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	if (strlen(path) >= sizeof(address.sun_path)) {
@@ -130,7 +141,7 @@ static int listen_unix(const char *path, char *why, size_t room)
 		return -1;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		fail(why, room, "cannot make a socket for", path);
 		return -1;
@@ -166,6 +177,13 @@ static int make_run_dir(struct keeper *k, char *why, size_t room)
 
 int keeper_files_open(struct keeper *k, char *why, size_t room)
 {
+	const struct {
+		const char *suffix;
+		int type;
+		int *fd;
+	} sockets[] = {{".sock", SOCK_STREAM, &k->control_fd},
+		{".nbd", SOCK_STREAM, &k->nbd_fd},
+		{".adopt", SOCK_SEQPACKET, &k->adopt_fd}};
 	char path[512];
 	int code = make_run_dir(k, why, room);
 	if (code == 0) {
@@ -174,26 +192,23 @@ int keeper_files_open(struct keeper *k, char *why, size_t room)
 	if (code == 0) {
 		code = check_orphan(k, why, room);
 	}
-	if (code != 0) {
-		return code;
+	for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]) && code == 0 && !k->adopted; i++) {
+		if (!keeper_file_path(k, sockets[i].suffix, path, sizeof(path)) ||
+			(*sockets[i].fd = listen_unix(path, sockets[i].type, why, room)) < 0) {
+			code = BSRD_EXIT_FAILED;
+		}
 	}
-	if (!file_path(k, ".sock", path, sizeof(path)) || (k->control_fd = listen_unix(path, why, room)) < 0) {
-		return BSRD_EXIT_FAILED;
-	}
-	if (!file_path(k, ".nbd", path, sizeof(path)) || (k->nbd_fd = listen_unix(path, why, room)) < 0) {
-		return BSRD_EXIT_FAILED;
-	}
-	return 0;
+	return code;
 }
 
 void keeper_files_remove(struct keeper *k)
 {
+	static const char *const suffixes[] = {".sock", ".nbd", ".adopt"};
 	char path[512];
-	if (file_path(k, ".sock", path, sizeof(path))) {
-		unlink(path);
-	}
-	if (file_path(k, ".nbd", path, sizeof(path))) {
-		unlink(path);
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		if (keeper_file_path(k, suffixes[i], path, sizeof(path))) {
+			unlink(path);
+		}
 	}
 	/* Lock files stay, empty: whoever has one open already must find the same lock as who opens it later. */
 	if (ftruncate(k->pid_fd, 0) != 0) {

@@ -81,7 +81,7 @@ static void device_remove(struct keeper_job *job)
 		return;
 	}
 	int error = bsr_loopdev_destroy(device->loopdev, false);
-	if (error != 0) {
+	if (error == -EBUSY) {
 		/* somebody has opened it since; name them if they can be seen */
 		if (bsr_loopdev_holders(device->loopdev, holders, sizeof(holders)) <= 0) {
 			snprintf(holders, sizeof(holders), "%s: %s", device->path, strerror(-error));
@@ -93,8 +93,9 @@ static void device_remove(struct keeper_job *job)
 	if (device->linked) {
 		bsr_device_unlink(job->volume.minor, job->keeper->resource, job->volume.vnr);
 	}
-	bsr_log(BSR_LOGN_DEVICE_REMOVED, "volume=%u minor=%u device=%s", (unsigned)job->volume.vnr,
-		(unsigned)job->volume.minor, device->path);
+	bsr_log(BSR_LOGN_DEVICE_REMOVED, "volume=%u minor=%u device=%s%s%s", (unsigned)job->volume.vnr,
+		(unsigned)job->volume.minor, device->path, error != 0 ? " error=" : "",
+		error != 0 ? strerror(-error) : "");
 	close(device->channel_fd);
 	*device = (struct keeper_device){.channel_fd = -1};
 }

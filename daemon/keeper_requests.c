@@ -192,6 +192,7 @@ static void dispatch_checked(struct keeper *k, struct bsrd_message *m, struct bs
 	case BSRD_IPC_DISK:
 	case BSRD_IPC_CHANNEL:
 	case BSRD_IPC_START:
+	case BSRD_IPC_VOLUME:
 	case BSRD_IPC_ANSWER:
 	case BSRD_IPC_STOP:
 		refuse(k, m, "not a request");
@@ -255,8 +256,14 @@ static int send_listener(struct keeper *k, const struct keeper_listener *l)
 static int send_hello(struct keeper *k, int lifeline_write_fd, int engine_lock_fd)
 {
 	struct bsrd_message m;
-	struct bsrd_fds fds = {.count = 5,
-		.fd = {lifeline_write_fd, k->control_fd, k->nbd_fd, k->config_fd, engine_lock_fd}};
+	struct bsrd_fds fds = {.count = BSRD_HELLO_FDS,
+		.fd = {[BSRD_FD_LIFELINE_READ] = k->lifeline_fd,
+			[BSRD_FD_CONTROL] = k->control_fd,
+			[BSRD_FD_NBD] = k->nbd_fd,
+			[BSRD_FD_CONFIG] = k->config_fd,
+			[BSRD_FD_ADOPT] = k->adopt_fd,
+			[BSRD_FD_LIFELINE] = lifeline_write_fd,
+			[BSRD_FD_ENGINE_LOCK] = engine_lock_fd}};
 	bsrd_message_init(&m, BSRD_IPC_HELLO);
 	m.arg[0] = k->generation;
 	m.arg[1] = k->node_id_arg;

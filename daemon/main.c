@@ -232,7 +232,7 @@ static void keeper_init(struct keeper *k, const struct arguments *a)
 	memcpy(k->resource, a->resource, strlen(a->resource) + 1);
 	k->helper = a->helper;
 	k->node_id_arg = a->node_id;
-	k->control_fd = k->nbd_fd = k->pid_fd = k->report_fd = -1;
+	k->control_fd = k->nbd_fd = k->adopt_fd = k->config_fd = k->pid_fd = k->report_fd = -1;
 	k->engine_sock = k->engine_pidfd = k->lifeline_fd = -1;
 	k->wake_ns = UINT64_MAX;
 	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {

@@ -366,6 +366,18 @@ bool bsrd_disk_in_use(const struct bsrd *d, uint32_t volume)
 	return d->perform->disk[volume].used;
 }
 
+bool bsrd_disk_fds(const struct bsrd *d, uint32_t volume, struct bsrd_fds *fds)
+{
+	const struct disk_use *use = &d->perform->disk[volume];
+	if (!use->used || use->releasing) {
+		return false;
+	}
+	fds->fd[0] = use->data_fd;
+	fds->fd[1] = use->md_fd;
+	fds->count = use->md_fd != use->data_fd ? 2 : 1;
+	return true;
+}
+
 void bsrd_disk_release(struct bsrd *d, uint32_t volume, void (*fn)(void *ctx), void *ctx)
 {
 	struct disk_use *use = &d->perform->disk[volume];

@@ -125,6 +125,14 @@ void bsr_loopdev_block_size(struct bsr_loopdev *dev, uint32_t block_bytes);
  */
 int bsr_loopdev_bind(struct bsr_loopdev *dev, const char *name, int *loop_index);
 /**
+ * bsr_loopdev_adopt - go on with a device whose keeper was killed
+ * @fuse_fd: its channel, from the engine process; the device's on success, the caller's otherwise
+ * @name: as given to bsr_loopdev_bind(); a loop device of another name is not touched (-ENODEV)
+ *
+ * Works while somebody holds the device (else it has detached itself). It cannot be resized until it is made anew.
+ */
+int bsr_loopdev_adopt(struct bsr_loopdev **dev, int fuse_fd, const char *name, int loop_index);
+/**
  * bsr_loopdev_resend - a new server takes over: unanswered requests come again
  *
  * Call it when the old process has been reaped and its lifeline has ended, before the new one starts. Does not block.

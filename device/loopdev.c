@@ -263,6 +263,35 @@ int bsr_loopdev_bind(struct bsr_loopdev *dev, const char *name, int *loop_index)
 	return 0;
 }
 
+/* By the name that bsr_loopdev_bind() gave it: the number may belong to somebody else by now. */
+static bool is_ours(int loop_fd, const char *name)
+{
+	struct loop_info64 info;
+	return ioctl(loop_fd, LOOP_GET_STATUS64, &info) == 0 && (info.lo_flags & LO_FLAGS_AUTOCLEAR) != 0 &&
+		strncmp((const char *)info.lo_file_name, name, sizeof(info.lo_file_name) - 1) == 0;
+}
+
+int bsr_loopdev_adopt(struct bsr_loopdev **dev, int fuse_fd, const char *name, int loop_index)
+{
+	const int loop_fd = open_loop_node(loop_index, O_RDWR);
+	if (loop_fd < 0) {
+		return loop_fd;
+	}
+	struct bsr_loopdev *d = is_ours(loop_fd, name) ? calloc(1, sizeof(*d)) : NULL;
+	if (d == NULL) {
+		(void)close(loop_fd);
+		return -ENODEV;
+	}
+	*d = (struct bsr_loopdev){.fuse_fd = fuse_fd,
+		.mount_fd = -1,
+		.image_fd = -1,
+		.loop_fd = loop_fd,
+		.loop_index = loop_index,
+		.block_bytes = 512};
+	*dev = d;
+	return 0;
+}
+
 int bsr_loopdev_resend(struct bsr_loopdev *dev)
 {
 	const struct fuse_out_header notification = {.len = sizeof(notification), .error = NOTIFY_RESEND, .unique = 0};
@@ -280,6 +309,9 @@ int bsr_loopdev_resize(struct bsr_loopdev *dev, uint64_t size_bytes)
 {
 	if (dev->loop_fd < 0) {
 		return -ENODEV;
+	}
+	if (dev->image_fd < 0) {
+		return -EOPNOTSUPP; /* adopted: the image was the dead keeper's */
 	}
 	if (ftruncate(dev->image_fd, (off_t)size_bytes) != 0 || ioctl(dev->loop_fd, LOOP_SET_CAPACITY) != 0) {
 		return -errno;

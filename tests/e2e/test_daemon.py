@@ -552,10 +552,11 @@ def test_keeper_killed_under_a_mounted_file_system(node):
     wait_for(lambda: "keeper-gone" in node.log())
     (target / "file").write_text("written without a keeper")
     os.sync()
-    again = node.bsrd("r0")
-    assert again.returncode == 3
-    assert str(engine) in again.stderr and "unmount" in again.stderr
+    time.sleep(4)  # longer than it waits for a keeper when nobody needs it
     assert alive(engine) and (target / "file").read_text() == "written without a keeper"
+    result = node.setup("secondary", "r0")
+    assert result.returncode != 0
+    # nobody comes: it ends when the device is released, and a later start finds everything in order
     node.unmount()
     wait_for(lambda: not alive(engine))
     node.start()
@@ -564,6 +565,51 @@ def test_keeper_killed_under_a_mounted_file_system(node):
     node.ok("primary", "r0")
     check("fsck.ext4", "-fn", node.device())
     assert (node.mount() / "file").read_text() == "written without a keeper"
+
+
+def test_a_new_keeper_takes_over(node):
+    node.primary()
+    node.ok("new-peer", "r0", 1, "--_name=other")
+    node.ok("new-path", "r0", 1, "ipv4:127.0.0.1:17791", "ipv4:127.0.0.1:17792")
+    node.ok("connect", "r0", 1)
+    check("mkfs.ext4", "-q", node.device())
+    target = node.mount()
+    before, engine = node.ok("show", "r0"), node.engine()
+    for round_number in range(3):
+        old = node.keeper()
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: node.log().count("keeper-gone") > round_number)
+        (target / f"between{round_number}").write_text("served without a keeper")
+        node.start()
+        assert node.engine() == engine and alive(engine) and node.keeper() != old
+        assert node.ok("show", "r0") == before
+        # the new one can do what a keeper can: see holders, refuse, restart the engine process
+        result = node.setup("secondary", "r0")
+        assert result.returncode == 11 and str(target) in result.stderr
+        again = node.bsrd("r0")
+        assert again.returncode == 3 and str(node.keeper()) in again.stderr
+        node.kill_engine()
+        engine = node.engine()
+        assert (target / f"between{round_number}").read_text() == "served without a keeper"
+    result = run(program("bsrmeta"), "--force", str(node.minor), "v09", node.disk, "internal", "wipe-md", env=node.env)
+    assert result.returncode == 20, "the minor counts as attached again"
+    node.unmount()
+    check("fsck.ext4", "-fn", node.device())
+    keeper, engine = node.keeper(), node.engine()
+    node.ok("down", "r0")
+    wait_for(lambda: not alive(keeper) and not alive(engine))
+    check(program("bsrmeta"), "--force", str(node.minor), "v09", node.disk, "internal", "dump-md", env=node.env)
+
+
+def test_a_new_keeper_makes_the_device_that_nobody_held(node):
+    node.primary()
+    engine = node.engine()
+    os.kill(node.keeper(), signal.SIGKILL)
+    wait_for(lambda: "keeper-gone" in node.log())
+    node.start()
+    assert node.engine() == engine
+    wait_for(lambda: node.log().count("device-created") == 2)
+    check("mkfs.ext4", "-q", node.device())
 
 
 def test_sighup_starts_the_program_as_it_is_now(node):
