@@ -64,7 +64,7 @@ void fakes_setup(struct bsrd *d)
 	pending_count = 0;
 	memset(d, 0, sizeof(*d));
 	snprintf(d->running.resource, sizeof(d->running.resource), "r0");
-	struct bsr_loop_options options = {.backend = BSR_LOOP_THREADS, .depth = 8, .lifeline_fd = -1};
+	struct bsr_loop_options options = {.backend = BSR_LOOP_AUTO, .depth = 8, .lifeline_fd = -1};
 	int rc = bsr_loop_create(&d->loop, &options);
 	BSR_ASSERT(rc == 0);
 }

@@ -125,6 +125,32 @@ static void status_verbose_with_statistics_wraps_at_80(void **state)
 		"\n");
 }
 
+static void status_numbers_volumes_when_there_are_several(void **state)
+{
+	(void)state;
+	expect_status(
+		"{\"resource\":{\"name\":\"r1\",\"node_id\":2,\"role\":\"Primary\",\"suspended\":[\"no-data\",\"quorum\"]},"
+		"\"devices\":[{\"volume\":0,\"minor\":4,\"disk\":\"UpToDate\",\"client\":\"no\",\"io_errors\":3,"
+		"\"blocked\":[\"upper\"]},"
+		"{\"volume\":7,\"minor\":5,\"disk\":\"Diskless\",\"client\":\"no\",\"blocked\":[\"upper\",\"lower\"]}],"
+		"\"connections\":[{\"peer\":0,\"name\":\"alice\",\"connection\":\"Connected\",\"role\":\"Secondary\","
+		"\"congested\":true,\"peer_devices\":[{\"volume\":0,\"replication\":\"PausedSyncT\","
+		"\"peer_disk\":\"UpToDate\",\"resync_suspended\":[\"user\",\"peer\"],"
+		"\"resync\":{\"total\":3000,\"left\":1000}},"
+		"{\"volume\":7,\"replication\":\"Established\",\"peer_disk\":\"UpToDate\",\"resync_suspended\":[]}]},"
+		"{\"peer\":3,\"name\":\"\",\"connection\":\"Connecting\",\"role\":\"Unknown\",\"peer_devices\":[]}]}",
+		(struct bsr_status_style){.width = 80},
+		"r1 role:Primary suspended:no-data,quorum\n"
+		"  volume:0 disk:UpToDate io-error:3 blocked:upper\n"
+		"  volume:7 disk:Diskless blocked:upper,lower\n"
+		"  alice role:Secondary congested:yes\n"
+		"    volume:0 replication:PausedSyncT peer-disk:UpToDate done:66.66\n"
+		"        resync-suspended:user,peer\n"
+		"    volume:7 peer-disk:UpToDate\n"
+		"  node-id:3 connection:Connecting\n"
+		"\n");
+}
+
 static void status_wraps_at_the_width_of_the_terminal(void **state)
 {
 	(void)state;
@@ -506,6 +532,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_shows_only_what_is_not_normal),
 		cmocka_unit_test(status_verbose_with_statistics_wraps_at_80),
+		cmocka_unit_test(status_numbers_volumes_when_there_are_several),
 		cmocka_unit_test(status_wraps_at_the_width_of_the_terminal),
 		cmocka_unit_test(status_statistics_show_speed_and_time_left),
 		cmocka_unit_test(status_is_readable_on_demand),
