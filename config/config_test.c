@@ -212,6 +212,10 @@ static const struct {
 	{"include \"x\";", "include is not allowed in this text"},
 	{"resource r { on a {", "expected '}' for the '{' of line 1, found end of file"},
 	{"}", "t:1:1: '}' without a '{'"},
+	{"resource r { " VOLUME
+	 " on alice { node-id 0; address 1.1.1.1:1; } on-windows w { node-id 1; address 1.1.1.2:1;"
+	 " device E minor 2; disk F; } }",
+		"must be the same drive"},
 	{"global { minor-count 256; }", "minor-count: value '256' is too big; allowed: 1..255"},
 	{"global { usage-count perhaps; }", "allowed: yes | no | ask"},
 	{"global { disable-ip-verification yes; }", "this option takes no value"},
@@ -558,6 +562,21 @@ static void what_runs_is_read_back(void **state)
 	bsr_config_free(config);
 }
 
+static void windows_hosts_have_drives(void **state)
+{
+	struct bsr_config *config =
+		read_valid("resource r { " VOLUME " on alice { node-id 0; address 1.1.1.1:1; }"
+			   " on-windows w { node-id 1; address 1.1.1.2:1; device E minor 2; disk E;"
+			   " meta-disk G \"C:\\x\\\\y.vhd\"; } }");
+	const struct cfg_volume *v = config->resources.first->hosts.last->expanded.first;
+
+	(void)state;
+	assert_string_equal(v->device, "E");
+	assert_int_equal(v->minor, 2);
+	assert_string_equal(v->meta_index, "C:\\x\\y.vhd");
+	bsr_config_free(config);
+}
+
 static void suggestions_are_near_or_absent(void **state)
 {
 	static const char *const words[] = {"protocol", "ping-int", "timeout"};
@@ -587,6 +606,7 @@ int main(void)
 		cmocka_unit_test(skip_hides_anything),
 		cmocka_unit_test(hostile_text_ends_quickly),
 		cmocka_unit_test(what_runs_is_read_back),
+		cmocka_unit_test(windows_hosts_have_drives),
 		cmocka_unit_test(suggestions_are_near_or_absent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <bsr/assert.h>
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -208,6 +209,12 @@ static void insert_volume(struct cfg_volumes *volumes, struct cfg_volume *volume
 	}
 }
 
+static bool is_drive_letter(const char *text)
+{
+	return text != NULL && isalpha((unsigned char)text[0]) &&
+	       (text[1] == '\0' || strcmp(text + 1, ":") == 0);
+}
+
 static void expand_volume(struct bsr_config *config, struct cfg_resource *resource,
 	struct cfg_host *host, const struct cfg_volume *own, const struct cfg_volume *shared)
 {
@@ -229,6 +236,13 @@ static void expand_volume(struct bsr_config *config, struct cfg_resource *resour
 		inherit_volume_fields(volume, shared);
 		cfg_inherit(config, &volume->disk_options, &shared->disk_options);
 		cfg_inherit(config, &volume->peer_options, &shared->peer_options);
+	}
+	if (host->platform == CFG_PLATFORM_WINDOWS && volume->device_at.file == NULL &&
+		is_drive_letter(volume->disk)) {
+		/* on Windows the drive is the device, too */
+		volume->device = cfg_printf(config, "%c", toupper((unsigned char)volume->disk[0]));
+		volume->minor = volume->device[0] - 'C';
+		volume->device_at = volume->disk_at;
 	}
 	if (volume->device == NULL && volume->minor >= 0) {
 		volume->device = cfg_printf(config, "/dev/bsr%lld", (long long)volume->minor);

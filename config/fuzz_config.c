@@ -130,6 +130,15 @@ static const char *const examples[] = {
 	" floating ipv4 1.1.1.2:1 { node-id 2; }\n"
 	" connection c1 { path { host alice address 9.9.9.9:9; address 1.1.1.2:1; } net { timeout 50; }\n"
 	"  disk { c-min-rate 1M; } volume 0 { disk { c-plan-ahead 3; } } } skip on x { junk; } }\n",
+	"resource p { device minor 8; disk /dev/d; meta-disk internal;\n"
+	" on alice { node-id 0; address 10.0.0.1:3; proxy on alice { inside 127.0.0.1:1; outside 10.0.0.1:2;\n"
+	"  options { read-loops 2; plugin { zlib level 9; } } } }\n"
+	" on bob { node-id 1; address 10.0.0.2:3; group g; }\n"
+	" connection { host alice port 7 via proxy on alice { inside 1.1.1.1:1; outside 1.1.1.2:2; }\n"
+	"  group g address 10.0.0.2:3 public-address 4.4.4.4:4; } }\n"
+	"resource w { volume 0 { device minor 9; disk /dev/e; meta-disk internal; }\n"
+	" on-linux alice { node-id 0; address 10.0.0.1:4; }\n"
+	" on-windows wolf { node-id 1; address 10.0.0.3:4; volume 0 { device E minor 2; disk E; meta-disk G \"C:\\x.vhd\"; } } }\n",
 	"resource r0 {\n options {\n\tquorum majority;\n }\n _this_host {\n node-id 0; node-name \"alice\";\n"
 	" volume 0 { device minor 0; disk \"/dev/sda1\"; meta-disk internal; disk { al-extents 1237; size 0s; # bytes\n }\n"
 	" } options { svc-auto-up no; } }\n connection { _peer_node_id 1; _peer_node_name \"bob\";\n"

@@ -150,6 +150,17 @@ static bool quote_follows(const struct lexer *lexer, const char *from)
 	return false;
 }
 
+/* Whether the backslash just read quotes the character that follows. */
+static bool backslash_quotes(const struct lexer *lexer)
+{
+	const char next = *lexer->at;
+
+	if (next == '"') {
+		return quote_follows(lexer, lexer->at + 1);
+	}
+	return next == '\\' || !lexer->windows;
+}
+
 static void read_string(struct lexer *lexer, struct token *token)
 {
 	size_t length = 0;
@@ -162,7 +173,7 @@ static void read_string(struct lexer *lexer, struct token *token)
 		if (c == '\\' && lexer->at < lexer->end && *lexer->at != '\n' &&
 			*lexer->at != '\0') {
 			/* "C:\" is a drive of a Windows host, not an open string */
-			if (*lexer->at != '"' || quote_follows(lexer, lexer->at + 1)) {
+			if (backslash_quotes(lexer)) {
 				c = *lexer->at++;
 			}
 		}

@@ -34,7 +34,8 @@ struct lexer {
 	const char *end;
 	const char *line_start;
 	unsigned int line;
-	bool quiet; /* inside a skipped section nothing is wrong */
+	bool windows; /* paths of a Windows host: a backslash quotes nothing but quotes and itself */
+	bool quiet;   /* inside a skipped section nothing is wrong */
 };
 
 void lexer_init(struct lexer *lexer, struct bsr_config *config, const char *file, const char *text,

@@ -138,9 +138,11 @@ static struct cfg_host *new_host(struct parser *p)
 static bool host_block(struct parser *p, struct cfg_host *host)
 {
 	p->windows = host->platform == CFG_PLATFORM_WINDOWS;
+	p->lexer.windows = p->windows;
 	const bool ok = parser_block(
 		p, host_statements, HOST_STATEMENTS - (p->config->running ? 0 : 1), host);
 	p->windows = false;
+	p->lexer.windows = false;
 	return ok;
 }
 

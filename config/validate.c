@@ -94,6 +94,15 @@ static void check_volume(struct bsr_config *config, const struct cfg_resource *r
 	if (config->incomplete) {
 		return;
 	}
+	if (host->platform == CFG_PLATFORM_WINDOWS && volume->device != NULL &&
+		volume->disk != NULL && strlen(volume->device) == 1 &&
+		!bsr_config_is_diskless(volume) &&
+		toupper((unsigned char)volume->disk[0]) != volume->device[0]) {
+		cfg_error(config, &volume->disk_at,
+			"in resource %s, on %s, volume %u: device %s and disk %s of a Windows host must be the "
+			"same drive",
+			r, host->label, volume->vnr, volume->device, volume->disk);
+	}
 	if (volume->device == NULL && volume->minor < 0) {
 		cfg_error(config, &volume->at,
 			"in resource %s, on %s, volume %u: device keyword missing", r, host->label,

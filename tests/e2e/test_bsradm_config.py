@@ -203,6 +203,43 @@ def test_a_diskless_volume_named_for_a_disk_command_is_refused(adm):
     assert result.returncode == 10 and "requires a local disk" in result.stderr
 
 
+GROUPS = """
+global { disable-ip-verification; }
+resource fl { device minor 5; disk /dev/a; meta-disk internal;
+  floating 127.0.0.1:7000 { node-id 0; } floating ipv6 [fd01::9]:7000 { node-id 1; } }
+resource gr { device minor 6; disk /dev/b; meta-disk internal; net { ping-int 4; }
+  on alice { node-id 0; address 10.0.0.1:7001; group ga; options { target-only; } }
+  on anna { node-id 0; address 10.0.0.1:7001; group ga; } on bob { node-id 1; address 10.0.0.2:7001; } }
+resource nat { device minor 7; disk /dev/c; meta-disk internal;
+  on alice { node-id 0; address 10.0.0.1:7002; public-address 1.1.1.1:9; }
+  on bob { node-id 1; address 10.0.0.2:7002; public-address 4.4.4.4:8; } }
+"""
+
+
+@pytest.mark.parametrize("host, words, expected", [
+    ("alice", "node-options gr", "bsrsetup node-options gr --target-only=yes --node-name=alice --group=ga \n"),
+    ("bob", "new-peer gr",
+     "bsrsetup new-peer gr 0 --_name=ga --peer-node-name=ga --peer-node-group=ga --ping-int=4 \n"),
+    ("bob", "connect gr:ga", "bsrsetup connect gr 0 \n"),
+    ("bob", "connect gr:anna", None),
+    ("anna", "up gr", None),
+    ("alice", "new-path nat", "bsrsetup new-path nat 1 ipv4:10.0.0.1:7002 ipv4:4.4.4.4:8 1 \n"),
+    ("127.0.0.1", "new-path fl", "bsrsetup new-path fl 1 ipv4:127.0.0.1:7000 ipv6:\\[fd01::9\\]:7000 1 \n"),
+    ("fd01::9", "new-peer fl", None),
+])
+def test_groups_floating_hosts_and_public_addresses(adm, host, words, expected):
+    adm.write(GROUPS)
+    result = adm.plain("-d", *words.split(), env={"__BSR_NODE__": host})
+    if expected is not None:
+        assert (result.returncode, result.stdout) == (0, expected), result.stderr
+    elif words == "connect gr:anna":
+        assert result.returncode == 1  # bob's peer is the group, represented by alice
+    elif words == "up gr":
+        assert "--node-name=anna --group=ga" in result.stdout and "connect gr 1" in result.stdout
+    else:
+        assert result.returncode == 10 and "several host sections" in result.stderr  # 127.0.0.1 is here, too
+
+
 def test_no_command_stumbles_over_diskless_volumes(adm):
     adm.write(PLACES)
     names = re.findall(r"^  ([a-z][a-z0-9-]+) ", run(program("bsradm"), "help").stdout
@@ -365,6 +402,17 @@ def test_wait_sync_shows_progress(adm):
     adm.calls()
     adm("wait-sync", "r0")
     assert adm.calls() == ["bsrsetup wait-sync-resource r0 --wfc-timeout=10"]  # no terminal: no display
+
+
+def test_wait_sync_redraws_on_a_terminal(adm):
+    status = """[{"name":"r0","devices":[{"volume":0,"size":1024}],"connections":[{"peer-node-id":1,"name":"bob",
+      "peer_devices":[{"volume":0,"replication-state":"SyncTarget","out-of-sync":512}]}]}]"""
+    adm.answer("status", output=status)
+    adm.answer("wait-sync-resource", sleep=1.2)
+    command = f"{program('bsradm')} -s {adm.dir}/bsrsetup -m {adm.dir}/bsrmeta wait-sync r0"
+    result = run("script", "-qec", command, "/dev/null", env=adm.env)
+    assert result.returncode == 0
+    assert "50.00% done" in result.stdout and "\033[1A" in result.stdout and "\033[K" in result.stdout
 
 
 # --- adjust ---------------------------------------------------------------------------------------------------------

@@ -205,7 +205,8 @@ int adm_set_gi(struct adm *adm, const struct adm_context *context)
 		return ADM_USAGE;
 	}
 	if (bsr_config_is_diskless(context->volume)) {
-		fprintf(stderr, "set-gi: volume %u requires a local disk, and has none\n", context->volume->vnr);
+		fprintf(stderr, "set-gi: volume %u requires a local disk, and has none\n",
+			context->volume->vnr);
 		return ADM_INVALID;
 	}
 	adm_call_meta(&call, adm, context->volume);
