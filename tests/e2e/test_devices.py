@@ -272,6 +272,8 @@ def test_killed_server_is_replaced_without_an_error(serve, folder, backend):
         killer.join()
         check("umount", mount, timeout=60)
     assert len(kills) >= 5
+    assert int(server.status()["generation"]) == len(kills), server.text()  # none of them died by itself
+    assert "assertion" not in server.text()
     check("fsck.ext4", "-f", "-n", server.loop)
     check("mount", server.loop, mount)
     try:
