@@ -18,7 +18,7 @@
 #include "engine_process.h"
 #include "running.h"
 
-#define REQUESTS_MAX 128u
+#define REQUESTS_MAX 512u /* flows, a close of each volume, handlers */
 
 struct pending {
 	uint32_t number; /* 0 = free */

@@ -87,7 +87,10 @@ _Noreturn static void exec_engine(const struct keeper *k, int sock)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	fcntl(sock, F_SETFD, 0);
 	snprintf(number, sizeof(number), "%d", sock);
-	execl(k->program, "bsrd", "--engine", number, k->resource, (char *)NULL);
+	/* A replaced program file is the next version; if it does not start, every second try is with the keeper's own. */
+	if (k->unready_deaths % 2 == 0) {
+		execl(k->program, "bsrd", "--engine", number, k->resource, (char *)NULL);
+	}
 	execl("/proc/self/exe", "bsrd", "--engine", number, k->resource, (char *)NULL);
 	_exit(BSRD_EXIT_FAILED);
 }
@@ -217,6 +220,7 @@ static void engine_died(struct keeper *k)
 	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 	bool healthy = k->ready && (killed || k->died_ns - k->started_ns > LONG_LIFE_NS);
 	k->quick_deaths = healthy ? 0 : k->quick_deaths + 1;
+	k->unready_deaths = k->ready ? 0 : k->unready_deaths + 1;
 	k->phase = KEEPER_QUIETING;
 	k->wake_ns = k->died_ns + QUIET_REPORT_NS;
 }

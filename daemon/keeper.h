@@ -113,6 +113,7 @@ struct keeper {
 	uint64_t died_ns;
 	uint64_t wake_ns; /* next thing to do by the clock, UINT64_MAX for none */
 	uint32_t quick_deaths;
+	uint32_t unready_deaths; /* in a row, before READY: perhaps the program file does not suit this keeper */
 	bool stop_wanted;
 	int exit_code;
 };

@@ -44,7 +44,8 @@ static const int allowed[] = {
 	/* the process itself */
 	SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall),
-	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(sysinfo),
+	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid),
+	SCMP_SYS(getppid), SCMP_SYS(getrusage), SCMP_SYS(clock_getres), SCMP_SYS(sysinfo),
 };
 
 /* Libraries ask for these and manage without: a refusal is enough. */
