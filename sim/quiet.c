@@ -185,12 +185,13 @@ static void look_after_volume(struct sim *w, uint32_t a, uint32_t v)
 	}
 	const bool stays_outdated = volume_info(w, a, v).disk == BSR_DISK_OUTDATED && w->now_ns - w->phase_began_ns > 40u * SIM_S;
 	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
-		if (b != a && stays_outdated && peer_device_info(w, a, b, v).repl == BSR_REPL_ESTABLISHED) {
+		const struct bsr_peer_device_info pd = peer_device_info(w, a, b, v);
+		if (b != a && stays_outdated && pd.repl == BSR_REPL_ESTABLISHED && pd.disk == BSR_DISK_UP_TO_DATE) {
 			/* somebody typed `outdate`: a new handshake decides what it is worth */
 			cmd = (struct bsr_command){.type = BSR_CMD_DISCONNECT, .peer = b};
 			sim_node_script_add(w, a, &cmd, 0);
 		}
-		if (b != a && (peer_device_info(w, a, b, v).paused & BSR_PAUSE_USER) != 0) {
+		if (b != a && (pd.paused & BSR_PAUSE_USER) != 0) {
 			cmd = (struct bsr_command){.type = BSR_CMD_RESUME_SYNC, .volume = v, .peer = b};
 			sim_node_script_add(w, a, &cmd, 0);
 		}
