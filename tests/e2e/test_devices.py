@@ -108,7 +108,8 @@ def is_bound(name):
 
 
 def fio(*options, timeout=240):
-    result = check("fio", "--name=t", "--output-format=json", "--group_reporting", *options, timeout=timeout)
+    result = check("fio", "--name=t", "--output-format=json", "--group_reporting", "--verify_state_save=0", *options,
+                   timeout=timeout)
     job = json.loads(result.stdout[result.stdout.index("{"):])["jobs"][0]
     assert job["error"] == 0, result.stdout
     return job
