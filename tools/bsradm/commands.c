@@ -33,6 +33,8 @@ static const struct adm_command commands[] = {
 	{"state", ADM_RESOURCE, adm_status, ADM_HIDDEN, NULL, NULL, "old name of role"},
 	{"status", ADM_RESOURCE, adm_status, ADM_NO_TARGET_OK, NULL,
 		"json statistics color= readability", "print states of resources, disks and peers"},
+	{"why", ADM_RESOURCE, adm_plain_resource, 0, NULL, NULL,
+		"explain why peers are not replicated to, and what helps"},
 	{"attach", ADM_VOLUME, adm_attach, ADM_NEEDS_DISK | ADM_ALL_VOLUMES, "d", NULL,
 		"make the local disk usable"},
 	{"detach", ADM_VOLUME, adm_plain_volume, 0, NULL, "force", "let go of the local disk"},
