@@ -934,6 +934,30 @@ def test_create_refuses_and_writes_nothing(adm, words, code, message):
     assert not (adm.dir / "bsr.d").exists()
 
 
+@pytest.mark.parametrize("net, message", [
+    ("on-congestion pull-ahead;", "needs protocol A"),
+    ("protocol A; fencing resource-and-stonith;", "needs protocol B or C"),
+    ("protocol B; allow-two-primaries;", "needs protocol C"),
+    ("sndbuf-size 1M;", "at least 10M"),
+    ("cram-hmac-alg sha256;", "without shared-secret"),
+])
+def test_check_names_what_the_engine_would_refuse(adm, net, message):
+    adm.write(EXAMPLE.replace("meta-disk internal;", "meta-disk internal; net { " + net + " }"))
+    result = adm("check", "r0")
+    assert result.returncode == 10 and message in result.stdout
+
+
+def test_what_cannot_be_done_is_named(adm):
+    for command in ("proxy-up", "proxy-down", "sh-lr-of", "minor-mount-path"):
+        result = adm(command, "r0")
+        assert result.returncode == 1 and f"{command} r0 cannot be done" in result.stderr
+
+
+def test_a_pipe_is_a_configuration(adm):
+    result = run("bash", "-c", f"{program('bsradm')} -c <(cat {adm.conf}) sh-resources", env=adm.env)
+    assert result.stdout == "r0\n", result.stderr
+
+
 # --- DRBD's own reader as a judge -----------------------------------------------------------------------------------
 
 DRBDADM = shutil.which("drbdadm") or "/usr/sbin/drbdadm"

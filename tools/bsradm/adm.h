@@ -262,6 +262,7 @@ int adm_sh_mod_parms(struct adm *adm, const struct adm_context *context);
 int adm_handler(struct adm *adm, const struct adm_context *context);
 int adm_create(struct adm *adm, const struct adm_context *context);
 int adm_check(struct adm *adm, const struct adm_context *context);
+int adm_unsupported(struct adm *adm, const struct adm_context *context);
 int adm_hidden_commands(struct adm *adm, const struct adm_context *context);
 
 /* journal.c: notes a command that was given and how it ended */

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -169,10 +170,41 @@ static void check_secret(
 	}
 }
 
+static bool is_set_to(const struct cfg_connection *c, const char *option, const char *word)
+{
+	const char *text = bsr_config_option_text(&c->net, BSR_SECTION_NET, option);
+
+	return text != NULL && strcasecmp(text, word) == 0;
+}
+
+/* Combinations that the engine refuses when they are set: better known before. */
+static void check_combinations(
+	struct findings *f, const struct cfg_resource *r, const struct cfg_connection *c)
+{
+	const struct bsr_option *sndbuf = bsr_option_find(BSR_SECTION_NET, "sndbuf-size");
+	const char *size = bsr_config_option_text(&c->net, BSR_SECTION_NET, "sndbuf-size");
+	struct bsr_option_value value;
+
+	if (!is_set_to(c, "on-congestion", "block") && !is_set_to(c, "protocol", "A")) {
+		report(f, true, &c->at, r->name, "on-congestion other than block needs protocol A");
+	}
+	if (is_set_to(c, "fencing", "resource-and-stonith") && is_set_to(c, "protocol", "A")) {
+		report(f, true, &c->at, r->name, "fencing resource-and-stonith needs protocol B or C");
+	}
+	if (is_set_to(c, "allow-two-primaries", "yes") && !is_set_to(c, "protocol", "C")) {
+		report(f, true, &c->at, r->name, "allow-two-primaries needs protocol C");
+	}
+	if (bsr_option_parse(sndbuf, size, &value) == BSR_OPTION_OK && value.number != 0 &&
+		(value.number < sndbuf->min || value.number > sndbuf->max)) {
+		report(f, true, &c->at, r->name, "sndbuf-size is 0 or at least 10M");
+	}
+}
+
 static void check_connection(struct adm *adm, struct findings *f, const struct cfg_resource *r,
 	const struct cfg_connection *c)
 {
 	check_secret(f, r, c);
+	check_combinations(f, r, c);
 	for (const struct cfg_path *path = c->paths.first; path != NULL; path = path->next) {
 		const struct cfg_endpoint *own;
 		const struct cfg_endpoint *remote;

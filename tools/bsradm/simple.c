@@ -10,6 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A command of older products that has no object here: named, never silently done. */
+int adm_unsupported(struct adm *adm, const struct adm_context *context)
+{
+	fprintf(stderr, "%s %s cannot be done: %s\n", adm->command->name, context->resource->name,
+		adm->command->help);
+	return ADM_USAGE;
+}
+
 static enum adm_patience patience_of(const char *command)
 {
 	static const char *const slow[] = {"primary", "secondary", "detach", "disconnect",
