@@ -128,6 +128,7 @@ void bsr_links_destroy(struct bsr_links *links)
 		(void)close(links->listener[i].watch.fd);
 	}
 	free_graveyard(links);
+	bsr_link_trim(links, 0);
 	bsr_link_auth_destroy(links->auth);
 	free(links);
 }
@@ -253,12 +254,14 @@ int bsr_links_set_peer(struct bsr_links *links, uint32_t id, const struct bsr_li
 	struct peer *peer = links->peer[id];
 	if (peer == NULL) {
 		peer = calloc(1, sizeof(*peer));
-		if (peer == NULL) {
+		if (peer == NULL || bsr_link_reserve(links, links->spare_count + 1) != 0) {
+			free(peer);
 			return -ENOMEM;
 		}
 		peer->links = links;
 		peer->id = id;
 		links->peer[id] = peer;
+		links->peer_count++;
 	}
 	drop_unfinished(peer); /* they have begun with the old settings */
 	memcpy(peer->path, paths, path_count * sizeof(*paths));
@@ -289,6 +292,8 @@ void bsr_links_remove_peer(struct bsr_links *links, uint32_t id)
 	peer->wanted = false;
 	peer->dead = true;
 	links->peer[id] = NULL;
+	links->peer_count--;
+	bsr_link_trim(links, links->peer_count);
 	peer->next = links->dead_peers;
 	links->dead_peers = peer;
 }

@@ -213,6 +213,9 @@ struct bsr_links {
 	struct peer *peer[BSR_NODES_MAX];
 	struct stream *dirty;
 	struct link *draining;
+	struct link *spare; /* memory of links to come: one per peer, so that none is needed when one comes up */
+	uint32_t spare_count;
+	uint32_t peer_count;
 	struct conn *dead_conns;
 	struct peer *dead_peers;
 	struct link *dead_links;
@@ -321,7 +324,12 @@ void bsr_link_fail(struct link *link, enum bsr_link_reason reason);
 void bsr_link_drain(struct link *link);
 /** bsr_link_drain_tick - has it gone out, or taken too long? Then it is dead. */
 void bsr_link_drain_tick(struct link *link);
+/** bsr_link_free - a buried link: its memory is kept for the next one, or given back */
 void bsr_link_free(struct link *link);
+/** bsr_link_reserve - have memory for at least @count links; 0 or -ENOMEM */
+int bsr_link_reserve(struct bsr_links *links, uint32_t count);
+/** bsr_link_trim - have memory for at most @count links */
+void bsr_link_trim(struct bsr_links *links, uint32_t count);
 
 /* link_report.c */
 #define BSR_LINK_ADDRESS_BYTES 64u

@@ -38,7 +38,7 @@ void bsr_stream_mark_dirty(struct stream *stream)
 static bool grow_ring(struct stream *stream, uint32_t wanted)
 {
 	const uint32_t used = (uint32_t)(stream->ring_head - stream->ring_tail);
-	uint32_t bytes = stream->ring_bytes == 0 ? TX_RING_BYTES_MIN : stream->ring_bytes;
+	uint32_t bytes = stream->ring_bytes;
 	while (bytes - used < wanted) {
 		bytes *= 2;
 	}
@@ -70,7 +70,7 @@ static bool grow_ring(struct stream *stream, uint32_t wanted)
 
 static bool grow_segments(struct stream *stream)
 {
-	const uint32_t count = stream->segments_count == 0 ? TX_SEGMENTS_MIN : 2 * stream->segments_count;
+	const uint32_t count = 2 * stream->segments_count;
 	if (count > BSR_LINK_QUEUE_BYTES_MAX / BSR_WIRE_HEADER_BYTES) {
 		return false; /* the ring has a head for each, so it fills up first */
 	}

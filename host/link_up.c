@@ -7,18 +7,20 @@
  *   LINK-1  ops->down is called at most once per link, and never after bsr_links_close().
  *   LINK-2  Whatever a link holds of the pool is given back when it is buried.
  */
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <poll.h>
-
 #include <bsr/assert.h>
 
 #include "link_internal.h"
 
-void bsr_link_free(struct link *link)
+#define TX_RING_KEEP_BYTES (1u << 20) /* what grew beyond in a bad hour is not kept for the next link */
+
+static void release(struct link *link)
 {
 	for (uint32_t i = 0; i < BSR_STREAM_COUNT; i++) {
 		struct stream *stream = &link->stream[i];
@@ -30,20 +32,98 @@ void bsr_link_free(struct link *link)
 	free(link);
 }
 
+/* Touched at once: a link may have to come up while the machine waits for its swap device, which may be ours. */
+static uint8_t *touched(size_t bytes)
+{
+	uint8_t *mem = malloc(bytes);
+	if (mem != NULL) {
+		memset(mem, 0, bytes);
+	}
+	return mem;
+}
+
 static struct link *allocate(void)
 {
 	struct link *link = calloc(1, sizeof(*link));
-	if (link == NULL) {
-		return NULL;
-	}
-	for (uint32_t i = 0; i < BSR_STREAM_COUNT; i++) {
-		link->stream[i].rx = malloc(STREAM_RX_BYTES);
-		link->stream[i].rx_body = malloc(BSR_WIRE_BODY_BYTES_MAX);
-		if (link->stream[i].rx == NULL || link->stream[i].rx_body == NULL) {
-			bsr_link_free(link);
-			return NULL;
+	for (uint32_t i = 0; link != NULL && i < BSR_STREAM_COUNT; i++) {
+		struct stream *stream = &link->stream[i];
+		stream->rx = touched(STREAM_RX_BYTES);
+		stream->rx_body = touched(BSR_WIRE_BODY_BYTES_MAX);
+		stream->ring = touched(TX_RING_BYTES_MIN);
+		stream->ring_bytes = TX_RING_BYTES_MIN;
+		stream->segments = (struct segment *)(void *)touched(TX_SEGMENTS_MIN * sizeof(struct segment));
+		stream->segments_count = TX_SEGMENTS_MIN;
+		if (stream->rx == NULL || stream->rx_body == NULL || stream->ring == NULL || stream->segments == NULL) {
+			release(link);
+			link = NULL;
 		}
 	}
+	return link;
+}
+
+static void keep(struct bsr_links *links, struct link *link)
+{
+	link->next = links->spare;
+	links->spare = link;
+	links->spare_count++;
+}
+
+int bsr_link_reserve(struct bsr_links *links, uint32_t count)
+{
+	while (links->spare_count < count) {
+		struct link *link = allocate();
+		if (link == NULL) {
+			return -ENOMEM;
+		}
+		keep(links, link);
+	}
+	return 0;
+}
+
+void bsr_link_trim(struct bsr_links *links, uint32_t count)
+{
+	while (links->spare_count > count) {
+		struct link *link = links->spare;
+		links->spare = link->next;
+		links->spare_count--;
+		release(link);
+	}
+}
+
+void bsr_link_free(struct link *link)
+{
+	struct bsr_links *links = link->links;
+	bool ordinary = links->spare_count < links->peer_count;
+	for (uint32_t i = 0; i < BSR_STREAM_COUNT; i++) {
+		ordinary = ordinary && link->stream[i].ring_bytes <= TX_RING_KEEP_BYTES;
+	}
+	if (!ordinary) {
+		release(link);
+		return;
+	}
+	for (uint32_t i = 0; i < BSR_STREAM_COUNT; i++) {
+		struct stream *stream = &link->stream[i];
+		*stream = (struct stream){.rx = stream->rx,
+			.rx_body = stream->rx_body,
+			.ring = stream->ring,
+			.ring_bytes = stream->ring_bytes,
+			.segments = stream->segments,
+			.segments_count = stream->segments_count};
+	}
+	const struct link fresh = {.stream = {link->stream[0], link->stream[1]}};
+	*link = fresh;
+	keep(links, link);
+}
+
+static struct link *take_spare(struct bsr_links *links)
+{
+	if (bsr_link_reserve(links, 1) != 0) {
+		return NULL;
+	}
+	struct link *link = links->spare;
+	links->spare = link->next;
+	links->spare_count--;
+	link->next = NULL;
 	return link;
 }
 
@@ -66,7 +146,7 @@ static bool start_stream(struct link *link, uint8_t number, struct conn *conn)
 
 struct link *bsr_link_create(struct peer *peer, struct attempt *attempt)
 {
-	struct link *link = allocate();
+	struct link *link = take_spare(peer->links);
 	if (link == NULL) {
 		return NULL;
 	}
