@@ -145,6 +145,9 @@ bsrsetup connect r0 1
     ("role r0", "bsrsetup role r0 \n"),
     ("status r0", "bsrsetup status r0 \n"),
     ("status", "bsrsetup status \n"),
+    ("why r0", "bsrsetup why r0 \n"),
+    ("why r0:bob", "bsrsetup why r0:1 \n"),
+    ("why r0:bob/0", "bsrsetup why r0:1/0 \n"),
     ("cstate r0", "bsrsetup cstate r0 1 \n"),
     ("dstate r0", "bsrsetup dstate 0 \n"),
     ("show-gi r0", "bsrsetup show-gi r0 1 0 \n"),
@@ -807,7 +810,7 @@ def test_help_for_every_command(adm):
     hidden = run(program("bsradm"), "hidden-commands")
     assert general.returncode == 0 and hidden.returncode == 0
     names = re.findall(r"^  ([a-z][a-z0-9-]+) ", general.stdout + hidden.stdout, re.M)
-    assert len(names) > 80
+    assert len(names) > 80 and len(names) == len(set(names))
     for name in set(names) - {"help"}:
         by_command = run(program("bsradm"), "help", name)
         by_option = run(program("bsradm"), name, "--help")

@@ -228,6 +228,7 @@ int adm_plain_volume(struct adm *adm, const struct adm_context *context);
 int adm_plain_connection(struct adm *adm, const struct adm_context *context);
 int adm_plain_peer_device(struct adm *adm, const struct adm_context *context);
 int adm_status(struct adm *adm, const struct adm_context *context);
+int adm_why(struct adm *adm, const struct adm_context *context);
 int adm_primary(struct adm *adm, const struct adm_context *context);
 int adm_attach(struct adm *adm, const struct adm_context *context);
 int adm_disk_options(struct adm *adm, const struct adm_context *context);

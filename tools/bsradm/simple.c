@@ -99,6 +99,24 @@ int adm_status(struct adm *adm, const struct adm_context *context)
 	return adm_call_run(adm, &call, context->resource != NULL ? context->resource->name : NULL);
 }
 
+/* RES, RES:PEER or RES:PEER/VOLUME, with the peer as a node id. */
+int adm_why(struct adm *adm, const struct adm_context *context)
+{
+	struct adm_call call;
+
+	adm_call_setup(&call, adm, "why");
+	if (context->connection == NULL) {
+		adm_call_add(&call, "%s", context->resource->name);
+	} else if (!context->volume_given) {
+		adm_call_add(&call, "%s:%d", context->resource->name, context->connection->peer->node_id);
+	} else {
+		adm_call_add(&call, "%s:%d/%u", context->resource->name,
+			context->connection->peer->node_id, context->volume->vnr);
+	}
+	adm_call_add_given(adm, &call);
+	return adm_call_run(adm, &call, context->resource->name);
+}
+
 static bool is_ours(const struct adm_given *given)
 {
 	return strcmp(given->name, "skip-check-fs") == 0 ||
