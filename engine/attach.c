@@ -311,7 +311,7 @@ static void apply_log(struct bsr_engine *e, struct bsr_volume *vol)
 static void recover(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	const uint32_t flags = vol->sb.flags;
-	vol->crashed_primary = (flags & (BSR_MDF_PRIMARY_IND | BSR_MDF_CRASHED_PRIMARY)) != 0 && !BSR_MUTATION(46);
+	vol->crashed_primary = (flags & (BSR_MDF_PRIMARY_IND | BSR_MDF_CRASHED_PRIMARY)) != 0;
 	vol->md_usable = true;
 	if ((flags & BSR_MDF_PRIMARY_IND) && !(flags & BSR_MDF_AL_CLEAN) && !BSR_MUTATION(20)) {
 		apply_log(e, vol);

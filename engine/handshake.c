@@ -16,6 +16,8 @@
 #include <bsr/assert.h>
 #include <bsr/handshake.h>
 
+#include "mutation.h"
+
 #define TIE_BREAKER 0u /* place in the pair of the side with the tie-break */
 
 /* One of the two, as the rules see it. */
@@ -249,7 +251,7 @@ static struct verdict judge_equal(const struct pair *pr)
 	if (source != NOBODY) {
 		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_OUTDATED);
 	}
-	if (a->bits || b->bits || a->crashed || b->crashed) {
+	if (!BSR_MUTATION(52) && (a->bits || b->bits || a->crashed || b->crashed)) {
 		return judge_equal_doubt(pr, full);
 	}
 	struct verdict v = no_sync(

@@ -50,7 +50,7 @@ static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 	struct bsr_volume *vol;
 	const bool force = (t->flags & BSR_CMDF_FORCE) != 0;
 	BSR_FOR_EACH_PEER (e, p) {
-		if (p->role == BSR_ROLE_PRIMARY) {
+		if (p->role == BSR_ROLE_PRIMARY && !BSR_MUTATION(21)) {
 			t->refuser = p->node_id;
 			return -BSR_E_TWO_PRIMARIES;
 		}

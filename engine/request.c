@@ -137,7 +137,7 @@ static void local_write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 		bsr_disk_error(e, vol, true, rq->offset, rq->length);
 		if (vol->disk >= BSR_DISK_INCONSISTENT) {
 			rq->result = vol->options.on_io_error == BSR_IO_ERROR_PASSTHROUGH ? result : 0;
-		} else {
+		} else if (!BSR_MUTATION(60)) {
 			tell_what_is_missing(e, rq, vol);
 		}
 	} else {
@@ -297,7 +297,7 @@ static bool local_readable(const struct bsr_engine *e, const struct bsr_volume *
 	if (rq->local_failed || vol->disk < BSR_DISK_INCONSISTENT) {
 		return false;
 	}
-	if (vol->disk == BSR_DISK_UP_TO_DATE || BSR_MUTATION(45)) {
+	if (vol->disk == BSR_DISK_UP_TO_DATE) {
 		return true;
 	}
 	bool syncing = false;
@@ -349,7 +349,7 @@ void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq)
 		return;
 	}
 	struct bsr_peer *p = bsr_state_up_to_date_peer(e, vol, rq->failed_peers);
-	while (p && bits_in_range(vol, &p->device[vol->index], rq->offset, rq->length)) {
+	while (p && !BSR_MUTATION(58) && bits_in_range(vol, &p->device[vol->index], rq->offset, rq->length)) {
 		rq->failed_peers |= bsr_node_bit(p->node_id); /* it has a hole there, whatever its state */
 		p = bsr_state_up_to_date_peer(e, vol, rq->failed_peers);
 	}

@@ -559,7 +559,8 @@ void bsr_resync_write_done(struct bsr_engine *e, struct bsr_peer_request *pr)
 		pd->failed_bytes += pr->length;
 	} else if (live) {
 		struct bsr_msg_range m = {.vnr = vol->vnr, .offset = pr->offset, .length = pr->length};
-		bsr_md_clear_bits(e, vol, pd->slot, pr->offset, pr->length); /* RS-2 */
+		bsr_md_clear_bits(e, vol, pd->slot, pr->offset,
+			BSR_MUTATION(51) ? vol->size_bytes - pr->offset : pr->length); /* RS-2 */
 		BSR_SEND(e, p, BSR_STREAM_CONTROL, range, BSR_MSG_RESYNC_ACK, &m);
 		pd->resynced_bytes += pr->length;
 	}
@@ -677,7 +678,7 @@ void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 	if (!pd || !(pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S)) {
 		return;
 	}
-	bsr_md_clear_bits(e, vol, pd->slot, m->offset, BSR_MUTATION(47) ? vol->size_bytes - m->offset : m->length);
+	bsr_md_clear_bits(e, vol, pd->slot, m->offset, m->length);
 	pd->resynced_bytes += m->length;
 }
 
@@ -695,7 +696,7 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
 	struct bsr_msg_resync_done m = {.vnr = vol->vnr, .answer = true, .current = vol->sb.current_gi};
-	if (weight(vol, pd) == 0 || BSR_MUTATION(43)) { /* I25: otherwise the slot keeps saying what the bits are relative to */
+	if (weight(vol, pd) == 0) { /* I25: otherwise the slot keeps saying what the bits are relative to */
 		const struct bsr_gi old = sp->bitmap_gi;
 		sp->bitmap_gi.v = BSR_GI_NONE;
 		sp->bitmap_dagtag = 0;

@@ -126,7 +126,7 @@ static uint32_t device_flags(const struct bsr_engine *e, const struct bsr_volume
 		flags |= disk > BSR_DISK_INCONSISTENT ? BSR_MDF_CONSISTENT : 0;
 		flags |= disk > BSR_DISK_OUTDATED ? BSR_MDF_WAS_UP_TO_DATE : 0;
 	}
-	flags |= e->role == BSR_ROLE_PRIMARY ? BSR_MDF_PRIMARY_IND : 0;
+	flags |= e->role == BSR_ROLE_PRIMARY && !BSR_MUTATION(53) ? BSR_MDF_PRIMARY_IND : 0;
 	flags |= vol->crashed_primary ? BSR_MDF_CRASHED_PRIMARY : 0;
 	return flags;
 }

@@ -97,7 +97,7 @@ void bsr_log_mark_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 {
 	for (uint64_t i = p->log_from > e->log_head ? p->log_from : e->log_head; i < e->log_tail; i++) {
 		const struct bsr_log_entry *en = entry_at(e, i);
-		if (en->volume == vol->index) {
+		if (en->volume == vol->index && !BSR_MUTATION(55)) {
 			bsr_md_set_bits(e, vol, p->device[vol->index].slot, en->offset, en->length);
 		}
 	}

@@ -66,6 +66,10 @@ bool sim_node_command(struct sim *w, uint32_t node, const struct bsr_command *cm
 		.volume = cmd->volume,
 		.issued_ns = w->now_ns,
 		.scripted = scripted};
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		const bool bad = n->pub.disk[v] == BSR_DISK_INCONSISTENT || n->pub.disk[v] == BSR_DISK_OUTDATED;
+		p->bad_disks |= bad ? 1u << v : 0;
+	}
 	SIM_TRACE(w, "n%u command %s volume=%u peer=%u flags=%u", node, sim_cmd_word(cmd->type), cmd->volume, cmd->peer,
 		cmd->flags);
 	sim_cov_hit(w, SIM_COV_COMMAND, cmd->type);
@@ -195,8 +199,8 @@ static void add_peers(struct sim *w, uint32_t node)
 		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
 			cmd = (struct bsr_command){.type = BSR_CMD_PEER_DEVICE_OPTIONS, .peer = p, .volume = v};
 			bsr_peer_device_options_defaults(&cmd.u.peer_device);
-			cmd.u.peer_device.c_max_rate_kib = 4u << 20;
-			cmd.u.peer_device.resync_rate_kib = 4u << 20;
+			cmd.u.peer_device.c_max_rate_kib = w->cfg.resync_kib;
+			cmd.u.peer_device.resync_rate_kib = w->cfg.resync_kib;
 			sim_node_script_add(w, node, &cmd, 0);
 		}
 	}
@@ -214,6 +218,9 @@ void sim_node_boot_script(struct sim *w, uint32_t node)
 	}
 	add_peers(w, node);
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		if ((n->given_up >> v & 1u) != 0) {
+			continue;
+		}
 		sim_node_attach_command(w, node, v, &cmd);
 		sim_node_script_add(w, node, &cmd, w->phase == SIM_PHASE_QUIET ? 20 : 3);
 	}

@@ -42,6 +42,7 @@ static void draw_timing(struct sim_config *c, struct sim_rng *r)
 static void draw_options(struct sim_config *c, struct sim_rng *r)
 {
 	static const uint64_t epoch[] = {20, 100, 2048, 16000};
+	static const uint64_t resync[] = {1u << 10, 8u << 10, 4u << 20, 4u << 20};
 	static const uint64_t sndbuf[] = {0, 64u << 10, 1u << 20};
 	const uint64_t p = sim_rng_below(r, 10);
 	c->protocol = p < 6 ? BSR_PROTOCOL_C : p < 8 ? BSR_PROTOCOL_B : BSR_PROTOCOL_A;
@@ -50,6 +51,10 @@ static void draw_options(struct sim_config *c, struct sim_rng *r)
 	c->ping_int_s = (uint32_t)sim_rng_range(r, 1, 3);
 	c->timeout_ds = (uint32_t)sim_rng_range(r, 10, 60);
 	c->sndbuf_bytes = pick(r, sndbuf, 3);
+	c->resync_kib = (uint32_t)pick(r, resync, 4);
+	if (c->volume_bytes[0] > 100u << 20) {
+		c->resync_kib = 4u << 20;
+	}
 	c->disk_flushes = sim_rng_chance(r, 700);
 	c->on_io_error = sim_rng_chance(r, 500) ? BSR_IO_ERROR_DETACH : BSR_IO_ERROR_PASSTHROUGH;
 	c->full_initial_sync = sim_rng_chance(r, 400);

@@ -132,6 +132,8 @@ void sim_node_crash(struct sim *w, uint32_t node, bool power_cut)
 	}
 	n->was_primary = n->app.running;
 	if (power_cut) {
+		w->power_cuts++;
+		n->given_up = 0; /* after a reboot everything is brought up by its configuration */
 		const bool secondary = !n->app.running;
 		sim_app_lost(w, node);
 		n->was_primary = false;
@@ -162,6 +164,7 @@ void sim_node_remove(struct sim *w, uint32_t node)
 	sim_node_commands_lost(w, node);
 	sim_buf_drop_all(w, node);
 	n->engine = NULL;
+	n->given_up = 0;
 	n->incarnation++;
 	SIM_TRACE(w, "n%u removed", node);
 }
@@ -212,6 +215,7 @@ static void disk_gone(struct sim *w, uint32_t node, uint32_t volume)
 		sim_fail(w, "I14", "node %u volume %u: the disk is given up with operations under way", node, volume);
 	}
 	SIM_TRACE(w, "n%u disk v%u gone", node, volume);
+	w->node[node].given_up |= 1u << volume;
 }
 
 /* Answers and buffers given back come last: other effects of the step may name the same buffers. */

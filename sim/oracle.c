@@ -143,7 +143,8 @@ void sim_oracle_disk_write(struct sim *w, uint32_t node, uint32_t volume, uint64
 		const uint32_t next = stamps != NULL ? stamps[i] : 0;
 		const uint32_t was = sim_store_get(&n->disk[volume].now, sector + i);
 		check_identity(w, node, volume, sector + i, next, "a disk write");
-		if (was != 0 && was != next) {
+		/* an Inconsistent target may go back for a moment: queued older writes behind newer resync data */
+		if (was != 0 && was != next && n->pub.disk[volume] != BSR_DISK_INCONSISTENT) {
 			check_regress(w, node, volume, sector + i, was, next);
 		}
 		if (n->app.running) {
@@ -168,6 +169,7 @@ void sim_oracle_sector_lost(struct sim *w, uint32_t volume, uint64_t sector, uin
 		struct sim_write *x = &w->oracle.write[id];
 		if (!x->excused && covers(x, volume, sector) && sim_oracle_older(w, volume, sector, left, id)) {
 			x->excused = true; /* also when its answer is still on the way to the Primary */
+			x->excused_cut = w->power_cuts;
 		}
 	}
 }
@@ -410,7 +412,8 @@ void sim_oracle_epochs(struct sim *w, uint32_t node, bool stable, const char *wh
 	}
 	for (uint32_t id = 1; newest != 0 && id < newest; id++) {
 		const struct sim_write *x = &o->write[id];
-		if (in_question(w, x, volumes) && x->acked && !x->excused && write_before(x, &o->write[newest]) &&
+		const bool old_loss = x->excused && (!stable || x->excused_cut != w->power_cuts);
+		if (in_question(w, x, volumes) && x->acked && !old_loss && write_before(x, &o->write[newest]) &&
 			!present(w, node, x, id, stable)) {
 			sim_fail(w, "I6", "node %u %s: it holds write #%u, but not #%u, which was acknowledged before", node,
 				when, newest, id);

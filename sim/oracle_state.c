@@ -182,7 +182,11 @@ static void check_promoted(struct sim *w, uint32_t node, const struct sim_pendin
 			for (uint32_t m = 0; m < w->cfg.node_count; m++) {
 				good = good || sim_oracle_counted(w, node, m, v);
 			}
-			if (!good) {
+			bool helped = false; /* a resync may have ended meanwhile */
+			for (uint32_t m = 0; m < w->cfg.node_count; m++) {
+				helped = helped || connected(w, node, m);
+			}
+			if (!good || ((c->bad_disks >> v & 1u) != 0 && !helped)) {
 				sim_fail(w, "I32", "node %u becomes Primary, and volume %u has no UpToDate disk", node, v);
 			}
 		}
@@ -203,6 +207,9 @@ void sim_oracle_command(struct sim *w, uint32_t node, const struct sim_pending_c
 			sim_app_lost(w, node);
 		}
 		return;
+	}
+	if (c->type == BSR_CMD_ATTACH && d->result == 0) {
+		n->given_up &= ~(1u << c->volume);
 	}
 	if (c->type == BSR_CMD_DOWN && d->result == 0) {
 		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {

@@ -123,6 +123,8 @@ static bool parse_set(const struct reader *r, char *rest)
 		{"flushes", offsetof(struct sim_scenario, flush_pm)},
 		{"zeroes", offsetof(struct sim_scenario, zero_pm)},
 		{"spots", offsetof(struct sim_scenario, spots)},
+		{"resync-kib", offsetof(struct sim_scenario, resync_kib)},
+		{"write-through", offsetof(struct sim_scenario, write_through)},
 	};
 	char *state = NULL;
 	char *what = strtok_r(rest, " \t", &state);
@@ -189,7 +191,7 @@ bool sim_scenario_load(struct sim_scenario *s, const char *path)
 		return false;
 	}
 	*s = (struct sim_scenario){
-		.volumes = 1, .mib = 8, .requests = 300, .depth = 8, .read_pm = 200, .protocol = BSR_PROTOCOL_C,
+		.volumes = 1, .mib = 8, .requests = 300, .depth = 8, .read_pm = 200, .write_through = 1, .protocol = BSR_PROTOCOL_C,
 		.fault_ns = 10u * SIM_S, .expect_primary = SIM_NONE, .resync_most_bytes = UINT64_MAX};
 	snprintf(s->path, sizeof(s->path), "%.*s", (int)sizeof(s->path) - 1, path);
 	bool ok = true;
@@ -216,6 +218,11 @@ void sim_scenario_configure(struct sim *w)
 	c->app_flush_pm = s->flush_pm;
 	c->app_zero_pm = s->zero_pm;
 	c->app_spots = s->spots;
+	c->resync_kib = s->resync_kib != 0 ? s->resync_kib : c->resync_kib;
+	for (uint32_t i = 0; i < SIM_NODES_MAX && s->write_through == 0; i++) {
+		c->write_through[i] = false;
+	}
+	c->disk_flushes = c->disk_flushes || s->write_through == 0;
 	c->full_initial_sync = s->full_sync;
 	c->fault_ns = s->fault_ns;
 	c->app_think_ns = c->fault_ns * 2u / (c->requests_max + 1u);

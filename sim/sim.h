@@ -312,6 +312,7 @@ struct sim_pending_cmd {
 	uint32_t peer;
 	uint32_t volume;
 	uint64_t issued_ns;
+	uint32_t bad_disks; /* primary: volumes Inconsistent or Outdated when it was asked for */
 	bool scripted;
 };
 #define SIM_CMDS_MAX 64u
@@ -370,7 +371,7 @@ struct sim_node {
 	struct sim_published pub;
 	struct sim_engine_mem *engine_mem; /* what the engine has allocated */
 	uint32_t links_up;
-	bool forced_apart; /* a person did something that may give up data */
+	uint32_t given_up; /* volumes whose disk was given up: not attached again by a restarted daemon */
 };
 
 void sim_node_boot(struct sim *w, uint32_t node);
@@ -472,6 +473,7 @@ struct sim_config {
 	uint32_t ping_int_s;
 	uint32_t timeout_ds;
 	uint64_t sndbuf_bytes;
+	uint32_t resync_kib; /* per second */
 	uint64_t socket_bytes;
 	enum bsr_on_io_error on_io_error;
 	uint64_t latency_low_ns, latency_high_ns;
@@ -517,6 +519,7 @@ struct sim_write {
 	bool done;
 	bool acked;
 	bool excused; /* may vanish: lost with a volatile cache, or given up by a person */
+	uint32_t excused_cut; /* the power cut that took it; 0: no cut */
 	bool weak;    /* acknowledged by protocol A or B before every peer had it on disk */
 	uint32_t count;
 	uint32_t session;
@@ -639,6 +642,7 @@ struct sim {
 	char trace[SIM_TRACE_LINES][SIM_TRACE_BYTES];
 	uint64_t trace_count;
 	uint64_t acked, reads_checked, crashes, cuts, resyncs, compares, links_made;
+	uint32_t power_cuts;
 	uint64_t resync_bytes; /* after set-up */
 	uint32_t split_brains;
 };
