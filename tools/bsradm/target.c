@@ -380,6 +380,7 @@ static int run_all(struct adm *adm)
 			adm->config->resources.first != NULL
 				? "; is the local name misspelled in an 'on' keyword?"
 				: "");
+		return ADM_USAGE;
 	}
 	return highest;
 }
