@@ -418,6 +418,46 @@ def test_wait_sync_redraws_on_a_terminal(adm):
     assert "50.00% done" in result.stdout and "\033[1A" in result.stdout and "\033[K" in result.stdout
 
 
+def test_waiting_at_boot_ends_when_peers_are_there(adm):
+    adm.write(TWO)
+    assert adm.dry("wait-con-int") == ("bsrsetup wait-connect-resource r0 --wfc-timeout=10 \n"
+                                       "bsrsetup wait-connect-resource r1 --wfc-timeout=10 \n")
+    adm.answer("wait-connect-resource", sleep=1)
+    start = time.monotonic()
+    assert adm("wait-con-int").returncode == 0
+    assert sorted(adm.calls()) == [f"bsrsetup wait-connect-resource r{i} --wfc-timeout=10" for i in (0, 1)]
+    assert time.monotonic() - start < 8  # both at once
+
+
+def test_waiting_at_boot_ends_when_a_person_says_yes(adm):
+    adm.answer("wait-connect-resource", sleep=60)
+    start = time.monotonic()
+    assert adm("wait-con-int", answer="yes\n").returncode == 0
+    assert time.monotonic() - start < 10
+
+
+def test_forget_peer_falls_back_to_metadata(adm):
+    adm.answer("forget-peer", code=10)
+    (adm.dir / "rc.forget-peer.v09").write_text("0")
+    adm("forget-peer", "r0")
+    assert adm.calls() == ["bsrsetup forget-peer r0 1", "bsrmeta 0 v09 /dev/sda1 internal --node-id=1 forget-peer"]
+    adm.answer("forget-peer", code=0)
+    adm("forget-peer", "r0:bob")
+    assert len(adm.calls()) == 1
+
+
+def test_set_gi_needs_its_value(adm):
+    assert adm("set-gi", "r0:bob/0").returncode == 1
+    assert adm("set-gi", "--gi=1:2:3:4", "--force", "r0:bob/0").returncode == 0
+    assert adm.calls() == ["bsrmeta 0 v09 /dev/sda1 internal --node-id=1 set-gi 1:2:3:4 --force"]
+
+
+def test_resize_takes_the_configured_size(adm):
+    adm.write(EXAMPLE.replace("al-extents 1237;", "size 1G;"))
+    assert adm.dry("resize", "r0") == "bsrsetup resize 0 --size=1G \nbsrsetup check-resize 0 \n"
+    assert adm.dry("resize", "--size=2G", "r0/0").startswith("bsrsetup resize 0 --size=2G \n")
+
+
 # --- adjust ---------------------------------------------------------------------------------------------------------
 
 RUNNING = """resource r0 {
