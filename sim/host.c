@@ -123,6 +123,9 @@ void sim_node_crash(struct sim *w, uint32_t node, bool power_cut)
 		}
 		sim_node_commands_lost(w, node);
 		sim_buf_drop_all(w, node);
+		for (uint32_t i = 0; i < SIM_REQS_MAX; i++) {
+			n->app.req[i].buf = BSR_BUF_NONE;
+		}
 		while (n->engine_mem != NULL) {
 			forget_piece(w, n, n->engine_mem);
 		}

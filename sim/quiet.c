@@ -154,10 +154,13 @@ static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error
 	if (error == BSR_CONN_ERROR_UNRELATED) {
 		sim_fail(w, "I20", "node %u calls node %u's data unrelated; they come from one history", a, b);
 	}
+	if (error == BSR_CONN_ERROR_DISCARD_REFUSED && a < b) {
+		w->other_victim = !w->other_victim; /* its data are worse than those it was to take */
+	}
 	const bool mine = w->node[a].app.running;
 	const bool theirs = w->node[b].app.running;
 	if (error == BSR_CONN_ERROR_SPLIT_BRAIN) {
-		const bool victim = mine == theirs ? a < b : theirs;
+		const bool victim = mine == theirs ? (a < b) != w->other_victim : theirs;
 		w->split_brains++;
 		if (victim && mine) {
 			close_device(w, a);

@@ -645,6 +645,7 @@ struct sim {
 	uint32_t power_cuts;
 	uint64_t resync_bytes; /* after set-up */
 	uint32_t split_brains;
+	bool other_victim; /* the first choice of who discards was refused */
 };
 
 /** sim_fail - invariant @label is broken: the run ends here */
