@@ -210,7 +210,7 @@ static bool take_begun(struct stream *stream)
 		memmove(stream->rx, stream->rx + index * l->head_bytes, rest);
 		stream->rx_end = rest;
 		end_layout(stream, index);
-		return false;
+		return true; /* the beginning of one, or a shorter message and all of it */
 	}
 	if (!read_head(stream, index, &h)) {
 		put_in_a_row(stream);
