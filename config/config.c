@@ -76,6 +76,9 @@ char *cfg_strdup(struct bsr_config *config, const char *text)
 }
 
 static char *format_text(struct bsr_config *config, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static char *format_text(struct bsr_config *config, const char *format, va_list args)
 {
 	va_list again;
 
@@ -143,6 +146,10 @@ void bsr_config_free(struct bsr_config *config)
 	free(config->claims);
 	free(config);
 }
+
+static void add_diagnostic(struct bsr_config *config, enum cfg_severity severity,
+	const struct cfg_location *at, const char *format, va_list args)
+	__attribute__((format(printf, 4, 0)));
 
 static void add_diagnostic(struct bsr_config *config, enum cfg_severity severity,
 	const struct cfg_location *at, const char *format, va_list args)
