@@ -237,7 +237,6 @@ static void establish(struct bsr_engine *e, struct bsr_peer *p)
 	struct bsr_volume *vol;
 	p->hs_stage = BSR_HS_COMPLETE;
 	p->error = BSR_CONN_ERROR_NONE;
-	p->discard_my_data = false;
 	p->reconnected = true;
 	p->log_from = e->log_tail;
 	p->checkpoint_log_index = e->log_tail;
@@ -252,10 +251,13 @@ static void establish(struct bsr_engine *e, struct bsr_peer *p)
 	e->epoch_close = true;
 	bsr_state_set_conn(e, p, BSR_CONN_CONNECTED);
 	bsr_state_set_peer_role(e, p, p->hs_peer.role);
+	bool target = false;
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		establish_volume(e, p, vol);
 		bsr_state_send(e, p, vol);
+		target = target || bsr_repl_is_target(p->device[vol->index].repl);
 	}
+	p->discard_my_data = p->discard_my_data && target; /* until that resync is over: it may be interrupted */
 }
 
 static bool mirrored(struct bsr_engine *e, struct bsr_peer *p)
@@ -276,6 +278,22 @@ static bool mirrored(struct bsr_engine *e, struct bsr_peer *p)
 	return true;
 }
 
+static void call_handler(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, const struct bsr_hs_decision *d)
+{
+	const bool split = d->action == BSR_HS_SPLIT_BRAIN;
+	if (!split && !d->pri_lost) {
+		return;
+	}
+	struct bsr_effect *fx = bsr_fx_add(e, BSR_FX_HANDLER);
+	fx->u.handler = (struct bsr_fx_handler){.handler_id = ++e->next_handler,
+		.handler = !d->pri_lost ? BSR_HANDLER_SPLIT_BRAIN
+			   : split	? BSR_HANDLER_PRI_LOST_AFTER_SB
+					: BSR_HANDLER_PRI_LOST,
+		.peer = p->node_id,
+		.volume = vol->index};
+}
+
 static void compare(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
@@ -290,6 +308,7 @@ static void compare(struct bsr_engine *e, struct bsr_peer *p)
 		}
 		if (asks_for_a_person(d->action)) {
 			bsr_emit_log(e, BSR_LOGN_HANDSHAKE_STANDALONE, p, vol, d->reason, d->action, 0);
+			call_handler(e, p, vol, d);
 			refuse(e, p, d->error);
 			return;
 		}

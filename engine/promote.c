@@ -335,7 +335,7 @@ static bool confirmed(struct bsr_engine *e)
 	return clean;
 }
 
-static void become_secondary(struct bsr_engine *e)
+static void become_secondary(struct bsr_engine *e, bool explicit)
 {
 	struct bsr_volume *vol;
 	bsr_state_set_role(e, BSR_ROLE_SECONDARY); /* PR-3 */
@@ -343,7 +343,7 @@ static void become_secondary(struct bsr_engine *e)
 		vol->gi_wanted = false;
 		if (vol->md_usable) {
 			vol->sb.current_gi.v &= BSR_GI_MASK;
-			vol->sb.flags &= ~BSR_MDF_WAS_PRIMARY;
+			vol->sb.flags &= explicit ? ~BSR_MDF_WAS_PRIMARY : ~0u; /* persist-role: `down` keeps it */
 			bsr_md_superblock_dirty(e, vol);
 		}
 	}
@@ -371,7 +371,7 @@ bool bsr_demote_step(struct bsr_engine *e, struct bsr_task *t)
 				return false;
 			}
 		}
-		become_secondary(e);
+		become_secondary(e, t->kind == BSR_TASK_DEMOTE);
 		t->step = WRITE_RECORDS;
 	}
 	if (t->step == WRITE_RECORDS && bsr_task_superblocks_clean(e)) {

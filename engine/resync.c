@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * resync.c - bringing two disks to the same content: bitmap exchange, source, target
+ * resync.c - bringing two disks to the same content: source and target
  *
  * Owns:       the steps of a resync on both sides, its requests, their rate.
  * Invariants:
@@ -13,28 +13,11 @@
  * The target drives: it knows what it has. The source answers requests and counts.
  */
 #include "core.h"
+#include "resync.h"
 
 #define IN_FLIGHT_BYTES (16ull << 20)
 #define FAILED_PASS_PAUSE_NS (10 * BSR_SECOND_NS)
 #define CLEARED_WRITE_NS (5 * BSR_SECOND_NS)
-#define BITMAP_QUEUE_BYTES (256u << 10)
-
-enum sync_step {
-	STEP_NONE = 0,
-	STEP_SOURCE_PREPARE, /* what must be durable here first; for a full sync all bits and the common base */
-	STEP_EXCHANGE,	     /* both: bitmaps go over */
-	STEP_TARGET_BITMAP,  /* merged bitmap goes to the disk */
-	STEP_TARGET_RECORD,  /* the Inconsistent record does */
-	STEP_RUN,
-	STEP_TARGET_FLUSH,  /* cleared bits go to the disk behind the data */
-	STEP_TARGET_FINISH, /* the finished record does */
-	STEP_TARGET_ANSWER, /* the source has been told */
-};
-
-static uint64_t weight(const struct bsr_volume *vol, const struct bsr_peer_device *pd)
-{
-	return pd->slot >= 0 && vol->bitmap ? bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) : 0;
-}
 
 void bsr_resync_free_chunk(struct bsr_engine *e, struct bsr_peer_device *pd, struct bsr_chunk *c)
 {
@@ -82,14 +65,6 @@ static void set_all_bits(struct bsr_volume *vol, const struct bsr_peer_device *p
 
 /* ------------------------------------------------------------------- begin */
 
-static void start_exchange(struct bsr_engine *e, struct bsr_peer_device *pd)
-{
-	pd->sync_step = STEP_EXCHANGE;
-	pd->bm_send_active = true;
-	pd->bm_next_bit = 0;
-	e->kick = true;
-}
-
 /* The target may finish as soon as it has my bitmap: that it is under way must be on disk before. */
 static void begin_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
@@ -136,121 +111,11 @@ void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 		if (pd->full_sync) {
 			set_all_bits(vol, pd);
 		}
-		start_exchange(e, pd);
+		bsr_resync_exchange_begin(e, pd);
 	} else if (pd->full_sync) {
 		begin_full_source(e, p, vol);
 	} else {
 		begin_source(e, p, vol);
-	}
-}
-
-/* ---------------------------------------------------------- bitmap exchange */
-
-static void send_all_set(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t run)
-{
-	struct bsr_peer_device *pd = &p->device[vol->index];
-	struct bsr_msg_bitmap m = {.vnr = vol->vnr,
-		.first_bit = pd->bm_next_bit,
-		.bit_count = (uint32_t)(run & ~63ull),
-		.encoding = BSR_BITMAP_ALL_SET};
-	BSR_SEND(e, p, BSR_STREAM_DATA, bitmap, BSR_MSG_BITMAP, &m);
-	pd->bm_next_bit += m.bit_count;
-}
-
-static void send_plain(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
-{
-	struct bsr_peer_device *pd = &p->device[vol->index];
-	uint8_t words[BSR_BITMAP_BITS_PER_MESSAGE / 8];
-	const uint64_t all = bsr_round_up_u64(bsr_volume_bits(vol), 64);
-	const uint64_t left = all - pd->bm_next_bit;
-	const uint32_t count = left < BSR_BITMAP_BITS_PER_MESSAGE ? (uint32_t)left : BSR_BITMAP_BITS_PER_MESSAGE;
-	bsr_bitmap_words(vol->bitmap, (uint32_t)pd->slot, pd->bm_next_bit, count, words);
-	struct bsr_msg_bitmap m = {.vnr = vol->vnr,
-		.first_bit = pd->bm_next_bit,
-		.bit_count = count,
-		.encoding = BSR_BITMAP_PLAIN,
-		.words = words};
-	BSR_SEND(e, p, BSR_STREAM_DATA, bitmap, BSR_MSG_BITMAP, &m);
-	pd->bm_next_bit += count;
-}
-
-static void send_bitmap(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
-{
-	struct bsr_peer_device *pd = &p->device[vol->index];
-	for (uint32_t messages = 0; messages < 4; messages++) {
-		if (p->send_queued_bytes > BITMAP_QUEUE_BYTES) {
-			return; /* goes on when something has left */
-		}
-		const uint64_t bit = bsr_bitmap_next(vol->bitmap, (uint32_t)pd->slot, pd->bm_next_bit);
-		if (bit == BSR_BITMAP_NO_BIT || bit >= bsr_volume_bits(vol)) {
-			struct bsr_msg_bitmap_end m = {.vnr = vol->vnr, .bits_set = weight(vol, pd)};
-			BSR_SEND(e, p, BSR_STREAM_DATA, bitmap_end, BSR_MSG_BITMAP_END, &m);
-			pd->bm_send_active = false;
-			pd->bm_sent = true;
-			e->kick = true;
-			return;
-		}
-		pd->bm_next_bit = bit & ~63ull;
-		const uint64_t run = bsr_bitmap_run(vol->bitmap, (uint32_t)pd->slot, pd->bm_next_bit, 1u << 31);
-		if (run >= BSR_BITMAP_BITS_PER_MESSAGE) {
-			send_all_set(e, p, vol, run);
-		} else {
-			send_plain(e, p, vol);
-		}
-	}
-	e->kick = e->kick || p->send_queued_bytes <= BITMAP_QUEUE_BYTES;
-}
-
-static struct bsr_volume *exchange_volume(struct bsr_engine *e, struct bsr_peer *p, uint32_t vnr)
-{
-	struct bsr_volume *vol = bsr_volume_by_vnr(e, vnr);
-	if (!vol || !vol->bitmap || p->device[vol->index].slot < 0) {
-		return NULL;
-	}
-	const enum bsr_repl_state repl = p->device[vol->index].repl;
-	return repl == BSR_REPL_WF_BITMAP_S || repl == BSR_REPL_WF_BITMAP_T ? vol : NULL;
-}
-
-void bsr_resync_bitmap(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap *m)
-{
-	struct bsr_volume *vol = exchange_volume(e, p, m->vnr);
-	if (!vol) {
-		return; /* given up here meanwhile; the peer hears of it by my state */
-	}
-	struct bsr_peer_device *pd = &p->device[vol->index];
-	const uint64_t bits = bsr_volume_bits(vol);
-	if (m->first_bit >= bits || m->bit_count > bsr_round_up_u64(bits, 64) - m->first_bit) {
-		bsr_peer_reject(e, p, BSR_MSG_BITMAP);
-		return;
-	}
-	if (BSR_MUTATION(40)) {
-		return;
-	}
-	if (m->encoding == BSR_BITMAP_ALL_SET) {
-		const uint64_t left = bits - m->first_bit;
-		bsr_bitmap_set(vol->bitmap, (uint32_t)pd->slot, m->first_bit, m->bit_count < left ? m->bit_count : left);
-	} else {
-		bsr_bitmap_merge_words(vol->bitmap, (uint32_t)pd->slot, m->first_bit, m->bit_count, m->words);
-	}
-}
-
-void bsr_resync_bitmap_end(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap_end *m)
-{
-	struct bsr_volume *vol = exchange_volume(e, p, m->vnr);
-	if (vol) {
-		p->device[vol->index].bm_received = true;
-		bsr_volume_set_size(e, vol, vol->size_bytes); /* drops bits of the last word beyond the end */
-		e->kick = true;
-	}
-}
-
-void bsr_resync_sync_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_gi base)
-{
-	struct bsr_peer_device *pd = &p->device[vol->index];
-	if (pd->repl == BSR_REPL_WF_BITMAP_T && pd->full_sync) {
-		pd->sync_base = base;
-		pd->sync_base_received = true;
-		e->kick = true;
 	}
 }
 
@@ -361,7 +226,7 @@ static void run_target(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volu
 	if (pd->chunks_active != 0 || pd->scan_bit != BSR_BITMAP_NO_BIT) {
 		return;
 	}
-	if (weight(vol, pd) == 0) {
+	if (bsr_resync_weight(vol, pd) == 0) {
 		/* Queued writes are older than the last blocks that came: done with them, the disk is a prefix again. */
 		pd->drain_mark = pd->drain_mark ? pd->drain_mark : p->arrivals;
 		if (!bsr_receive_done_until(p, pd->drain_mark) && !BSR_MUTATION(39)) {
@@ -394,7 +259,7 @@ static void target_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 		vol->sb.current_gi = pd->sync_base;
 		bsr_superblock_push_history(&vol->sb, old);
 	}
-	if (weight(vol, pd) != 0) {
+	if (bsr_resync_weight(vol, pd) != 0) {
 		bsr_state_set_disk(e, vol, BSR_DISK_INCONSISTENT);
 	}
 	bsr_md_superblock_dirty(e, vol);
@@ -407,7 +272,7 @@ static void start_running(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	pd->sync_step = STEP_RUN;
 	pd->scan_bit = 0;
 	bsr_receive_release(e, p, vol, true);
-	pd->resync_total_bits = weight(vol, pd);
+	pd->resync_total_bits = bsr_resync_weight(vol, pd);
 	pd->rate_refill_ns = e->now_ns;
 	pd->rate_tokens = rate_of(pd) / 4;
 	pd->rate_mark_ns = e->now_ns;
@@ -430,6 +295,37 @@ static void send_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	BSR_SEND(e, p, BSR_STREAM_CONTROL, gi, BSR_MSG_GI, &m);
 }
 
+static void source_prepared(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
+	if (pd->full_sync) {
+		send_base(e, p, vol);
+	}
+	if (sp->flags & BSR_MDPF_FULL_SYNC) {
+		sp->flags &= ~BSR_MDPF_FULL_SYNC; /* the bits are on disk */
+		bsr_md_superblock_dirty(e, vol);
+	}
+	bsr_resync_exchange_begin(e, pd);
+}
+
+static void exchange(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (pd->bm_send_active) {
+		bsr_resync_send_bitmap(e, p, vol);
+	}
+	if (!pd->bm_sent || (!pd->bm_received && !BSR_MUTATION(41))) {
+		return;
+	}
+	if (!bsr_repl_is_target(pd->repl)) {
+		start_running(e, p, vol, false);
+	} else if ((!pd->full_sync || pd->sync_base_received) && bsr_md_superblock_clean(vol)) {
+		pd->sync_step = STEP_TARGET_BITMAP; /* Outdated is on disk: merged bits may follow */
+		pd->bm_flush_due_ns = bsr_md_sweep(e, vol);
+	}
+}
+
 void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
@@ -443,29 +339,11 @@ void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 		break;
 	case STEP_SOURCE_PREPARE:
 		if (bsr_md_swept(vol, pd->bm_flush_due_ns) && bsr_md_superblock_clean(vol)) {
-			if (pd->full_sync) {
-				send_base(e, p, vol);
-			}
-			if (vol->sb.peer[p->node_id].flags & BSR_MDPF_FULL_SYNC) {
-				vol->sb.peer[p->node_id].flags &= ~BSR_MDPF_FULL_SYNC; /* the bits are on disk */
-				bsr_md_superblock_dirty(e, vol);
-			}
-			start_exchange(e, pd);
+			source_prepared(e, p, vol);
 		}
 		break;
 	case STEP_EXCHANGE:
-		if (pd->bm_send_active) {
-			send_bitmap(e, p, vol);
-		}
-		if (!pd->bm_sent || (!pd->bm_received && !BSR_MUTATION(41))) {
-			break;
-		}
-		if (!target) {
-			start_running(e, p, vol, false);
-		} else if (!pd->full_sync || pd->sync_base_received) {
-			pd->sync_step = STEP_TARGET_BITMAP;
-			pd->bm_flush_due_ns = bsr_md_sweep(e, vol);
-		}
+		exchange(e, p, vol);
 		break;
 	case STEP_TARGET_BITMAP:
 		if (bsr_md_swept(vol, pd->bm_flush_due_ns)) {
@@ -485,7 +363,7 @@ void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 		}
 		break;
 	case STEP_TARGET_FLUSH:
-		if (weight(vol, pd) != 0) {
+		if (bsr_resync_weight(vol, pd) != 0) {
 			pd->sync_step = STEP_RUN; /* a write failed here meanwhile */
 			e->kick = true;
 		} else if (bsr_md_swept(vol, pd->bm_flush_due_ns)) {
@@ -682,6 +560,17 @@ void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 	pd->resynced_bytes += m->length;
 }
 
+static bool still_target(struct bsr_engine *e, const struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (bsr_repl_is_target(p->device[vol->index].repl)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void ended(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
@@ -689,6 +578,7 @@ static void ended(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *v
 		e, BSR_LOGN_RESYNC_FINISHED, p, vol, pd->repl, pd->resynced_bytes, e->now_ns - pd->resync_start_ns);
 	bsr_resync_stop(e, p, vol);
 	bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
+	p->discard_my_data = p->discard_my_data && still_target(e, p);
 }
 
 static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
@@ -696,7 +586,7 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
 	struct bsr_msg_resync_done m = {.vnr = vol->vnr, .answer = true, .current = vol->sb.current_gi};
-	if (weight(vol, pd) == 0) { /* I25: otherwise the slot keeps saying what the bits are relative to */
+	if (bsr_resync_weight(vol, pd) == 0) { /* I25: otherwise the slot keeps saying what the bits are relative to */
 		const struct bsr_gi old = sp->bitmap_gi;
 		sp->bitmap_gi.v = BSR_GI_NONE;
 		sp->bitmap_dagtag = 0;
