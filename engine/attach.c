@@ -67,6 +67,9 @@ static void disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_state_set_disk(e, vol, BSR_DISK_DISKLESS);
 	bsr_state_recompute(e, vol);
 	bsr_fx_add(e, BSR_FX_DISK_GONE)->u.disk_gone_volume = vol->index;
+	BSR_FOR_EACH_PEER (e, p) {
+		bsr_receive_progress(e, p); /* what waited for this disk's new generation goes on, and fails */
+	}
 }
 
 static void attach_fail(struct bsr_engine *e, struct bsr_volume *vol, int32_t error)

@@ -83,7 +83,7 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 static void clear_resynced(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_log_entry *en)
 {
 	struct bsr_peer_device *pd = &p->device[en->volume];
-	if (pd->mirrored && (pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S)) {
+	if (pd->mirrored && !en->local_failed && (pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S)) {
 		bsr_md_clear_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
 	}
 }

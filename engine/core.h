@@ -106,6 +106,7 @@ struct bsr_log_entry {
 	uint32_t request; /* index while the request lives, then BSR_NONE */
 	uint16_t volume;
 	bool complete;
+	bool local_failed; /* my disk lacks it: no acknowledgement proves the disks equal there */
 	bool pinned; /* holds its extents in the activity log */
 };
 
@@ -597,6 +598,7 @@ uint32_t bsr_request_index(const struct bsr_engine *e, const struct bsr_request 
 
 uint64_t bsr_log_append(struct bsr_engine *e, struct bsr_request *rq);
 void bsr_log_complete(struct bsr_engine *e, uint64_t index);
+void bsr_log_local_failed(struct bsr_engine *e, uint64_t index);
 void bsr_log_advance(struct bsr_engine *e);
 void bsr_log_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
 /** bsr_log_mark_volume - the peer's disk of one volume is lost: the same for its writes */

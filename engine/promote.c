@@ -64,6 +64,9 @@ static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 		if (vol->attach_step != BSR_AT_NONE) {
 			return -BSR_E_IN_TRANSIENT_STATE;
 		}
+		if (vol->disk < BSR_DISK_INCONSISTENT && (t->flags & BSR_CMDF_RESUME_PRIMARY)) {
+			continue; /* its disk had been given up before: peers serve it, requests wait for one */
+		}
 		if (vol->disk < BSR_DISK_INCONSISTENT) {
 			return -BSR_E_DISKLESS;
 		}
@@ -90,6 +93,10 @@ static void become_primary(struct bsr_engine *e, struct bsr_task *t)
 	bool forced = false;
 	bsr_state_set_role(e, BSR_ROLE_PRIMARY);
 	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (vol->disk < BSR_DISK_INCONSISTENT) {
+			bsr_state_set_suspended(e, e->suspended | BSR_SUSPEND_NO_DATA);
+			continue;
+		}
 		if (vol->size_bytes == 0) {
 			bsr_volume_set_size(e, vol, vol->wanted_bytes ? vol->wanted_bytes : vol->capacity_bytes);
 		}
@@ -212,7 +219,7 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 	}
 	if (t->step == MAKE_DURABLE && (bsr_task_superblocks_clean(e) || BSR_MUTATION(23))) {
 		e->promoting = false; /* PR-2 */
-		if (lost_everything(e, t)) {
+		if (!(t->flags & BSR_CMDF_RESUME_PRIMARY) && lost_everything(e, t)) {
 			bsr_state_set_role(e, BSR_ROLE_SECONDARY); /* a disk failed on the way */
 			bsr_task_finish(e, t, -BSR_E_NO_UP_TO_DATE);
 			return;

@@ -134,6 +134,7 @@ static void local_write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 	bsr_interval_remove(e, &rq->range);
 	if (result < 0) {
 		rq->local_failed = true;
+		bsr_log_local_failed(e, rq->log_index);
 		bsr_disk_error(e, vol, true, rq->offset, rq->length);
 		if (vol->disk >= BSR_DISK_INCONSISTENT) {
 			rq->result = vol->options.on_io_error == BSR_IO_ERROR_PASSTHROUGH ? result : 0;

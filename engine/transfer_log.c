@@ -70,6 +70,12 @@ void bsr_log_advance(struct bsr_engine *e)
 	}
 }
 
+void bsr_log_local_failed(struct bsr_engine *e, uint64_t index)
+{
+	BSR_ASSERT(index >= e->log_head && index < e->log_tail);
+	entry_at(e, index)->local_failed = true;
+}
+
 void bsr_log_complete(struct bsr_engine *e, uint64_t index)
 {
 	BSR_ASSERT(index >= e->log_head && index < e->log_tail);
