@@ -34,26 +34,51 @@ static void large_and_small_payloads_arrive_unchanged(void **state)
 	end_pair();
 }
 
-/* Something short behind writes of which more are expected does not wait for them. */
-static void a_short_message_after_a_run_is_taken_at_once(void **state)
+/* Batches of anything, each awaited to its last message: nothing may lie there until something else comes behind it. */
+static void await_batches(uint32_t rounds)
+{
+	static const uint32_t sizes[] = {4096, 4096, 4096, 4096, 512, 8192, 32768, 33280, 65536, 1 << 20};
+	uint64_t number = 0, all = 0, pings = 0;
+	uint32_t bytes = 4096;
+	for (uint64_t round = 0; round < rounds; round++) {
+		for (uint64_t i = random_u64() % 12; i > 0; i--, all++) {
+			bytes = random_u64() % 4 == 0 ? sizes[random_u64() % 10] : bytes;
+			if (random_u64() % 6 == 0) {
+				send_checkpoint(&node[0], all);
+			} else if (send_write(&node[0], number + 1, bytes)) {
+				number++;
+			} else {
+				all--; /* the pool is full of the ones before */
+			}
+		}
+		send_ping(&node[0], ++pings);
+		for (uint32_t tries = 0; tries < 2000 && (node[1].messages[0] < all || node[1].messages[1] < pings); tries++) {
+			run_turns(1, NULL);
+		}
+		assert_int_equal(node[1].messages[0], all);
+		assert_int_equal(node[1].messages[1], pings);
+	}
+	assert_false(node[1].damaged || node[1].disordered);
+}
+
+static void no_message_waits_for_the_next_one(void **state)
 {
 	(void)state;
 	make_default_pair();
 	connect_pair();
-	uint64_t number = 0, all = 0;
-	for (uint64_t round = 0; round < 200; round++) {
-		const uint64_t length = random_u64() % 8;
-		for (uint64_t i = 0; i < length; i++) {
-			assert_true(send_write(&node[0], ++number, 4096));
-		}
-		send_checkpoint(&node[0], round);
-		all += length + 1;
-		for (uint32_t tries = 0; tries < 1000 && node[1].messages[0] < all; tries++) {
-			run_turns(1, NULL);
-		}
-		assert_int_equal(node[1].messages[0], all);
-	}
-	assert_false(node[1].damaged || node[1].disordered);
+	await_batches(400);
+	end_pair();
+}
+
+static void no_message_waits_for_the_next_one_in_pieces(void **state)
+{
+	(void)state;
+	const struct proxy_plan plan = {.flip_at = UINT64_MAX, .cut_at = UINT64_MAX, .piece_max = 9000};
+	const struct bsr_link_options o = options_of("sha256", "geheim");
+	struct proxy proxy = make_proxied_pair(&plan, &o);
+	assert_true(run_turns(3000, both_up));
+	await_batches(150);
+	stop_proxy(&proxy);
 	end_pair();
 }
 
@@ -315,7 +340,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		LINK_TEST(large_and_small_payloads_arrive_unchanged),
-		LINK_TEST(a_short_message_after_a_run_is_taken_at_once),
+		LINK_TEST(no_message_waits_for_the_next_one),
+		LINK_TEST(no_message_waits_for_the_next_one_in_pieces),
 		LINK_TEST(runs_of_equal_writes_land_right),
 		LINK_TEST(a_slow_receiver_slows_the_sender),
 		LINK_TEST(an_empty_pool_only_delays),
