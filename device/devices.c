@@ -193,6 +193,7 @@ static bsr_buf_t get_lent_buffer(struct bsr_devices *devices, uint32_t bytes)
 		}
 	}
 	if (devices->nbd != NULL) {
+		bsr_nbd_lend(devices->nbd);
 		bsr_nbd_drop_stalled(devices->nbd);
 	}
 	return bsr_pool_get(devices->pool, bytes);

@@ -88,6 +88,8 @@ void bsr_nbd_pump(struct nbd_server *server);
 void bsr_nbd_flush(struct nbd_server *server);
 /** bsr_fuse_lend - an idle channel gives the buffers back that it keeps for its next read */
 void bsr_fuse_lend(struct fuse_channel *channel);
+/** bsr_nbd_lend - connections give the buffers back that they keep for their next read */
+void bsr_nbd_lend(struct nbd_server *server);
 /** bsr_nbd_drop_stalled - end connections that sit on a buffer without sending what belongs into it */
 void bsr_nbd_drop_stalled(struct nbd_server *server);
 void bsr_nbd_destroy(struct nbd_server *server);

@@ -59,7 +59,9 @@ void bsr_nbd_end(struct nbd_conn *conn)
 	(void)close(conn->watch.fd);
 	if (conn->current_buf != BSR_BUF_NONE) {
 		bsr_pool_put(devices->pool, conn->current_buf);
+		conn->current_buf = BSR_BUF_NONE;
 	}
+	bsr_nbd_forget_guess(conn); /* or, while it is in use, its reader does */
 	for (uint32_t i = 0; i < conn->segment_count; i++) {
 		if (conn->segment[i].buf != BSR_BUF_NONE) {
 			bsr_pool_put(devices->pool, conn->segment[i].buf);
@@ -321,6 +323,13 @@ void bsr_nbd_pump(struct nbd_server *server)
 		} else if (conn->state != NBD_DEAD) {
 			bsr_nbd_update_watch(conn);
 		}
+	}
+}
+
+void bsr_nbd_lend(struct nbd_server *server)
+{
+	for (struct nbd_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+		bsr_nbd_forget_guess(conn);
 	}
 }
 

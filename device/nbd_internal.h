@@ -36,6 +36,20 @@ struct nbd_segment {
 	uint32_t bytes;
 };
 
+/*
+ * Where the next read of a client that writes small blocks of one size goes: heads and payload buffers in turn, then the
+ * tail of in[]. Kept from read to read; only buffers that were used are replaced.
+ */
+struct nbd_guess {
+	uint32_t count;		/* pairs that have a buffer */
+	uint32_t wanted;	/* pairs that would be good to have, 1.. */
+	uint32_t laid_out;	/* pairs of the last read */
+	uint32_t payload_bytes; /* of each; 0: no guess */
+	bool busy;		/* buffers hold what has just been read */
+	bsr_buf_t buf[NBD_PREDICTED_MAX];
+	uint8_t head[NBD_PREDICTED_MAX][NBD_REQUEST_BYTES];
+};
+
 struct nbd_conn {
 	struct nbd_server *server;
 	struct bsr_watch watch;
@@ -55,14 +69,13 @@ struct nbd_conn {
 	/* input: what has been read and not used is in[begin..end) */
 	uint32_t in_begin, in_end;
 	struct nbd_request current; /* decoded; its payload is still coming, or it waits for a credit */
+	struct nbd_meaning meaning; /* of @current; with an error it is refused once its payload has been thrown away */
 	bool has_current;
-	int current_error;	 /* positive errno: @current is refused once its payload has been thrown away */
 	bsr_buf_t current_buf;
 	uint32_t current_got;	 /* payload bytes that have come */
 	uint64_t read_ns;	 /* when anything came last */
-	uint32_t predicted_bytes; /* length of the last write */
-	uint32_t predicted_count; /* small writes that one read may bring */
-	uint32_t seen_count;	  /* small writes that this read has brought */
+	uint32_t last_write_bytes; /* length of the last request if it was a write, otherwise 0 */
+	struct nbd_guess guess;
 
 	/* output */
 	uint32_t in_flight; /* requests with the owner */
@@ -116,8 +129,16 @@ void bsr_nbd_negotiate(struct nbd_conn *conn);
 /* nbd_transmit.c */
 /** bsr_nbd_transmit - use input until there is not enough, or something is missing (paused) */
 void bsr_nbd_transmit(struct nbd_conn *conn);
+/** bsr_nbd_begin - conn->current has been decoded: check it; false when the connection reads no more */
+bool bsr_nbd_begin(struct nbd_conn *conn);
+/** bsr_nbd_submit - the current request is complete: hand it over or refuse it; false when it waits (paused) */
+bool bsr_nbd_submit(struct nbd_conn *conn);
+
+/* nbd_input.c */
 /** bsr_nbd_receive - read, and use it */
 void bsr_nbd_receive(struct nbd_conn *conn);
+/** bsr_nbd_forget_guess - give the buffers of the guess back unless they are in use */
+void bsr_nbd_forget_guess(struct nbd_conn *conn);
 
 /* nbd_output.c */
 /** bsr_nbd_put - bytes to send; false (and dropped) when the client does not take its answers */

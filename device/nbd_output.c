@@ -16,27 +16,36 @@
 
 BSR_STATIC_ASSERT(NBD_CONN_REQUESTS_MAX * NBD_REPLY_HEAD_BYTES_MAX <= NBD_OUT_BYTES, "NBDO-1");
 
+/* Room for @count bytes of output, appended to what is there. */
+static uint8_t *reserve(struct nbd_conn *conn, uint32_t count)
+{
+	struct nbd_segment *last = &conn->segment[conn->segment_count];
+	if (conn->segment_count > 0 && last[-1].buf == BSR_BUF_NONE) {
+		last--;
+		BSR_ASSERT(last->begin + last->bytes == conn->out_bytes);
+	} else {
+		*last = (struct nbd_segment){.buf = BSR_BUF_NONE, .begin = conn->out_bytes};
+		conn->segment_count++;
+	}
+	uint8_t *to = conn->out + conn->out_bytes;
+	last->bytes += count;
+	conn->out_bytes += count;
+	if (!conn->dirty) {
+		bsr_nbd_mark_dirty(conn);
+	}
+	return to;
+}
+
 bool bsr_nbd_put(struct nbd_conn *conn, const void *bytes, uint32_t count)
 {
 	if (conn->state == NBD_DEAD) {
 		return false;
 	}
-	if (count > NBD_OUT_BYTES - conn->out_bytes || conn->segment_count == 2 * NBD_CONN_REQUESTS_MAX) {
-		BSR_ASSERT(conn->state != NBD_TRANSMIT); /* NBDO-1 */
+	if (count > NBD_OUT_BYTES - conn->out_bytes) {
 		bsr_nbd_drop(conn, "it does not read the answers to its options");
 		return false;
 	}
-	struct nbd_segment *last = conn->segment_count > 0 ? &conn->segment[conn->segment_count - 1] : NULL;
-	if (last != NULL && last->buf == BSR_BUF_NONE) {
-		BSR_ASSERT(last->begin + last->bytes == conn->out_bytes);
-		last->bytes += count;
-	} else {
-		conn->segment[conn->segment_count++] =
-			(struct nbd_segment){.buf = BSR_BUF_NONE, .begin = conn->out_bytes, .bytes = count};
-	}
-	memcpy(conn->out + conn->out_bytes, bytes, count);
-	conn->out_bytes += count;
-	bsr_nbd_mark_dirty(conn);
+	memcpy(reserve(conn, count), bytes, count);
 	return true;
 }
 
@@ -50,27 +59,31 @@ static uint32_t make_chunk_head(uint8_t *head, uint32_t type, uint64_t cookie, u
 	return (uint32_t)(p - head);
 }
 
+/* A simple reply to a read is not allowed when structured replies are agreed. */
+static void reply_chunk(struct nbd_conn *conn, const struct nbd_request *request, uint32_t wire_error)
+{
+	if (wire_error != 0) {
+		uint8_t *head = reserve(conn, NBD_ERROR_CHUNK_BYTES);
+		uint8_t *p = head + make_chunk_head(head, NBD_CHUNK_ERROR, request->cookie, 6);
+		(void)nbd_put16(nbd_put32(p, wire_error), 0); /* and no text */
+	} else {
+		uint8_t *head = reserve(conn, NBD_READ_CHUNK_HEAD_BYTES);
+		uint8_t *p = head + make_chunk_head(head, NBD_CHUNK_OFFSET_DATA, request->cookie, 8 + request->length);
+		(void)nbd_put64(p, request->offset);
+	}
+}
+
 void bsr_nbd_reply(struct nbd_conn *conn, const struct nbd_request *request, int positive_errno, bsr_buf_t data)
 {
-	uint8_t head[NBD_REPLY_HEAD_BYTES_MAX];
-	const uint32_t wire_error = bsr_nbd_wire_errno(positive_errno);
-	uint32_t bytes;
+	const uint32_t wire_error = positive_errno == 0 ? 0 : bsr_nbd_wire_errno(positive_errno);
 	BSR_ASSERT(conn->state == NBD_TRANSMIT || conn->state == NBD_CLOSING);
-	if (conn->structured && request->type == NBD_CMD_READ) { /* a simple reply to a read is not allowed then */
-		if (wire_error != 0) {
-			bytes = make_chunk_head(head, NBD_CHUNK_ERROR, request->cookie, 6);
-			(void)nbd_put16(nbd_put32(head + bytes, wire_error), 0);
-			bytes = NBD_ERROR_CHUNK_BYTES;
-		} else {
-			bytes = make_chunk_head(head, NBD_CHUNK_OFFSET_DATA, request->cookie, 8 + request->length);
-			(void)nbd_put64(head + bytes, request->offset);
-			bytes = NBD_READ_CHUNK_HEAD_BYTES;
-		}
+	BSR_ASSERT(conn->unsent < NBD_CONN_REQUESTS_MAX); /* NBDO-1: there is room */
+	if (conn->structured && request->type == NBD_CMD_READ) {
+		reply_chunk(conn, request, wire_error);
 	} else {
+		uint8_t *head = reserve(conn, NBD_SIMPLE_REPLY_BYTES);
 		(void)nbd_put64(nbd_put32(nbd_put32(head, NBD_SIMPLE_REPLY_MAGIC), wire_error), request->cookie);
-		bytes = NBD_SIMPLE_REPLY_BYTES;
 	}
-	(void)bsr_nbd_put(conn, head, bytes); /* NBDO-1: there is room */
 	if (data != BSR_BUF_NONE) {
 		conn->segment[conn->segment_count++] = (struct nbd_segment){.buf = data, .bytes = request->length};
 	}

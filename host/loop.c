@@ -259,47 +259,26 @@ void bsr_loop_zero(struct bsr_loop *loop, struct bsr_io *io, int slot, uint64_t 
 	io->opcode = LOOP_ZERO;
 	io->flags = 0;
 	io->stage = may_unmap && !file->no_punch ? ZERO_PUNCH : file->no_zero_range ? ZERO_WRITE : ZERO_RANGE;
-	io->mem = NULL;
+	io->mem = loop->zeroes;
 	io->length = bytes;
 	io->offset = offset;
 	submit(loop, io, slot);
 }
 
-static void zero_step(const struct bsr_loop *loop, const struct bsr_io *io, struct loop_step *step)
+void bsr_loop_other_step(const struct bsr_loop *loop, const struct bsr_io *io, struct loop_step *step)
 {
-	const uint64_t left = io->length - io->moved;
+	if (io->opcode != LOOP_ZERO) {
+		step->what = STEP_FDATASYNC;
+		return;
+	}
 	if (io->stage == ZERO_WRITE) {
 		step->what = STEP_WRITE;
 		step->mem = loop->zeroes;
-		step->bytes = left < LOOP_ZERO_PIECE_BYTES ? left : LOOP_ZERO_PIECE_BYTES;
+		step->bytes = step->bytes < LOOP_ZERO_PIECE_BYTES ? step->bytes : LOOP_ZERO_PIECE_BYTES;
 		return;
 	}
 	step->what = STEP_FALLOCATE;
-	step->bytes = left;
 	step->mode = FALLOC_FL_KEEP_SIZE | (io->stage == ZERO_PUNCH ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
-}
-
-void bsr_loop_io_step(const struct bsr_loop *loop, const struct bsr_io *io, struct loop_step *step)
-{
-	step->offset = io->offset + io->moved;
-	step->bytes = io->length - io->moved;
-	step->mem = io->mem + io->moved;
-	step->dsync = false;
-	switch ((enum loop_opcode)io->opcode) {
-	case LOOP_READ:
-		step->what = STEP_READ;
-		break;
-	case LOOP_WRITE:
-		step->what = io->stage == WRITE_FLUSHING ? STEP_FDATASYNC : STEP_WRITE;
-		step->dsync = (io->flags & BSR_IO_DSYNC) != 0 && io->stage == WRITE_DATA;
-		break;
-	case LOOP_FLUSH:
-		step->what = STEP_FDATASYNC;
-		break;
-	case LOOP_ZERO:
-		zero_step(loop, io, step);
-		break;
-	}
 }
 
 static void finish(struct bsr_loop *loop, struct bsr_io *io, int64_t result)

@@ -84,7 +84,24 @@ struct loop_step {
 	uint64_t offset;
 	uint64_t bytes;
 };
-void bsr_loop_io_step(const struct bsr_loop *loop, const struct bsr_io *io, struct loop_step *step);
+void bsr_loop_other_step(const struct bsr_loop *loop, const struct bsr_io *io, struct loop_step *step);
+
+/* Inline for the sake of plain reads and writes: this is on the path of every request. */
+static inline void bsr_loop_io_step(const struct bsr_loop *loop, const struct bsr_io *io, struct loop_step *step)
+{
+	step->offset = io->offset + io->moved;
+	step->bytes = io->length - io->moved;
+	step->mem = io->mem + io->moved;
+	step->dsync = false;
+	if (io->opcode == LOOP_READ) {
+		step->what = STEP_READ;
+	} else if (io->opcode == LOOP_WRITE && io->stage != WRITE_FLUSHING) {
+		step->what = STEP_WRITE;
+		step->dsync = (io->flags & BSR_IO_DSYNC) != 0 && io->stage == WRITE_DATA;
+	} else {
+		bsr_loop_other_step(loop, io, step);
+	}
+}
 /** bsr_loop_io_result - the step has ended: the next one, or done() */
 void bsr_loop_io_result(struct bsr_loop *loop, struct bsr_io *io, int64_t result);
 /** bsr_loop_watch_ready - report readiness unless the arming is stale; @still_armed: it will report again by itself */

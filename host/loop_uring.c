@@ -130,7 +130,7 @@ static void uring_destroy(struct bsr_loop *loop)
 
 static struct io_uring_sqe *get_sqe(struct uring_loop *u)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+	struct io_uring_sqe *sqe = _io_uring_get_sqe(&u->ring); /* the inline one */
 	for (uint32_t attempts = 0; sqe == NULL; attempts++) {
 		/* The queue is full: hand it over now. The kernel refuses only while it has no memory for requests. */
 		BSR_ASSERT(attempts < SUBMIT_ATTEMPTS_MAX);
@@ -287,22 +287,36 @@ static void watch_reported(struct bsr_loop *loop, uint64_t data, int result, boo
 	bsr_loop_watch_ready(loop, (uint32_t)data >> 2, (uint32_t)(data >> 32), events, more);
 }
 
+static inline void take_cqe(struct bsr_loop *loop, const struct io_uring_cqe *cqe)
+{
+	const uint64_t data = cqe->user_data;
+	switch (data & TAG_MASK) {
+	case TAG_IO:
+		bsr_loop_io_result(loop, (struct bsr_io *)(uintptr_t)data, cqe->res);
+		break;
+	case TAG_WATCH:
+		watch_reported(loop, data, cqe->res, (cqe->flags & IORING_CQE_F_MORE) != 0);
+		break;
+	case TAG_FILE:
+		file_updated(loop, data, cqe->res);
+		break;
+	default:
+		break;
+	}
+}
+
 static void uring_reap(struct bsr_loop *loop)
 {
 	struct uring_loop *u = uring_of(loop);
-	struct io_uring_cqe *batch[REAP_BATCH];
 	uint32_t left = io_uring_cq_ready(&u->ring); /* what comes meanwhile is for the next turn */
 	while (left > 0) {
-		const unsigned count = io_uring_peek_batch_cqe(&u->ring, batch, left < REAP_BATCH ? left : REAP_BATCH);
-		for (unsigned i = 0; i < count; i++) {
-			const uint64_t data = batch[i]->user_data;
-			const int result = batch[i]->res;
-			if ((data & TAG_MASK) == TAG_IO) {
-				bsr_loop_io_result(loop, (struct bsr_io *)(uintptr_t)data, result);
-			} else if ((data & TAG_MASK) == TAG_WATCH) {
-				watch_reported(loop, data, result, (batch[i]->flags & IORING_CQE_F_MORE) != 0);
-			} else if ((data & TAG_MASK) == TAG_FILE) {
-				file_updated(loop, data, result);
+		const struct io_uring_cqe *cqe;
+		unsigned head;
+		uint32_t count = 0;
+		io_uring_for_each_cqe(&u->ring, head, cqe) {
+			take_cqe(loop, cqe);
+			if (++count == REAP_BATCH || count == left) {
+				break;
 			}
 		}
 		io_uring_cq_advance(&u->ring, count);

@@ -103,6 +103,34 @@ def serve_fixture(folder):
         assert code == 0
 
 
+@pytest.fixture(name="mounts")
+def mounts_fixture(folder):
+    """A mount namespace of our own: others that are made meanwhile would otherwise hold copies of our mounts."""
+    sleeper = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sleep", "3600"])
+    while os.readlink(f"/proc/{sleeper.pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt"):
+        time.sleep(0.01)
+    (folder / "mnt").mkdir()
+
+    class Mounts:
+        point = folder / "mnt"
+        path = pathlib.Path(f"/proc/{sleeper.pid}/root{folder}/mnt")
+        described = f"mounted on {folder}/mnt in the mount namespace of pid {sleeper.pid} (sleep)"
+
+        @staticmethod
+        def run(*words):
+            return check("nsenter", "-t", str(sleeper.pid), "-m", *words)
+
+        def mount(self, device):
+            self.run("mount", device, self.point)
+
+        def umount(self):
+            self.run("umount", self.point)
+
+    yield Mounts()
+    sleeper.kill()
+    sleeper.wait()
+
+
 def is_bound(name):
     return os.path.exists(f"/sys/block/{name}/loop/backing_file")
 
@@ -153,28 +181,25 @@ def test_flush_reaches_the_server(serve, spoilt):
     assert int(server.status()["flushes"]) >= before + 4
 
 
-def test_file_system_lives_on_it(serve, folder):
+def test_file_system_lives_on_it(mounts, serve):
     server = serve()
-    mount = folder / "mnt"
-    mount.mkdir()
     check("mkfs.ext4", "-q", "-E", "lazy_itable_init=0", server.loop)
-    check("mount", server.loop, mount)
+    mounts.mount(server.loop)
     try:
-        check("cp", "-r", "/usr/share/doc/fio", mount)
-        (mount / "big").write_bytes(random.Random(1).randbytes(20 * MIB))
-        answer, details = server.command("holders")
-        assert answer == "ok 1" and details == [f"mounted on {mount}"]
+        check("cp", "-r", "/usr/share/doc/fio", mounts.path)
+        (mounts.path / "big").write_bytes(random.Random(1).randbytes(20 * MIB))
+        assert server.command("holders") == ("ok 1", [mounts.described])
         assert server.command("destroy")[0] == "error Device or resource busy"
-        check("fstrim", mount)
+        mounts.run("fstrim", mounts.point)
     finally:
-        check("umount", mount)
+        mounts.umount()
     check("fsck.ext4", "-f", "-n", server.loop)
-    check("mount", server.loop, mount)
+    mounts.mount(server.loop)
     try:
-        assert (mount / "big").read_bytes() == random.Random(1).randbytes(20 * MIB)
-        check("diff", "-r", "/usr/share/doc/fio", mount / "fio")
+        assert (mounts.path / "big").read_bytes() == random.Random(1).randbytes(20 * MIB)
+        check("diff", "-r", "/usr/share/doc/fio", mounts.path / "fio")
     finally:
-        check("umount", mount)
+        mounts.umount()
     assert server.command("holders")[0] == "ok 0"
     assert server.command("destroy")[0] == "ok"
     assert not is_bound(server.name)
@@ -209,31 +234,24 @@ def test_holders_are_named(serve, folder):
     check("mkfs.ext4", "-q", "-F", server.loop)
     mount = folder / "a b"
     mount.mkdir()
-    sleeper = subprocess.Popen(["unshare", "-m", "sh", "-c", 'mount "$0" "$1" && echo up && exec sleep 1000',
-                                server.loop, str(mount)], stdout=subprocess.PIPE, text=True)
-    assert sleeper.stdout.readline() == "up\n"
-    try:
-        answer, details = server.command("holders")
-        assert details == [f"mounted on {mount} in the mount namespace of pid {sleeper.pid} (sleep)"]
-    finally:
-        sleeper.kill()
-        sleeper.wait()
-
-
-def test_grows_while_mounted(serve, folder):
-    server = serve(size=320 * MIB)
-    mount = folder / "mnt"
-    mount.mkdir()
-    check("mkfs.xfs", "-q", server.loop)
     check("mount", server.loop, mount)
+    try:
+        assert f"mounted on {mount}" in server.command("holders")[1]
+    finally:
+        check("umount", mount)
+
+
+def test_grows_while_mounted(mounts, serve):
+    server = serve(size=320 * MIB)
+    check("mkfs.xfs", "-q", server.loop)
+    mounts.mount(server.loop)
     try:
         assert server.command(f"grow {512 * MIB}")[0] == "ok"
         assert int(check("blockdev", "--getsize64", server.loop).stdout) == 512 * MIB
-        check("xfs_growfs", mount)
-        (mount / "big").write_bytes(b"x" * (350 * MIB))
+        mounts.run("xfs_growfs", mounts.point)
+        (mounts.path / "big").write_bytes(b"x" * (350 * MIB))
     finally:
-        check("umount", mount)
-    check("blockdev", "--flushbufs", server.loop)  # somebody may have looked at it meanwhile
+        mounts.umount()
     check("xfs_repair", "-n", server.loop)
     assert json.loads(check("nbdinfo", "--json", server.uri).stdout)["exports"][0]["export-size"] == 512 * MIB
 
@@ -252,36 +270,34 @@ def kill_now_and_then(server, stop, kills, seed):
 
 
 @pytest.mark.parametrize("backend", ["uring", "threads"])
-def test_killed_server_is_replaced_without_an_error(serve, folder, backend):
+def test_killed_server_is_replaced_without_an_error(mounts, serve, backend):
     """Kill -9 under a verifying load and under a mounted file system; nothing may fail, nothing may be lost."""
     server = serve(backend=backend, size=512 * MIB, nbd=False)
-    mount = folder / "mnt"
-    mount.mkdir()
     check("mkfs.ext4", "-q", server.loop)
-    check("mount", server.loop, mount)
+    mounts.mount(server.loop)
     stop, kills = threading.Event(), []
     killer = threading.Thread(target=kill_now_and_then, args=(server, stop, kills, 7))
     killer.start()
     try:
-        fio(f"--directory={mount}", "--ioengine=libaio", "--direct=1", "--rw=randwrite", "--bs=4k", "--iodepth=32",
+        fio(f"--directory={mounts.path}", "--ioengine=libaio", "--direct=1", "--rw=randwrite", "--bs=4k", "--iodepth=32",
             "--size=48M", "--numjobs=2", "--verify=crc32c", "--verify_fatal=1", "--fsync=64", "--loops=3")
         for i in range(40):
-            (mount / f"f{i}").write_bytes(random.Random(i).randbytes(100000 + i))
+            (mounts.path / f"f{i}").write_bytes(random.Random(i).randbytes(100000 + i))
         os.sync()
     finally:
         stop.set()
         killer.join()
-        check("umount", mount, timeout=60)
+        mounts.umount()
     assert len(kills) >= 5
     assert int(server.status()["generation"]) == len(kills), server.text()  # none of them died by itself
     assert "assertion" not in server.text()
     check("fsck.ext4", "-f", "-n", server.loop)
-    check("mount", server.loop, mount)
+    mounts.mount(server.loop)
     try:
         for i in range(40):
-            assert (mount / f"f{i}").read_bytes() == random.Random(i).randbytes(100000 + i)
+            assert (mounts.path / f"f{i}").read_bytes() == random.Random(i).randbytes(100000 + i)
     finally:
-        check("umount", mount)
+        mounts.umount()
 
 
 def test_killed_keeper_leaves_nothing_behind(folder):
