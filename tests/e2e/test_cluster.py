@@ -363,3 +363,43 @@ def test_nbd_socket_serves_the_volume(pair):
     assert done.returncode == 0, done.stderr
 
 
+
+
+# ------------------------------------------------------------------ disks that are not what they were
+
+def test_metadata_of_another_host_is_refused(pair):
+    """bob's disk put into alice: its record names another node."""
+    alice, bob = pair.hosts
+    alice.run("bsradm secondary r0")
+    for host in (alice, bob):
+        host.run("bsradm down r0")
+    subprocess.run(["dd", f"if={bob.disks[0]}", f"of={alice.disks[0]}", "bs=1M", "conv=fsync", "status=none"], check=True)
+    done = alice.run("bsradm up r0", check=False)
+    assert done.returncode != 0 and "node id" in done.stdout + done.stderr
+    assert alice.disk_state() == "Diskless"
+
+
+def test_shrunken_disk_is_refused(cluster):
+    """External metadata agrees on a size that the data device no longer has."""
+    disks = {}
+    for host in cluster.hosts:
+        disks[host.name] = [host.add_disk(SIZE, "data"), host.add_disk(8 << 20, "meta")]
+    text = resource_config(cluster, disks, net=NET.format(protocol="C", secret="the secret"), disk="c-max-rate 1G;")
+    for host in cluster.hosts:
+        data, meta = disks[host.name]
+        text = text.replace(f"disk {data};\n            meta-disk internal;", f"disk {data};\n            meta-disk {meta};")
+    for host in cluster.hosts:
+        host.write_config(dict(GLOBAL_CONFIG, **{"bsr.d/r0.res": text}))
+        host.start()
+    create(cluster)
+    alice, bob = cluster.hosts
+    alice.wait_for(connected)
+    alice.run("bsradm primary --force r0")
+    settle(cluster)
+    bob.run("bsradm down r0")
+    with open(os.path.join(bob.base, "data.img"), "r+b") as image:
+        image.truncate(SIZE // 2)
+    subprocess.run(["losetup", "--set-capacity", disks["bob"][0]], check=True)
+    done = bob.run("bsradm up r0", check=False)
+    assert done.returncode != 0 and "smaller" in done.stdout + done.stderr
+    assert in_sync(alice.status()) is False and alice.disk_state() == "UpToDate"
