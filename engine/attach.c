@@ -47,11 +47,37 @@ static void free_attach_memory(struct bsr_engine *e, struct bsr_volume *vol)
 	vol->hot_table = NULL;
 }
 
+/*
+ * A Primary's disk takes with it what it had alone. Peers that lack some of it must not serve its applications: with them
+ * the exposed generation becomes one that nobody has.
+ */
+static void judge_peers_without_disk(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	bool missing = false;
+	vol->disk_lost_at = e->log_tail;
+	if (e->role != BSR_ROLE_PRIMARY || !vol->bitmap) {
+		return;
+	}
+	BSR_FOR_EACH_PEER (e, p) {
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		if (pd->slot >= 0 && bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0) {
+			missing = true;
+			pd->stale = true;
+			bsr_state_set_peer_disk(e, p, vol, pd->disk); /* clamped */
+		}
+	}
+	if (missing && !bsr_state_up_to_date_peer(e, vol, 0)) {
+		vol->exposed_gi = bsr_gi_random(e);
+	}
+}
+
 static void disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	BSR_ASSERT(vol->lower_pending == 0); /* AT-2 */
 	struct bsr_peer *p;
 	vol->attach_step = BSR_AT_NONE;
+	judge_peers_without_disk(e, vol);
 	BSR_FOR_EACH_PEER (e, p) {
 		p->device[vol->index].slot = -1;
 	}

@@ -378,6 +378,7 @@ struct bsr_volume {
 
 	/* generations (generation.c) */
 	struct bsr_gi exposed_gi; /* what applications have seen since the promotion, also when the disk has gone */
+	uint64_t disk_lost_at; /* transfer log when the disk went: writes before it may be nowhere else (protocol A) */
 	bool gi_wanted; /* a new generation before the next write is acknowledged */
 	bool gi_busy;
 	uint64_t gi_sb_target;

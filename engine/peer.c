@@ -76,6 +76,10 @@ static void note_loss(struct bsr_engine *e, struct bsr_peer *p)
 		if (pd->mirrored && pd->slot >= 0) {
 			bsr_gi_want_new(e, vol);
 		}
+		if (pd->mirrored && vol->disk < BSR_DISK_INCONSISTENT && p->options.protocol == BSR_PROTOCOL_A &&
+			p->log_from < vol->disk_lost_at) {
+			vol->exposed_gi = bsr_gi_random(e); /* the tail of the stream was acknowledged, and is lost */
+		}
 	}
 	bsr_log_peer_lost(e, p);
 }
