@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define READS_PER_TURN_MAX 8u
+#define SHRINK_AFTER_READS 32u
 #define IOV_MAX_COUNT (2u * NBD_PREDICTED_MAX + 2u)
 
 /* Result of one read: bytes, or 0 when there was nothing or the connection has ended. */
@@ -103,6 +104,18 @@ void bsr_nbd_forget_guess(struct nbd_conn *conn)
 	g->count = 0;
 }
 
+static bool get_place(struct nbd_conn *conn, uint32_t i)
+{
+	struct nbd_guess *g = &conn->guess;
+	struct bsr_pool *pool = conn->server->devices->pool;
+	g->buf[i] = bsr_pool_get(pool, g->payload_bytes);
+	if (g->buf[i] == BSR_BUF_NONE) {
+		return false;
+	}
+	g->mem[i] = bsr_pool_mem(pool, g->buf[i]);
+	return true;
+}
+
 /* Replace what was used. Buffers for a guess are not waited for: whoever needs one does that. */
 static void renew_guess(struct nbd_conn *conn)
 {
@@ -112,21 +125,12 @@ static void renew_guess(struct nbd_conn *conn)
 		g->payload_bytes = conn->last_write_bytes;
 		g->wanted = 1;
 	}
-	for (uint32_t i = 0; i < g->wanted; i++) {
-		if (i >= g->count || g->buf[i] == BSR_BUF_NONE) {
-			g->buf[i] = bsr_pool_get(conn->server->devices->pool, g->payload_bytes);
-			g->count = i < g->count ? g->count : i + 1;
-		}
-		if (g->buf[i] == BSR_BUF_NONE) {
-			while (g->count > i + 1) { /* the rest without the gap */
-				g->count--;
-				if (g->buf[g->count] != BSR_BUF_NONE) {
-					bsr_pool_put(conn->server->devices->pool, g->buf[g->count]);
-				}
-			}
-			g->count = i;
-			return;
-		}
+	while (g->count < g->wanted) {
+		g->buf[g->count++] = BSR_BUF_NONE;
+	}
+	g->laid_out = 0;
+	while (g->laid_out < g->wanted && (g->buf[g->laid_out] != BSR_BUF_NONE || get_place(conn, g->laid_out))) {
+		g->laid_out++;
 	}
 }
 
@@ -134,14 +138,12 @@ static uint32_t lay_out(struct nbd_conn *conn, struct iovec *iov)
 {
 	struct nbd_guess *g = &conn->guess;
 	uint32_t at = 0;
-	g->laid_out = g->count < g->wanted ? g->count : g->wanted;
 	if (lacks_payload(conn)) {
 		iov[at++] = rest_of_payload(conn);
 	}
 	for (uint32_t i = 0; i < g->laid_out; i++) {
-		iov[at++] = (struct iovec){.iov_base = (void *)(uintptr_t)g->head[i], .iov_len = NBD_REQUEST_BYTES};
-		iov[at++] = (struct iovec){
-			.iov_base = bsr_pool_mem(conn->server->devices->pool, g->buf[i]), .iov_len = g->payload_bytes};
+		iov[at++] = (struct iovec){.iov_base = g->head[i], .iov_len = NBD_REQUEST_BYTES};
+		iov[at++] = (struct iovec){.iov_base = g->mem[i], .iov_len = g->payload_bytes};
 	}
 	iov[at++] = (struct iovec){.iov_base = conn->in + NBD_SCATTER_BYTES, .iov_len = NBD_TAIL_BYTES};
 	BSR_ASSERT(at <= IOV_MAX_COUNT);
@@ -234,8 +236,10 @@ static bool read_as_guessed(struct nbd_conn *conn)
 		const uint32_t room = NBD_SCATTER_BYTES / (NBD_REQUEST_BYTES + g->payload_bytes);
 		const uint32_t most = room < NBD_PREDICTED_MAX ? room : NBD_PREDICTED_MAX;
 		g->wanted = 2 * g->wanted < most ? 2 * g->wanted : most;
-	} else if (2 * used < g->wanted) {
+		g->too_large = 0;
+	} else if (2 * used < g->wanted && ++g->too_large == SHRINK_AFTER_READS) {
 		g->wanted--; /* slowly: an unused place costs little, a copied payload more */
+		g->too_large = 0;
 	}
 	if (conn->state == NBD_DEAD) {
 		bsr_nbd_forget_guess(conn);

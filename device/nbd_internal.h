@@ -41,12 +41,14 @@ struct nbd_segment {
  * tail of in[]. Kept from read to read; only buffers that were used are replaced.
  */
 struct nbd_guess {
-	uint32_t count;		/* pairs that have a buffer */
+	uint32_t count;		/* of buf[]: with a buffer, or BSR_BUF_NONE */
 	uint32_t wanted;	/* pairs that would be good to have, 1.. */
 	uint32_t laid_out;	/* pairs of the last read */
+	uint32_t too_large;	/* reads in a row that used less than half of it */
 	uint32_t payload_bytes; /* of each; 0: no guess */
 	bool busy;		/* buffers hold what has just been read */
 	bsr_buf_t buf[NBD_PREDICTED_MAX];
+	uint8_t *mem[NBD_PREDICTED_MAX]; /* of these */
 	uint8_t head[NBD_PREDICTED_MAX][NBD_REQUEST_BYTES];
 };
 
