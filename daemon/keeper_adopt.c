@@ -200,6 +200,41 @@ static bool receive_all(struct keeper *k, int sock)
 	return false;
 }
 
+static void close_and_forget(int *fd)
+{
+	if (*fd >= 0) {
+		close(*fd);
+		*fd = -1;
+	}
+}
+
+/* A hand-over that broke off: nothing of it may be left, above all no claim, when the next try or a plain start follows. */
+static void undo(struct keeper *k)
+{
+	int *const fds[] = {&k->lifeline_fd, &k->control_fd, &k->nbd_fd, &k->config_fd, &k->adopt_fd, &k->engine_pidfd};
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		close_and_forget(fds[i]);
+	}
+	while (k->listener_count > 0) {
+		close(k->listener[--k->listener_count].fd);
+	}
+	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {
+		struct keeper_volume *volume = &k->volume[i];
+		keeper_disk_close(&volume->disk);
+		if (volume->device.loopdev != NULL) {
+			/* the device itself belongs to who uses it; what we hold of it goes with this process */
+			close_and_forget(&volume->device.channel_fd);
+			volume->device = (struct keeper_device){.channel_fd = -1};
+		}
+		if (volume->claimed) {
+			keeper_minor_free(volume->minor, volume->claim_fd);
+			volume->claimed = false;
+		}
+		volume->device_lost = false;
+	}
+	k->generation = 0;
+}
+
 /* Devices that have ended meanwhile: the engine process makes them anew. */
 static void tell_lost(struct keeper *k)
 {
@@ -229,13 +264,8 @@ bool keeper_adopt(struct keeper *k)
 	if (lock_fd >= 0 || k->engine_pidfd < 0 || !receive_all(k, sock)) {
 		/* it has ended meanwhile, or ends now: it sees that nobody listens any more */
 		close(sock);
-		if (lock_fd >= 0) {
-			close(lock_fd);
-		}
-		if (k->engine_pidfd >= 0) {
-			close(k->engine_pidfd);
-		}
-		k->engine_pidfd = -1;
+		close_and_forget(&lock_fd);
+		undo(k);
 		return false;
 	}
 	k->engine_sock = sock;

@@ -117,7 +117,7 @@ static const char *open_reason(int error)
 /* 0 or -BSR_E_*, text set. @data: the disk itself, else its metadata device. */
 static int open_one(struct keeper_job *job, const char *path, bool data, enum claim claim, struct opened *out)
 {
-	struct stat st;
+	struct stat st = {0};
 	const char *what = data ? "backing device" : "metadata device";
 	uint64_t stride = job->message.arg[2];
 	if (path[0] != '/') {
