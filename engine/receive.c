@@ -325,7 +325,7 @@ void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p)
 			p->barrier_active = true; /* leaves the queue when it is confirmed */
 			break;
 		}
-		if (pr->epoch != p->epoch && p->epoch_active > 0) {
+		if (pr->epoch != p->epoch && p->epoch_active > 0 && !BSR_MUTATION(29)) {
 			break;
 		}
 		if (pr->epoch != p->epoch && flushes_between_epochs(e, p)) {

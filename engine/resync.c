@@ -401,7 +401,7 @@ void bsr_resync_write_overtook(
 	(void)e;
 	for (uint32_t i = 0; pd->chunks_active && i < BSR_RESYNC_REQUESTS_MAX; i++) {
 		struct bsr_chunk *c = &pd->chunk[i];
-		if (BSR_MUTATION(36) || c->state != BSR_CHUNK_ASKED || offset >= c->offset + c->length || offset + length <= c->offset) {
+		if (c->state != BSR_CHUNK_ASKED || offset >= c->offset + c->length || offset + length <= c->offset) {
 			continue;
 		}
 		const uint64_t from = offset > c->offset ? offset - c->offset : 0;
