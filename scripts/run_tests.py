@@ -49,9 +49,13 @@ def meson_suite(build, suites):
 
 def sanitized(build):
     if not os.path.exists(os.path.join(ROOT, build, "build.ninja")):
-        if run(["meson", "setup", build, "-Db_sanitize=address,undefined", "-Dslow_asserts=true", "-Db_lundef=false"]):
+        # instrumented code is no good judge of warnings: the compiler sees null pointers that only the checks make
+        if run(["meson", "setup", build, "-Db_sanitize=address,undefined", "-Dslow_asserts=true", "-Db_lundef=false",
+                "-Dwerror_dev=false"]):
+            print(f"{build}: the sanitized build cannot be set up")
             return 0, 1, []
     if run(["ninja", "-C", build]):
+        print(f"{build}: the sanitized build failed")
         return 0, 1, []
     os.environ["ASAN_OPTIONS"] = "abort_on_error=1:detect_leaks=1"
     os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
@@ -63,7 +67,8 @@ def end_to_end(build):
     if os.path.exists(report):
         os.unlink(report)
     env = dict(os.environ, BSR_BUILD=os.path.join(ROOT, build))
-    run(["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "--durations=5", f"--junitxml={report}", "tests/e2e"], env=env)
+    status = run(["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-n", "2", "--durations=5", f"--junitxml={report}",
+                  "tests/e2e"], env=env)
     if not os.path.exists(report):
         return 0, 1, []
     passed, failed, skipped = 0, 0, []
@@ -75,6 +80,8 @@ def end_to_end(build):
             skipped.append(f"{name}: {case.find('skipped').get('message')}")
         else:
             passed += 1
+    if status != 0 and failed == 0:
+        failed = 1
     return passed, failed, skipped
 
 
