@@ -233,10 +233,9 @@ static void sent(struct bsr_engine *e, const struct bsr_ev_sent *s)
 	if (!bsr_list_empty(&e->held)) {
 		bsr_request_release_held(e);
 	}
-	for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
-		if (p->device[v].bm_send_active) {
-			e->kick = true;
-		}
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		e->kick = e->kick || p->device[vol->index].bm_send_active;
 	}
 }
 

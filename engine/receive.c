@@ -147,8 +147,9 @@ static bool takes_writes(const struct bsr_volume *vol, const struct bsr_peer_dev
 
 static bool flushes_between_epochs(const struct bsr_engine *e, const struct bsr_peer *p)
 {
-	for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
-		if (!BSR_MUTATION(30) && ((p->unflushed_volumes | p->flushing_volumes) & (1ull << v)) && e->volume[v] && e->volume[v]->options.disk_flushes) {
+	for (uint64_t mask = p->unflushed_volumes | p->flushing_volumes; mask; mask &= mask - 1) {
+		const struct bsr_volume *vol = e->volume[__builtin_ctzll(mask)];
+		if (!BSR_MUTATION(30) && vol && vol->options.disk_flushes) {
 			return true;
 		}
 	}
