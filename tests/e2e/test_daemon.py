@@ -530,6 +530,57 @@ def test_engine_that_keeps_its_configuration(node):
     wait_for(lambda: node.ok("cstate", "r0", 1).strip() in ("Connecting", "Unconnected"))
 
 
+def test_engine_killed_in_the_middle_of_every_role_change(node):
+    node.primary()
+    seed = random.randrange(1 << 32)
+    rng = random.Random(seed)
+    link = node.path / f"dev/bsr{node.minor}"
+    for i in range(16):
+        word = ("secondary", "primary")[i % 2]
+        change = subprocess.Popen([program("bsrsetup"), word, "r0"], env=dict(os.environ, **node.env),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0, 0.08))
+        node.kill_engine()
+        change.wait(timeout=60)
+        # whatever the dead one had come to: the same command again leads to where it should
+        wait_for(lambda: node.setup(word, "r0").returncode == 0)
+        assert node.ok("role", "r0").strip().lower() == word, f"seed {seed}"
+        if word == "primary":
+            wait_for(link.is_symlink)
+            with open(node.device(), "r+b", buffering=0) as f:
+                f.write(bytes([i]) * 4096)
+                f.seek(0)
+                assert f.read(4096) == bytes([i]) * 4096
+        else:
+            assert not link.is_symlink(), f"seed {seed}: a Secondary has a device"
+
+
+def test_engine_killed_in_the_middle_of_attach_and_detach(node):
+    node.up()
+    seed = random.randrange(1 << 32)
+    rng = random.Random(seed)
+    attach = ("attach", str(node.minor), str(node.disk), str(node.disk), "internal")
+    for i in range(12):
+        words = (("detach", str(node.minor)), attach)[i % 2]
+        change = subprocess.Popen([program("bsrsetup"), *words], env=dict(os.environ, **node.env),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0, 0.04))
+        node.kill_engine()
+        change.wait(timeout=60)
+
+        def done():
+            result = node.setup(*words)
+            return result.returncode == 0 or "(124)" in result.stderr
+
+        wait_for(done)
+        state = node.ok("dstate", node.minor).strip()
+        assert (state == "Diskless") == (words[0] == "detach"), f"seed {seed}: {state}"
+        # tools see the same: metadata of an attached disk are not for them
+        wipe = run(program("bsrmeta"), "--force", "--dry-run" if state == "Diskless" else "--force", str(node.minor), "v09",
+                   node.disk, "internal", "wipe-md", env=node.env)
+        assert wipe.returncode == (0 if state == "Diskless" else 20), f"seed {seed}: {wipe}"
+
+
 def test_keeper_killed_while_nothing_is_held(node):
     node.primary()
     keeper, engine = node.keeper(), node.engine()
