@@ -208,7 +208,7 @@ static int start_server(bool resumed)
 {
 	int ends[2];
 	must(pipe2(ends, O_CLOEXEC) == 0 ? 0 : -errno, "pipe");
-	(void)fflush(NULL);
+	(void)fflush(stdout); /* not all streams: the main thread sits in fgets() and holds the lock of stdin */
 	const pid_t pid = fork();
 	must(pid < 0 ? -errno : 0, "fork");
 	if (pid == 0) {
@@ -394,8 +394,10 @@ int main(int argc, char **argv)
 		error = bsr_loopdev_destroy(loopdev, true);
 	}
 	leaving = true;
-	(void)kill(server_pid, SIGKILL);
-	(void)pthread_join(nurse, NULL);
+	do { /* the nurse may just be starting another one */
+		(void)kill(server_pid, SIGKILL);
+		(void)usleep(10000);
+	} while (pthread_tryjoin_np(nurse, NULL) != 0);
 	if (options.nbd_path != NULL) {
 		(void)unlink(options.nbd_path);
 	}
