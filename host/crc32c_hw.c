@@ -83,8 +83,7 @@ static inline uint64_t load_word(const uint8_t *at)
 	return v;
 }
 
-/* Not inlined: short inputs, which are most, would pay for saving its registers. */
-TARGET static __attribute__((noinline)) uint64_t three_lanes(uint64_t crc, const uint8_t *at)
+TARGET static inline uint64_t three_lanes(uint64_t crc, const uint8_t *at)
 {
 	uint64_t second = 0;
 	uint64_t third = 0;
@@ -102,14 +101,9 @@ TARGET static __attribute__((noinline)) uint64_t three_lanes(uint64_t crc, const
 }
 _Static_assert(LANE_WORDS % 34 == 0, "the loop above is unrolled 34 times");
 
-TARGET static inline uint32_t by_instruction(uint32_t start, const uint8_t *at, size_t bytes)
+/* Less than three lanes: headers, bodies, what is left of payloads. A leaf, so that it stays cheap. */
+TARGET static inline uint32_t of_few(uint64_t crc, const uint8_t *at, size_t bytes)
 {
-	uint64_t crc = start;
-	while (bytes >= 3 * LANE_BYTES) {
-		crc = three_lanes(crc, at);
-		at += 3 * LANE_BYTES;
-		bytes -= 3 * LANE_BYTES;
-	}
 	for (; bytes >= 32; at += 32, bytes -= 32) {
 		crc = CRC_WORD(crc, load_word(at));
 		crc = CRC_WORD(crc, load_word(at + 8));
@@ -132,6 +126,16 @@ TARGET static inline uint32_t by_instruction(uint32_t start, const uint8_t *at, 
 	return (uint32_t)crc;
 }
 
+TARGET static __attribute__((noinline)) uint32_t of_many(uint64_t crc, const uint8_t *at, size_t bytes)
+{
+	do {
+		crc = three_lanes(crc, at);
+		at += 3 * LANE_BYTES;
+		bytes -= 3 * LANE_BYTES;
+	} while (bytes >= 3 * LANE_BYTES);
+	return of_few(crc, at, bytes);
+}
+
 static enum how look_once(void)
 {
 	const int r = pthread_once(&once, look);
@@ -144,13 +148,18 @@ bool bsr_crc32c_hw_available(void)
 	return look_once() == BY_INSTRUCTION;
 }
 
+/* Not by instruction, or not known yet. */
+static __attribute__((noinline)) uint32_t otherwise(uint32_t crc, const uint8_t *data, size_t bytes)
+{
+	return look_once() == BY_INSTRUCTION ? bsr_crc32c_hw(crc, data, bytes) : bsr_crc32c(crc, data, bytes);
+}
+
 TARGET uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes)
 {
-	enum how by = __atomic_load_n(&how, __ATOMIC_ACQUIRE);
-	if (by == UNKNOWN) {
-		by = look_once();
+	if (__builtin_expect(__atomic_load_n(&how, __ATOMIC_ACQUIRE) != BY_INSTRUCTION, 0)) {
+		return otherwise(crc, data, bytes);
 	}
-	return by == BY_INSTRUCTION ? by_instruction(crc, data, bytes) : bsr_crc32c(crc, data, bytes);
+	return bytes >= 3 * LANE_BYTES ? of_many(crc, data, bytes) : of_few(crc, data, bytes);
 }
 
 #else
