@@ -674,6 +674,7 @@ void bsrd_perform_turn(struct bsrd *d)
 		bsr_devices_resume(d->devices);
 	}
 	engine_time(d);
+	bsr_devices_flush(d->devices); /* whoever waits for an answer goes on while the network takes its time */
 	if (d->links != NULL) {
 		uint64_t sends = p->sends;
 		if (p->paused) {
@@ -686,7 +687,7 @@ void bsrd_perform_turn(struct bsrd *d)
 			bsr_loop_again(d->loop); /* what left made room for more: it goes out in a turn of its own */
 		}
 	}
-	bsr_devices_flush(d->devices);
+	bsr_devices_flush(d->devices); /* what came of it */
 	set_timer(d);
 }
 
