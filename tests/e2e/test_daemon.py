@@ -727,6 +727,45 @@ def test_engines_of_both_nodes_killed_under_a_replicated_load(make_node):
         assert a.read(size) == b.read(size), "the two disks differ"
 
 
+@pytest.mark.parametrize("protocol", ["A", "C"])
+def test_random_deaths_of_every_process_on_both_nodes(make_node, protocol):
+    nodes = [make_node(0), make_node(1)]
+    for n in nodes:
+        n.up()
+    connect(nodes, f"--protocol={protocol}")
+    for n in nodes:
+        n.ok("peer-device-options", "r0", 1 - n.node_id, 0, "--c-plan-ahead=0", "--resync-rate=4G")
+    wait_for(lambda: nodes[0].ok("cstate", "r0", 1).strip() == "Connected")
+    nodes[0].ok("primary", "r0", "--force")
+    wait_for(lambda: both_up_to_date(nodes[0]), 60)
+    device = nodes[0].device()
+    load = subprocess.Popen(
+        ["fio", "--name=v", f"--filename={device}", "--direct=1", "--ioengine=libaio", "--iodepth=8", "--bs=4k",
+         "--rw=randwrite", "--size=48m", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0", "--fsync=64",
+         "--loops=2", "--output-format=terse"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    seed = random.randrange(1 << 32)
+    rng = random.Random(seed)
+    for _ in range(12):
+        time.sleep(rng.uniform(0.2, 0.8))
+        victim = rng.choice(nodes)
+        if rng.random() < 0.7:
+            victim.kill_engine()
+        else:
+            gone = victim.log().count("keeper-gone")
+            os.kill(victim.keeper(), signal.SIGKILL)
+            wait_for(lambda: victim.log().count("keeper-gone") > gone)
+            victim.start()
+    out, _ = load.communicate(timeout=180)
+    assert load.returncode == 0, f"seed {seed}: {out}"
+    wait_for(lambda: both_up_to_date(nodes[0]), 60)
+    size = int(check("blockdev", "--getsize64", device).stdout)
+    for n in nodes:
+        wait_for(lambda: n.setup("down", "r0").returncode == 0, 30)
+    with open(nodes[0].disk, "rb") as a, open(nodes[1].disk, "rb") as b:
+        assert a.read(size) == b.read(size), f"seed {seed}: the two disks differ"
+
+
 # ----------------------------------------------------------------------- idle
 
 
