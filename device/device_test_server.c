@@ -202,6 +202,7 @@ static int listen_fd = -1;
 static struct bsr_loopdev *loopdev;
 static _Atomic pid_t server_pid;
 static _Atomic bool leaving;
+static _Atomic bool nurse_done;
 static _Atomic uint32_t generation;
 
 static int start_server(bool resumed)
@@ -236,6 +237,7 @@ static void *nurse_main(void *arg)
 	for (;;) {
 		int status;
 		if (waitpid(server_pid, &status, 0) < 0 || leaving) {
+			nurse_done = true;
 			return NULL;
 		}
 		struct pollfd end = {.fd = lifeline_fd, .events = POLLIN};
@@ -267,6 +269,15 @@ static int listen_on(const char *path)
 	must(bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : -errno, path);
 	must(listen(fd, 64) == 0 ? 0 : -errno, path);
 	return fd;
+}
+
+static void stop_server(void)
+{
+	leaving = true;
+	do { /* the nurse may just be starting another one */
+		(void)kill(server_pid, SIGKILL);
+		(void)usleep(10000);
+	} while (!nurse_done);
 }
 
 static void print_details(char *text)
@@ -310,6 +321,12 @@ static bool do_command(char *line)
 			loopdev = NULL;
 			return false;
 		}
+	} else if (strcmp(line, "abandon") == 0) {
+		stop_server();
+		bsr_loopdev_abandon(loopdev);
+		loopdev = NULL;
+		printf("ok\n");
+		return false;
 	} else if (strcmp(line, "status") == 0) {
 		printf("ok server=%d generation=%u requests_max=%u flushes=%u\n", (int)server_pid, generation,
 			shared->requests_max, shared->flushes);
@@ -389,15 +406,13 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), stdin) != NULL && do_command(line)) {
 		(void)fflush(stdout);
 	}
+	(void)fflush(stdout);
 	int error = 0;
 	if (loopdev != NULL) {
 		error = bsr_loopdev_destroy(loopdev, true);
 	}
-	leaving = true;
-	do { /* the nurse may just be starting another one */
-		(void)kill(server_pid, SIGKILL);
-		(void)usleep(10000);
-	} while (pthread_tryjoin_np(nurse, NULL) != 0);
+	stop_server();
+	(void)pthread_join(nurse, NULL);
 	if (options.nbd_path != NULL) {
 		(void)unlink(options.nbd_path);
 	}

@@ -300,6 +300,36 @@ def test_killed_server_is_replaced_without_an_error(mounts, serve, backend):
         mounts.umount()
 
 
+def test_forced_end_fails_what_is_mounted(mounts, serve):
+    server = serve(nbd=False)
+    check("mkfs.ext4", "-q", server.loop)
+    mounts.mount(server.loop)
+    assert server.command("destroy")[0] == "error Device or resource busy"
+    assert server.command("force")[0] == "ok"
+    with pytest.raises(OSError):
+        (mounts.path / "file").write_bytes(b"lost")
+        os.sync()
+        fd = os.open(mounts.path / "file", os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    mounts.umount()
+
+
+def test_abandoned_device_fails_instead_of_hanging(serve):
+    """The last resort when no server can be started any more: what waits for an answer gets an error."""
+    server = serve(nbd=False)
+    os.kill(int(server.status()["server"]), signal.SIGSTOP)
+    reader = subprocess.Popen(["dd", f"if={server.loop}", "of=/dev/null", "bs=4k", "count=1", "iflag=direct"],
+                              stderr=subprocess.PIPE, text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        reader.wait(timeout=0.5)
+    assert server.command("abandon")[0] == "ok"
+    assert reader.wait(timeout=20) != 0
+    assert "Input/output error" in reader.stderr.read()
+
+
 def test_killed_keeper_leaves_nothing_behind(folder):
     server = Served(folder, nbd=False)
     os.kill(server.process.pid, signal.SIGKILL)
