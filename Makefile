@@ -11,7 +11,7 @@ PACKAGES := build-essential clang libclang-rt-14-dev meson ninja-build pkg-confi
 	drbd-utils fio nbdkit libnbd-bin libnbd-dev qemu-utils python3-pytest python3-pytest-xdist sqlite3 e2fsprogs xfsprogs \
 	iproute2 util-linux valgrind procps strace $(EXTRA_PACKAGES)
 
-.PHONY: help deps build demo test test-asan sim sim-long bench fuzz install clean format check
+.PHONY: help deps build demo test test-asan test-tsan sim sim-long bench fuzz install clean format check
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -31,6 +31,18 @@ demo: build ## two hosts, a replicated file system, a crash, a failover: all on 
 
 test: build ## every test; the last line says how many passed and failed
 	$(SUDO) $(PYTHON) scripts/run_tests.py --build $(BUILD)
+
+test-asan: deps ## unit tests, fuzzers and clusters of hosts under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(SUDO) $(PYTHON) scripts/run_tests.py --only sanitized
+
+# An engine has one thread; what carries it (suite threads: loops, links, front ends) may have more.
+THREADED := host/loop_file_test host/loop_event_test host/link_test host/link_traffic_test host/link_raw_test \
+	device/fuse_test device/nbd_test device/links_test
+test-tsan: deps ## tests of the parts with threads under ThreadSanitizer
+	[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false -Dwerror_dev=false
+	ninja -C build-tsan $(THREADED)
+	TSAN_OPTIONS=halt_on_error=1 setarch -R meson test -C build-tsan --no-rebuild --print-errorlogs \
+		--timeout-multiplier 5 --suite threads
 
 check: build ## style and layering checks only
 	meson test -C $(BUILD) --suite style --print-errorlogs
@@ -58,4 +70,4 @@ format: ## clang-format over the C files
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean: ## remove build directories
-	rm -rf $(BUILD) build-asan build-fuzz
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz

@@ -21,6 +21,7 @@ TOOLS = [os.path.join(BUILD, part) for part in ("tools/bsradm", "tools/bsrsetup"
 # host's own.
 INIT = r"""
 set -e
+shopt -s nullglob
 base=$1 name=$2
 hostname "$name"
 mount --make-rprivate /
@@ -29,11 +30,9 @@ for dir in dev etc; do
 	mkdir -p "$base/real-$dir"
 	mount --rbind /$dir "$base/real-$dir"
 	mount -t tmpfs -o mode=755 tmpfs /$dir
-	for entry in "$base/real-$dir"/* "$base/real-$dir"/.[!.]*; do
-		[ -e "$entry" ] && ln -s "$entry" /$dir/ || true
-	done
+	ln -s "$base/real-$dir"/* "$base/real-$dir"/.[!.]* /$dir/
 done
-for i in $(seq 0 255); do ln -sfn "$base/real-dev/loop$i" /dev/loop$i; done
+ln -sfn "$base"/real-dev/loop{0..255} /dev/
 rm -rf /etc/bsr.conf /etc/bsr.d && cp -a "$base/etc/." /etc/
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/bsr /mnt
@@ -73,7 +72,11 @@ class Host:
                    "--kill-child", "bash", "-c", INIT, "init", self.base, self.name]
         with open(os.path.join(self.base, "console.log"), "ab") as console:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
-        wait_until(lambda: os.path.exists(ready), 10, f"host {self.name} does not boot: see {self.base}/console.log")
+        try:
+            wait_until(lambda: os.path.exists(ready), 60, f"host {self.name} does not boot: see {self.base}/console.log")
+        except Failure:
+            self.process.kill()  # and by --kill-child all that it started
+            raise
         self.init = self._child(self.process.pid)
 
     @staticmethod

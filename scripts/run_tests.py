@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run every test and end with one line: N passed, N failed.
 
-Order: the plain build's suites (unit, fuzz, style, sim), the same units and fuzzers under AddressSanitizer and
-UndefinedBehaviorSanitizer, then the end-to-end tests of tests/e2e with pytest. A test that was skipped is listed with
+Order: the plain build's suites (unit, fuzz, style, sim); units, fuzzers and clusters of hosts under AddressSanitizer
+and UndefinedBehaviorSanitizer; then the end-to-end tests of tests/e2e with pytest. A test that was skipped is listed with
 its reason and counted as neither.
 """
 import argparse
@@ -11,9 +11,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# Hosts with real daemons under the sanitizers: every protocol, and each way to lose a part of a cluster.
+SANITIZED_CLUSTERS = "each_protocol or killed_under_verifying or power_cut or link_cut or garbage"
 
 
 def run(command, **kwargs):
@@ -59,16 +63,22 @@ def sanitized(build):
         return 0, 1, []
     os.environ["ASAN_OPTIONS"] = "abort_on_error=1:detect_leaks=1"
     os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
-    return meson_suite(build, ["unit", "fuzz"])
+    units = meson_suite(build, ["unit", "fuzz"])
+    # The engine process is not allowed to start the thread that looks for leaks.
+    os.environ["ASAN_OPTIONS"] = "abort_on_error=1:detect_leaks=0"
+    clusters = end_to_end(build, "tests/e2e/test_cluster.py", "-k", SANITIZED_CLUSTERS)
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+        del os.environ[name]
+    return tuple(a + b for a, b in zip(units, clusters))
 
 
-def end_to_end(build):
+def end_to_end(build, *which):
     report = os.path.join(ROOT, build, "e2e.xml")
     if os.path.exists(report):
         os.unlink(report)
     env = dict(os.environ, BSR_BUILD=os.path.join(ROOT, build))
     status = run(["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-n", "2", "--durations=5", f"--junitxml={report}",
-                  "tests/e2e"], env=env)
+                  *which], env=env)
     if not os.path.exists(report):
         return 0, 1, []
     passed, failed, skipped = 0, 0, []
@@ -88,16 +98,22 @@ def end_to_end(build):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
+    parser.add_argument("--only", choices=("plain", "sanitized", "e2e"), help="one part instead of all")
     options = parser.parse_args()
+    parts = {"plain": lambda: meson_suite(options.build, ["unit", "fuzz", "style", "sim"]),
+             "sanitized": lambda: sanitized("build-asan"),
+             "e2e": lambda: end_to_end(options.build, "tests/e2e")}
     total = [0, 0]
-    for part in (lambda: meson_suite(options.build, ["unit", "fuzz", "style", "sim"]),
-                 lambda: sanitized("build-asan"),
-                 lambda: end_to_end(options.build)):
+    for name, part in parts.items():
+        if options.only not in (None, name):
+            continue
+        began = time.monotonic()
         passed, failed, skipped = part()
         total[0] += passed
         total[1] += failed
-        for name in skipped:
-            print(f"skipped: {name}")
+        for what in skipped:
+            print(f"skipped: {what}")
+        print(f"{name}: {passed} passed, {failed} failed, {time.monotonic() - began:.0f} s", flush=True)
     print(f"{total[0]} passed, {total[1]} failed")
     return 1 if total[1] or not total[0] else 0
 
