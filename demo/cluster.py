@@ -18,7 +18,7 @@ BUILD = os.environ.get("BSR_BUILD", os.path.join(ROOT, "build"))
 TOOLS = [os.path.join(BUILD, part) for part in ("tools/bsradm", "tools/bsrsetup", "tools/bsrmeta", "daemon")]
 
 # A private /dev, /etc and /run made of links to the real ones, so that /dev/bsr0, /etc/bsr.conf and /run/bsr are the
-# host's own.
+# host's own; /var/log, too, and that stays over a power cut.
 INIT = r"""
 set -e
 shopt -s nullglob
@@ -36,6 +36,7 @@ ln -sfn "$base"/real-dev/loop{0..255} /dev/
 rm -rf /etc/bsr.conf /etc/bsr.d && cp -a "$base/etc/." /etc/
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/bsr /mnt
+mkdir -p "$base/log/bsr" && mount --bind "$base/log" /var/log
 mount -t tmpfs -o mode=755 tmpfs /mnt
 mkdir -p /mnt/data
 ip link set lo up
@@ -106,7 +107,8 @@ class Host:
     def command(self, argv, env=None):
         """argv as it is run inside of the host."""
         path = ":".join(TOOLS + ["/usr/sbin", "/usr/bin", "/sbin", "/bin"])
-        assignments = [f"PATH={path}", f"HOME=/root", *(f"{k}={v}" for k, v in (env or {}).items())]
+        wanted = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
+        assignments = [f"PATH={path}", "HOME=/root", *(f"{k}={v}" for k, v in {**wanted, **(env or {})}.items())]
         return ["nsenter", "--target", str(self.init), "--mount", "--uts", "--ipc", "--net", "--pid",
                 "env", "-i", *assignments, *argv]
 
