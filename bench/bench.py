@@ -18,7 +18,7 @@ import time
 
 import count
 import plot
-from targets import (JOBS, MIB, Bare, Device, Disk, Failure, Nbd, NbdFuse, Nbdkit, Pair, cpu_seconds,
+from targets import (JOBS, MIB, Bare, Device, Disk, Failure, Nbd, NbdFuse, Nbdkit, NbdkitUncached, Pair, cpu_seconds,
                      machine_busy_seconds, plain_copy)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -34,7 +34,7 @@ GOALS = [  # (sentence, job, measured, yardstick, wanted ratio)
     ("protocol C through NBD, against the bare file", W1M, C_NBD, BARE, 0.35),
     ("resync, against a plain O_DIRECT copy over the same veth", "resync", "resync", "plain copy", 0.8),
 ]
-GOAL_TARGETS = {BARE, NBDKIT, NBDFUSE, UNCONNECTED_NBD, UNCONNECTED_DEVICE, C_NBD, C_DEVICE}
+GOAL_TARGETS = {BARE, NBDKIT, NbdkitUncached.name, NBDFUSE, UNCONNECTED_NBD, UNCONNECTED_DEVICE, C_NBD, C_DEVICE}
 
 
 class Runner:
@@ -60,17 +60,22 @@ class Runner:
             close()
 
     def start(self):
+        free = shutil.disk_usage(self.folder).free
+        if free < 5 * self.size:
+            raise Failure(f"{self.folder} has {free // MIB} MiB left and {5 * self.args.size} MiB are needed: give "
+                          "another BSR_BENCH_DIR, a smaller --size, or only one of --media disk,memory")
         self.bare = self.opened(Disk(self.folder, "bare.img", self.size))
         self.other = self.opened(Disk(self.folder, "nbdkit.img", self.size))
         self.nbdkit = self.opened(Nbdkit(self.folder, self.other))
+        self.uncached = self.opened(NbdkitUncached(self.folder, self.other))
         self.nbdfuse = self.opened(NbdFuse(self.folder, self.nbdkit))
         self.pair = self.opened(Pair(self.folder, self.size))
         self.pair.start()
 
-    def take(self, target):
+    def take(self, target, jobs=None):
         if self.only is not None and target.name not in self.only:
             return
-        for job in self.jobs:
+        for job in jobs or self.jobs:
             pids = target.pids()
             if self.args.priority:
                 for pid in sum(pids.values(), [os.getpid()]):
@@ -89,6 +94,7 @@ class Runner:
     def round(self):
         for target in (Bare(self.bare), self.nbdkit, self.nbdfuse):
             self.take(target)
+        self.take(self.uncached, [W16, W1M])
         for protocol in "ABC":
             if self.only is None or protocol == "C":
                 self.pair.connect(protocol)
@@ -189,6 +195,39 @@ def print_counts(counts):
             print(f"          {share:7.1f}  {name}")
 
 
+def write_markdown(path, report):
+    """The same tables for docs/benchmarks.md."""
+    lines = [f"{report['machine']['cpus']} CPUs ({report['machine']['cpu']}), Linux {report['machine']['kernel']}, load "
+             f"{report['machine']['load'][0]:.1f} at the start; {report['rounds']} rounds of {report['seconds']} s", ""]
+    for medium, found in report["media"].items():
+        results = found["results"]
+        jobs = [job for job in JOBS if job in results[BARE]]
+        lines += [f"Files in {medium}: IOPS for 4k, MiB/s for 1M; in brackets the ratio to the bare file.", "",
+                  "| target | " + " | ".join(jobs) + " |", "| --- |" + " ---: |" * len(jobs)]
+        for target in (name for name in results if name not in ("resync", "plain copy")):
+            cells = [f"{cell(results[target][job], job)} ({results[target][job]['bytes_s'] / results[BARE][job]['bytes_s']:.2f})"
+                     if job in results[target] else "" for job in jobs]
+            lines.append(f"| {target} | " + " | ".join(cells) + " |")
+        lines += ["", "Servers' CPU time per I/O (us):", "", "| target | " + " | ".join(jobs) + " |",
+                  "| --- |" + " ---: |" * len(jobs)]
+        for target in (name for name in results if name not in ("resync", "plain copy", BARE)):
+            cells = [" + ".join(f"{us:.1f}" for us in results[target][job]["cpu_us"].values())
+                     if job in results[target] else "" for job in jobs]
+            lines.append(f"| {target} | " + " | ".join(cells) + " |")
+        lines += ["", *(f"{name}: {results[name]['resync']['bytes_s'] / MIB:.0f} MiB/s  " for name in ("resync", "plain copy")),
+                  ""]
+    lines += ["| goal | medium | wanted | measured | |", "| --- | --- | ---: | ---: | --- |"]
+    for medium, found in report["media"].items():
+        lines += [f"| {row['job']}: {row['goal']} | {medium} | {row['wanted']} | {row['ratio']:.2f} | "
+                  f"{'met' if row['met'] else 'not met'} |" for row in found["goals"]]
+    with open(path, "w", encoding="utf-8") as out:
+        out.write("\n".join(lines) + "\n")
+
+
+def cell(row, job):
+    return f"{row['bytes_s'] / MIB:.0f}" if "1M" in job else f"{row['iops']:.0f}"
+
+
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as info:
         model = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), "?")
@@ -200,7 +239,7 @@ def parse():
     parser.add_argument("--long", action="store_true", help="five rounds of 3 s per job, all jobs on both media")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of each job in each round")
-    parser.add_argument("--size", type=int, default=256, help="MiB of each disk (256)")
+    parser.add_argument("--size", type=int, default=512, help="MiB of each disk (512); four of them are made")
     parser.add_argument("--media", default="disk,memory")
     parser.add_argument("--goals", action="store_true", help="only the jobs and targets that goals need")
     parser.add_argument("--no-count", action="store_true", help="do not count instructions")
@@ -238,9 +277,10 @@ def main():
     os.makedirs(args.results, exist_ok=True)
     with open(os.path.join(args.results, "bench.json"), "w", encoding="utf-8") as out:
         json.dump(report, out, indent=1)
+    write_markdown(os.path.join(args.results, "bench.md"), report)
     for medium, found in media.items():
         plot.write(os.path.join(args.results, f"bench-{medium}.svg"), medium, found["results"])
-    print(f"\nresults: {args.results}/bench.json and bench-*.svg; load of the machine {os.getloadavg()[0]:.1f} on "
+    print(f"\nresults: {args.results}/bench.json, bench.md and bench-*.svg; load of the machine {os.getloadavg()[0]:.1f} on "
           f"{os.cpu_count()} CPUs")
 
 

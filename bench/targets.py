@@ -86,12 +86,14 @@ class Bare:
 
 
 class Nbdkit:
-    """nbdkit's file plug-in on a disk like the others, over a unix socket. It goes through the page cache."""
+    """nbdkit's file plug-in on a file like the others, over a unix socket. It goes through the page cache."""
     name = "nbdkit file, NBD"
+    options = ()
 
     def __init__(self, folder, disk):
-        self.socket = os.path.join(folder, "nbdkit.sock")
-        self.process = subprocess.Popen(["nbdkit", "--foreground", "--unix", self.socket, "file", disk.path])
+        self.socket = os.path.join(folder, f"{type(self).__name__}.sock")
+        self.process = subprocess.Popen(["nbdkit", "--foreground", "--unix", self.socket, "file", disk.path,
+                                         *self.options])
         wait_until(lambda: os.path.exists(self.socket), 10, "nbdkit does not start")
 
     def pids(self):
@@ -103,6 +105,12 @@ class Nbdkit:
     def close(self):
         self.process.terminate()
         self.process.wait(timeout=30)
+
+
+class NbdkitUncached(Nbdkit):
+    """The same, asked not to keep data in the page cache: what it writes goes to the disk, as with O_DIRECT."""
+    name = "nbdkit file cache=none, NBD"
+    options = ("cache=none",)
 
 
 class NbdFuse:
