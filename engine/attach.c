@@ -548,6 +548,14 @@ void bsr_md_failed(struct bsr_engine *e, struct bsr_volume *vol)
 	e->kick = true;
 }
 
+/* The disk stays, and nobody knows what the range of a failed write holds now. */
+static void mark_unknown(struct bsr_engine *e, struct bsr_volume *vol, bool write, uint64_t offset, uint32_t length)
+{
+	for (uint32_t node = 0; write && node < BSR_NODES_MAX; node++) {
+		bsr_md_set_bits(e, vol, vol->sb.peer[node].bitmap_index, offset, length);
+	}
+}
+
 void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, uint64_t offset, uint32_t length)
 {
 	vol->io_errors++;
@@ -555,19 +563,15 @@ void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, ui
 	if (vol->disk <= BSR_DISK_FAILED) {
 		return;
 	}
-	if (write) {
-		/* nobody knows what the range holds now */
-		for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
-			bsr_md_set_bits(e, vol, vol->sb.peer[node].bitmap_index, offset, length);
-		}
-	}
 	switch (vol->options.on_io_error) {
 	case BSR_IO_ERROR_PASSTHROUGH:
 		if (vol->options.max_passthrough_count == 0 || vol->io_errors <= vol->options.max_passthrough_count) {
+			mark_unknown(e, vol, write, offset, length);
 			return;
 		}
 		break;
 	case BSR_IO_ERROR_PASS_ON:
+		mark_unknown(e, vol, write, offset, length);
 		bsr_state_set_disk(e, vol, BSR_DISK_INCONSISTENT);
 		return;
 	case BSR_IO_ERROR_CALL_HANDLER: {

@@ -41,6 +41,12 @@ static bool may_have_everything(const struct bsr_superblock_peer *sp)
 	       (sp->bitmap_gi.v == BSR_GI_NONE || (sp->flags & BSR_MDPF_IN_PROGRESS_SYNC));
 }
 
+/* It gets every write, and lacks none: a target that still lacks some may be as far behind as one that is away. */
+static bool in_step(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t node)
+{
+	return (vol->mirror_mask & bsr_node_bit(node)) && e->peer[node]->device[vol->index].repl == BSR_REPL_ESTABLISHED;
+}
+
 void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
@@ -56,10 +62,12 @@ static bool rotate(struct bsr_engine *e, struct bsr_volume *vol)
 	bool rotated = false;
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		struct bsr_superblock_peer *sp = &vol->sb.peer[node];
-		if (node == e->node_id || !may_have_everything(sp) || (vol->mirror_mask & bsr_node_bit(node))) {
+		if (node == e->node_id || !may_have_everything(sp) || in_step(e, vol, node)) {
 			continue;
 		}
-		sp->flags &= ~BSR_MDPF_IN_PROGRESS_SYNC; /* at most it has the generation that ends here */
+		if (!(vol->mirror_mask & bsr_node_bit(node))) {
+			sp->flags &= ~BSR_MDPF_IN_PROGRESS_SYNC; /* away: at most it has the generation that ends here */
+		}
 		if (sp->bitmap_gi.v == BSR_GI_NONE && (vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
 			sp->bitmap_gi = vol->sb.current_gi;
 			sp->bitmap_dagtag = e->dagtag;

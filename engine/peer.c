@@ -407,7 +407,6 @@ static void control_message(struct bsr_engine *e, struct bsr_peer *p, const stru
 		CASE(BSR_MSG_GI, gi, bsr_gi_receive(e, p, &m))
 		CASE(BSR_MSG_TWOPC, twopc, bsr_twopc_receive(e, p, &m))
 		CASE(BSR_MSG_CHECKPOINT_ACK, checkpoint, bsr_log_checkpoint_ack(e, p, &m))
-		CASE(BSR_MSG_READ_REQUEST, range, bsr_receive_read(e, p, &m, false))
 		CASE(BSR_MSG_RESYNC_REQUEST, range, bsr_receive_read(e, p, &m, true))
 		CASE(BSR_MSG_RESYNC_ACK, range, bsr_resync_ack(e, p, &m))
 		CASE(BSR_MSG_RESYNC_DONE, resync_done, bsr_resync_done(e, p, &m))
@@ -429,6 +428,7 @@ static void data_message(struct bsr_engine *e, struct bsr_peer *p, const struct 
 		bsr_receive_write(e, p, ev);
 		return;
 		CASE(BSR_MSG_RESYNC_DATA, range, bsr_resync_data(e, p, &m, ev))
+		CASE(BSR_MSG_READ_REQUEST, range, bsr_receive_read(e, p, &m, false))
 		CASE(BSR_MSG_READ_REPLY, range, bsr_request_read_reply(e, p, &m, ev))
 		CASE(BSR_MSG_CHECKPOINT, checkpoint, bsr_receive_checkpoint(e, p, &m))
 		CASE(BSR_MSG_OUT_OF_SYNC, range, bsr_receive_out_of_sync(e, p, &m))

@@ -62,7 +62,7 @@ static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 	BSR_ASSERT(p->epoch_active > 0);
 	p->epoch_active--;
 	bsr_peer_request_put(e, pr);
-	if (!bsr_list_empty(&p->arrived) || !bsr_list_empty(&p->epoch_queue)) {
+	if (!bsr_list_empty(&p->arrived) || !bsr_list_empty(&p->epoch_queue) || !bsr_list_empty(&p->reads)) {
 		bsr_receive_progress(e, p);
 	} else if (!p->link_up || bsr_repl_is_target(pd->repl)) {
 		e->kick = true;
@@ -206,6 +206,8 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 	}
 }
 
+static void start_reads(struct bsr_engine *e, struct bsr_peer *p);
+
 /* -------------------------------------------------- checkpoints and flushes */
 
 static void checkpoint_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
@@ -320,6 +322,7 @@ static void start_checkpoints(struct bsr_engine *e, struct bsr_peer *p)
 void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p)
 {
 	start_checkpoints(e, p);
+	start_reads(e, p);
 	while (!bsr_list_empty(&p->epoch_queue) && p->epoch_flushes == 0 && p->holds == 0) {
 		struct bsr_peer_request *pr = BSR_CONTAINER(p->epoch_queue.next, struct bsr_peer_request, queue);
 		if (pr->kind == BSR_PR_CHECKPOINT) {
@@ -468,6 +471,26 @@ static void read_turn(struct bsr_engine *e, struct bsr_interval *i)
 		pr, read_done);
 }
 
+static void start_read(struct bsr_engine *e, struct bsr_peer_request *pr)
+{
+	if (!pr->submitted && bsr_receive_done_until(pr->peer, pr->arrival)) {
+		pr->submitted = true;
+		bsr_interval_add(e, &pr->range);
+	}
+}
+
+static void start_reads(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_list *l = p->reads.next;
+	while (l != &p->reads) {
+		struct bsr_peer_request *pr = BSR_CONTAINER(l, struct bsr_peer_request, link);
+		l = l->next;
+		if (pr->kind == BSR_PR_READ) {
+			start_read(e, pr);
+		}
+	}
+}
+
 void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, bool resync)
 {
 	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
@@ -492,7 +515,9 @@ void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 	pr->range.go = read_turn;
 	p->device[vol->index].unacked++;
 	bsr_list_append(&p->reads, &pr->link);
-	bsr_interval_add(e, &pr->range);
+	/* The application reads what it wrote: everything that came before in the stream is carried out first. */
+	pr->arrival = resync ? 0 : p->arrivals;
+	start_read(e, pr);
 }
 
 void bsr_receive_out_of_sync(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m)

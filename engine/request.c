@@ -117,10 +117,8 @@ static void tell_what_is_missing(struct bsr_engine *e, struct bsr_request *rq, s
 	for (uint32_t mask = vol->mirror_mask; mask; mask &= mask - 1) {
 		struct bsr_peer *p = e->peer[__builtin_ctz(mask)];
 		BSR_SEND(e, p, BSR_STREAM_DATA, range, BSR_MSG_OUT_OF_SYNC, &m);
-		if (rq->log_index >= p->log_from) {
-			rq->await_flush |= bsr_node_bit(p->node_id);
-			rq->flush_index = bsr_log_checkpoint_behind(e, p);
-		}
+		rq->await_flush |= bsr_node_bit(p->node_id);
+		rq->flush_index = bsr_log_checkpoint_behind(e, p);
 	}
 }
 
@@ -361,7 +359,7 @@ void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq)
 			.id = (rq->log_index << 16) | bsr_request_index(e, rq),
 			.offset = rq->offset,
 			.length = rq->length};
-		BSR_SEND(e, p, BSR_STREAM_CONTROL, range, BSR_MSG_READ_REQUEST, &m);
+		BSR_SEND(e, p, BSR_STREAM_DATA, range, BSR_MSG_READ_REQUEST, &m); /* behind the writes before it */
 		return;
 	}
 	rq->read_peer = BSR_NONE;

@@ -215,12 +215,18 @@ static void do_flush(struct sim *w, struct sim_op *op)
 	}
 }
 
-static void do_md(struct sim *w, struct sim_op *op)
+/* Whoever writes behind a flush does not begin before the flush has ended: what has landed proves it. */
+static void flush_before(struct sim *w, struct sim_op *op)
 {
-	struct sim_disk *d = &w->node[op->node].disk[op->volume];
 	if ((op->flags & BSR_MD_PREFLUSH) != 0) {
 		do_flush(w, op);
 	}
+}
+
+static void do_md(struct sim *w, struct sim_op *op)
+{
+	struct sim_disk *d = &w->node[op->node].disk[op->volume];
+	flush_before(w, op);
 	if (op->op == BSR_OP_WRITE) {
 		if (memcmp(op->bytes, op->mem, op->count * 512u) != 0) {
 			sim_fail(w, "MD-STABLE", "node %u volume %u: metadata at sector %llu changed while it was being written",
@@ -260,6 +266,7 @@ static bsr_buf_t carry_out(struct sim *w, struct sim_op *op, bool failed)
 	if (failed) {
 		w->node[op->node].disk[op->volume].write_errors += op->op != BSR_OP_READ;
 		if (op->op != BSR_OP_READ && op->op != BSR_OP_FLUSH && op->metadata) {
+			flush_before(w, op);
 			apply_md_write(w, op, true);
 		} else if (op->op != BSR_OP_READ && op->op != BSR_OP_FLUSH) {
 			apply_write(w, op, true);
@@ -320,6 +327,7 @@ void sim_disk_crash(struct sim *w, uint32_t node, uint32_t volume)
 		const bool write = op->op != BSR_OP_READ && op->op != BSR_OP_FLUSH;
 		if (write && fate != 0 && !d->dead) {
 			if (op->metadata) {
+				flush_before(w, op);
 				apply_md_write(w, op, fate == 1);
 			} else {
 				apply_write(w, op, fate == 1);
