@@ -4,7 +4,8 @@
  *
  * Owns: the format, a token bucket per event number, the panic of an assertion that failed.
  * A line that cannot be written at once (reader of the pipe stopped) is dropped and counted: logging never holds up
- * I/O. Under systemd (JOURNAL_STREAM) each line carries its priority as <n>.
+ * I/O. Under systemd (JOURNAL_STREAM) each line carries its priority as <n>; in a file it begins with the time, which
+ * nobody else adds there.
  */
 #include "logging.h"
 
@@ -40,6 +41,7 @@ static struct bucket buckets[] = {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the keeper has job threads */
 static char resource_name[BSR_NAME_BYTES_MAX + 1] = "-";
 static bool with_priority;
+static bool with_time;	/* standard error is a file */
 static bool may_block; /* standard error is a pipe or socket that somebody else must read */
 
 void bsr_logging_init(const char *resource)
@@ -47,7 +49,23 @@ void bsr_logging_init(const char *resource)
 	struct stat st;
 	snprintf(resource_name, sizeof(resource_name), "%s", resource);
 	with_priority = getenv("JOURNAL_STREAM") != NULL;
-	may_block = fstat(STDERR_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	const bool known = fstat(STDERR_FILENO, &st) == 0;
+	may_block = known && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	with_time = known && S_ISREG(st.st_mode);
+	char text[BSR_LOGGING_TIME_BYTES];
+	bsr_logging_time(text, sizeof(text), &(struct timespec){0}); /* the C library reads what it needs before the sandbox */
+}
+
+size_t bsr_logging_time(char *text, size_t room, const struct timespec *now)
+{
+	struct tm utc;
+	BSR_ASSERT(room >= BSR_LOGGING_TIME_BYTES);
+	if (gmtime_r(&now->tv_sec, &utc) == NULL) {
+		text[0] = '\0';
+		return 0;
+	}
+	size_t bytes = strftime(text, room, "%Y-%m-%dT%H:%M:%S", &utc);
+	return bytes + (size_t)snprintf(text + bytes, room - bytes, ".%06ldZ ", now->tv_nsec / 1000);
 }
 
 static const char *level_word(enum bsr_log_level level)
@@ -139,14 +157,19 @@ static bool writable_now(void)
 
 static void put_line(uint32_t number, const char *pairs)
 {
-	char line[LINE_BYTES];
-	struct timespec now;
+	char line[LINE_BYTES + BSR_LOGGING_TIME_BYTES];
+	struct timespec now, date;
 	uint64_t suppressed;
+	size_t bytes = 0;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	pthread_mutex_lock(&lock);
 	if (bsr_logging_admit(
 		    number, (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec, &suppressed)) {
-		size_t bytes = bsr_logging_text(line, sizeof(line), number, suppressed, pairs);
+		if (with_time) {
+			clock_gettime(CLOCK_REALTIME, &date);
+			bytes = bsr_logging_time(line, BSR_LOGGING_TIME_BYTES, &date);
+		}
+		bytes += bsr_logging_text(line + bytes, LINE_BYTES, number, suppressed, pairs);
 		if (writable_now()) {
 			/* one write per line, so that lines of keeper and engine process never mix; a log that
 			 * cannot be written has nowhere to be reported */

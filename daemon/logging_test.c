@@ -27,6 +27,35 @@ static void a_line_has_number_level_name_and_pairs(void **state)
 	assert_non_null(strstr(line, " suppressed=14 "));
 }
 
+static void the_time_is_utc_with_microseconds(void **state)
+{
+	char text[BSR_LOGGING_TIME_BYTES];
+	(void)state;
+	assert_int_equal(bsr_logging_time(text, sizeof(text), &(struct timespec){1795171800, 123456789}), 28);
+	assert_string_equal(text, "2026-11-20T10:50:00.123456Z ");
+}
+
+static void in_a_file_each_line_begins_with_the_time(void **state)
+{
+	char line[512];
+	FILE *file = tmpfile();
+	const int terminal = dup(STDERR_FILENO);
+	(void)state;
+	assert_non_null(file);
+	unsetenv("JOURNAL_STREAM");
+	dup2(fileno(file), STDERR_FILENO);
+	bsr_logging_init("r0");
+	bsr_log(BSR_LOGN_STOPPED, "x=%d", 1);
+	dup2(terminal, STDERR_FILENO);
+	close(terminal);
+	bsr_logging_init("r0");
+	rewind(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	fclose(file);
+	assert_memory_equal(line, "20", 2);
+	assert_memory_equal(line + 26, "Z 6025 notice stopped resource=r0 x=1 ", 38);
+}
+
 static void under_systemd_a_line_carries_its_priority(void **state)
 {
 	char line[512];
@@ -103,6 +132,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_has_number_level_name_and_pairs),
+		cmocka_unit_test(the_time_is_utc_with_microseconds),
+		cmocka_unit_test(in_a_file_each_line_begins_with_the_time),
 		cmocka_unit_test(under_systemd_a_line_carries_its_priority),
 		cmocka_unit_test(text_from_outside_cannot_make_a_line_of_its_own),
 		cmocka_unit_test(a_long_text_is_cut),

@@ -315,15 +315,12 @@ int bsr_options_peer_device(
 /* ------------------------------------------------- what has no effect (yet) */
 
 /* Options that change what a process does; all others are checked, kept and shown. */
-static const char *const acted_on[] = {"on-no-data-accessible", "twopc-timeout", "twopc-retry-timeout",
-	"persist-role", "svc-auto-up", "svc-auto-down", "size", "on-io-error", "max-passthrough-count",
-	"al-extents", "disk-timeout", "al-updates", "disk-flushes", "disk-barrier", "disk-drain", "md-flushes",
-	"protocol", "timeout", "ko-count", "max-epoch-size", "connect-int", "ping-int", "ping-timeout",
-	"sndbuf-size", "rcvbuf-size", "tcp_ack_timeout", "tcp-cork", "on-congestion", "congestion-fill",
-	"congestion-extents", "fencing", "cram-hmac-alg", "shared-secret", "after-sb-0pri", "after-sb-1pri",
-	"after-sb-2pri", "always-asbp", "rr-conflict", "resync-rate", "c-plan-ahead", "c-delay-target",
-	"c-fill-target", "c-max-rate", "c-min-rate", "max-bio-size",
-	/* true without them: payloads carry checksums, resync works in blocks, bitmaps are compact */
+static const char *const acted_on[] = {"on-no-data-accessible", "twopc-timeout", "persist-role", "size", "on-io-error",
+	"max-passthrough-count", "al-extents", "al-updates", "disk-flushes", "disk-barrier", "protocol", "timeout",
+	"ko-count", "max-epoch-size", "connect-int", "ping-int", "ping-timeout", "sndbuf-size", "rcvbuf-size",
+	"tcp_ack_timeout", "cram-hmac-alg", "shared-secret", "after-sb-0pri", "after-sb-1pri", "after-sb-2pri",
+	"always-asbp", "rr-conflict", "resync-rate", "c-plan-ahead", "c-max-rate",
+	/* true without them: payloads carry checksums, bitmaps are compact */
 	"data-integrity-alg", "use-rle", NULL};
 
 static bool has_effect(const struct bsr_option *option)

@@ -29,8 +29,8 @@ static void pause_ms(long milliseconds)
 
 /* ---------------------------------------------------------------- starting */
 
-/* bsrd beside this program, in a build tree, or where packages put it. */
-static bool find_bsrd(char *path, size_t room)
+/* A program beside this one, in a build tree, or where packages put it. */
+static bool find_program(const char *name, const char *built, char *path, size_t room)
 {
 	char self[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -40,25 +40,34 @@ static bool find_bsrd(char *path, size_t room)
 		if (slash != NULL) {
 			*slash = '\0';
 		}
-		static const char *const places[] = {"bsrd", "../../daemon/bsrd", NULL};
-		for (size_t i = 0; places[i] != NULL; i++) {
+		const char *const places[] = {name, built};
+		for (size_t i = 0; i < 2; i++) {
 			int written = snprintf(path, room, "%s/%s", self, places[i]);
 			if (written > 0 && (size_t)written < room && access(path, X_OK) == 0) {
 				return true;
 			}
 		}
 	}
-	snprintf(path, room, "/usr/sbin/bsrd");
+	snprintf(path, room, "/usr/sbin/%s", name);
 	return access(path, X_OK) == 0;
 }
 
-/* bsrd goes to the background by itself; what is wrong it tells on standard error, before it returns. */
+/*
+ * bsrd goes to the background by itself; what is wrong it tells on standard error, before it returns. Handlers are run by
+ * bsradm, which knows their commands; without it there are none.
+ */
 static int run_bsrd(struct bsr_setup_call *call, const char *path)
 {
+	char helper[PATH_MAX + 32];
+	const bool helped = find_program("bsradm", "../bsradm/bsradm", helper, sizeof(helper));
 	int status = 0;
 	pid_t pid = fork();
 	if (pid == 0) {
-		execl(path, "bsrd", call->resource, (char *)NULL);
+		if (helped) {
+			execl(path, "bsrd", "--helper", helper, call->resource, (char *)NULL);
+		} else {
+			execl(path, "bsrd", call->resource, (char *)NULL);
+		}
 		fprintf(stderr, "cannot run %s: %s\n", path, strerror(errno));
 		_exit(BSRSETUP_USAGE);
 	}
@@ -99,7 +108,7 @@ static int wait_until_it_answers(struct bsr_setup_call *call)
 static int start_process(struct bsr_setup_call *call)
 {
 	char path[PATH_MAX + 32];
-	if (!find_bsrd(path, sizeof(path))) {
+	if (!find_program("bsrd", "../../daemon/bsrd", path, sizeof(path))) {
 		fprintf(stderr, "%s: bsrd is neither beside bsrsetup nor in /usr/sbin\n", call->object);
 		return BSRSETUP_USAGE;
 	}
