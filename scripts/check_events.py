@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""docs/ops/events.md tells what to do about every event from WARN up, under its number and name."""
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+EVENT = re.compile(r"^BSR_LOG_EVENT\((\d+), (\w+), (\w+),", re.M)
+ROW = re.compile(r"^\| (\d{4}) \| ([a-z0-9-]+) \| (.*?) \| (.*?) \|$", re.M)
+NEEDS_ADVICE = {"WARN", "ERROR"}
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as text:
+        return text.read()
+
+
+def problems(events, rows):
+    """One line for each event without advice and each row without event."""
+    known = {number: (level, name.lower().replace("_", "-")) for number, level, name in events}
+    listed = {number: (name, meaning, advice) for number, name, meaning, advice in rows}
+    for number, (level, name) in known.items():
+        if level in NEEDS_ADVICE and number not in listed:
+            yield f"{number} {name} ({level.lower()}) has no row"
+    for number, (name, meaning, advice) in listed.items():
+        if number not in known:
+            yield f"{number} {name} is not in events.def"
+        elif known[number][1] != name:
+            yield f"{number} is called {known[number][1]}, not {name}"
+        if not meaning.strip() or not advice.strip():
+            yield f"{number} {name}: says nothing"
+    numbers = [row[0] for row in rows]
+    for number in sorted(set(n for n in numbers if numbers.count(n) > 1)):
+        yield f"{number} has more than one row"
+
+
+def self_test():
+    """The check finds what it is for."""
+    events = [("1", "WARN", "A_B"), ("2", "INFO", "C")]
+    assert not list(problems(events, [("1", "a-b", "x", "y")]))
+    assert len(list(problems(events, []))) == 1
+    assert len(list(problems(events, [("1", "a-c", "x", "y")]))) == 1
+    assert len(list(problems(events, [("1", "a-b", "x", " "), ("3", "z", "x", "y")]))) == 2
+
+
+def main():
+    self_test()
+    events = EVENT.findall(read("engine/include/bsr/events.def"))
+    if len(events) != read("engine/include/bsr/events.def").count("\nBSR_LOG_EVENT("):
+        print("events.def has a line that this check cannot read")
+        return 1
+    found = list(problems(events, ROW.findall(read("docs/ops/events.md"))))
+    for line in found:
+        print(f"docs/ops/events.md: {line}")
+    if not found:
+        print(f"{len(events)} events; each from warning up has advice")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
