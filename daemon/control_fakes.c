@@ -136,7 +136,9 @@ void bsr_engine_peer_device_info(
 void bsr_engine_explain(uint16_t reason, const char **sentence, const char **remedy)
 {
 	*sentence = reason == 7 ? "both nodes wrote while they were apart" : "";
-	*remedy = reason == 7 ? "bsradm connect --discard-my-data" : "";
+	*remedy = reason == 7   ? "bsradm connect --discard-my-data"
+		  : reason == 8 ? "bsradm adjust <resource>; bsradm connect <resource>"
+				: "";
 }
 
 /* --------------------------------------------------------------------- flows */

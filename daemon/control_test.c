@@ -633,6 +633,29 @@ static void show_and_why_tell_what_is(void **state)
 	close(fd);
 }
 
+static void why_names_a_missing_disk_and_commands_that_can_be_typed(void **state)
+{
+	(void)state;
+	int fd = dial_and_greet();
+	make_resource(fd);
+	fakes.peer[1] = (struct bsr_peer_info){.exists = true, .conn = BSR_CONN_CONNECTED};
+	fakes.volume[0].disk = BSR_DISK_UP_TO_DATE;
+	fakes.peer_device[1][0] = (struct bsr_peer_device_info){
+		.exists = true, .repl = BSR_REPL_ESTABLISHED, .disk = BSR_DISK_UP_TO_DATE};
+	struct json_object *reply = ask(fd, "{\"id\":1,\"command\":\"why\"}", 0);
+	assert_int_equal(json_object_array_length(get(get(reply, "result"), "facts")), 0);
+	json_object_put(reply);
+	fakes.peer_device[1][0].disk = BSR_DISK_DISKLESS;
+	fakes.peer_device[1][0].handshake_reason = 8;
+	reply = ask(fd, "{\"id\":2,\"command\":\"why\"}", 0);
+	const char *text = json_object_to_json_string_ext(get(get(reply, "result"), "facts"), JSON_C_TO_STRING_NOSLASHESCAPE);
+	assert_non_null(strstr(text, "the peer has no disk for the volume (Diskless)"));
+	assert_non_null(strstr(text, "bsradm attach r0/0"));
+	assert_non_null(strstr(text, "\"bsradm adjust r0; bsradm connect r0\""));
+	json_object_put(reply);
+	close(fd);
+}
+
 static void defaults_are_those_of_the_engine(void **state)
 {
 	(void)state;
@@ -697,6 +720,7 @@ int main(void)
 		TEST(down_answers_and_ends_the_events),
 		TEST(a_process_that_rebuilds_answers_afterwards),
 		TEST(show_and_why_tell_what_is),
+		TEST(why_names_a_missing_disk_and_commands_that_can_be_typed),
 		cmocka_unit_test(defaults_are_those_of_the_engine),
 	};
 	signal(SIGPIPE, SIG_IGN);

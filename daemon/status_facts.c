@@ -129,6 +129,8 @@ struct json_object *status_config(const struct bsrd *d)
 
 /* ----------------------------------------------------------------------- why */
 
+#define REMEDY_BYTES 800u
+
 /** What the facts are about. */
 struct subject {
 	struct bsrd *d;
@@ -165,14 +167,52 @@ static void add_fact(const struct subject *about, uint16_t reason, const char *r
 	json_object_array_add(about->facts, fact);
 }
 
+/* Commands in static texts say <resource>; what is printed can be typed. */
+static const char *with_resource(const struct subject *about, const char *text, char *out, size_t room)
+{
+	static const char place[] = "<resource>";
+	size_t used = 0;
+	out[0] = '\0';
+	for (const char *at = text; *at != '\0' && used < room - 1;) {
+		const bool here = strncmp(at, place, sizeof(place) - 1) == 0;
+		const int written = here ? snprintf(out + used, room - used, "%s", about->d->running.resource)
+					 : snprintf(out + used, room - used, "%c", *at);
+		used += written > 0 ? (size_t)written : 0;
+		at += here ? sizeof(place) - 1 : 1;
+	}
+	return out;
+}
+
 static void explain_rule(const struct subject *about, uint16_t reason)
 {
+	char typed[REMEDY_BYTES];
 	const char *sentence = "";
 	const char *remedy = "";
 	if (reason != 0) {
 		bsr_engine_explain(reason, &sentence, &remedy);
+		remedy = with_resource(about, remedy, typed, sizeof(typed));
 		add_fact(about, reason, remedy, "the last handshake decided: %s",
 			sentence[0] == '\0' ? "no sentence for this rule" : sentence);
+	}
+}
+
+static void explain_disks(const struct subject *about, enum bsr_disk_state mine, enum bsr_disk_state peers)
+{
+	char remedy[REMEDY_BYTES];
+	const char *resource = about->d->running.resource;
+	const int vnr = (int)about->d->running.volume[about->volume].vnr;
+	if (mine <= BSR_DISK_FAILED) {
+		snprintf(remedy, sizeof(remedy), "bsradm attach %s/%d", resource, vnr);
+		add_fact(about, 0, remedy, "this node has no disk for the volume (%s)", bsr_disk_state_word(mine));
+	} else if (mine < BSR_DISK_UP_TO_DATE) {
+		add_fact(about, 0, "", "this node's disk is %s", bsr_disk_state_word(mine));
+	}
+	if (peers <= BSR_DISK_FAILED) {
+		snprintf(remedy, sizeof(remedy), "on %s: bsradm attach %s/%d", status_peer_name(about->d, about->peer),
+			resource, vnr);
+		add_fact(about, 0, remedy, "the peer has no disk for the volume (%s)", bsr_disk_state_word(peers));
+	} else if (peers < BSR_DISK_UP_TO_DATE && peers != BSR_DISK_UNKNOWN) {
+		add_fact(about, 0, "", "the peer's disk is %s", bsr_disk_state_word(peers));
 	}
 }
 
@@ -180,18 +220,15 @@ static void explain_volume(const struct subject *about)
 {
 	struct bsr_peer_device_info info;
 	struct bsr_volume_info volume;
-	char remedy[300];
+	char remedy[REMEDY_BYTES];
 	const char *resource = about->d->running.resource;
 	bsr_engine_peer_device_info(about->d->engine, about->peer, about->volume, &info);
 	bsr_engine_volume_info(about->d->engine, about->volume, &volume);
-	if (!info.exists || info.repl == BSR_REPL_ESTABLISHED) {
+	if (!info.exists || (info.repl == BSR_REPL_ESTABLISHED && volume.disk == BSR_DISK_UP_TO_DATE &&
+				    info.disk == BSR_DISK_UP_TO_DATE)) {
 		return;
 	}
-	if (volume.disk == BSR_DISK_DISKLESS || volume.disk == BSR_DISK_FAILED) {
-		snprintf(remedy, sizeof(remedy), "bsradm attach %s", resource);
-		add_fact(about, 0, remedy, "this node has no disk for the volume (%s)",
-			bsr_disk_state_word(volume.disk));
-	}
+	explain_disks(about, volume.disk, info.repl == BSR_REPL_OFF ? BSR_DISK_UNKNOWN : info.disk);
 	if ((info.paused & BSR_PAUSE_USER) != 0) {
 		snprintf(remedy, sizeof(remedy), "bsradm resume-sync %s", resource);
 		add_fact(about, 0, remedy, "the resync is paused by the user of this node");
@@ -202,7 +239,7 @@ static void explain_volume(const struct subject *about)
 	if ((info.paused & (BSR_PAUSE_DEPENDENCY | BSR_PAUSE_OTHER_CONNECTION)) != 0) {
 		add_fact(about, 0, "", "the resync waits for another one");
 	}
-	if (info.repl != BSR_REPL_OFF) {
+	if (info.repl > BSR_REPL_ESTABLISHED) {
 		add_fact(about, 0, "", "the volume is in state %s, %" PRIu64 " KiB are out of sync",
 			bsr_repl_state_word(info.repl), info.out_of_sync_bytes / 1024);
 	}
@@ -216,33 +253,36 @@ static const struct {
 	const char *remedy;
 } conn_errors[] = {
 	{BSR_CONN_ERROR_SPLIT_BRAIN, "both nodes have data that the other one lacks",
-		"on the node whose changes may be lost: bsradm connect --discard-my-data; on the other one: bsradm connect"},
+		"on the node whose changes may be lost: bsradm secondary <resource>, bsradm connect --discard-my-data "
+		"<resource>; on the other one: bsradm connect <resource>"},
 	{BSR_CONN_ERROR_SYNC_TARGET_PRIMARY, "the data of a Primary would be overwritten",
-		"bsradm secondary on that node, then bsradm connect on both"},
+		"on that node: bsradm secondary <resource>; then on both: bsradm connect <resource>"},
 	{BSR_CONN_ERROR_DISCARD_REFUSED, "discard-my-data was asked for where it cannot be done",
-		"bsradm connect without --discard-my-data; or bsradm secondary first"},
+		"bsradm connect <resource>, without --discard-my-data; or bsradm secondary <resource> first"},
 	{BSR_CONN_ERROR_UNRELATED, "the disks have no history in common",
-		"check that these are the right disks; the wrong one needs bsradm create-md"},
+		"check that these are the right disks; the wrong one needs bsradm create-md <resource>"},
 	{BSR_CONN_ERROR_TWO_PRIMARIES, "both nodes are Primary",
-		"bsradm secondary on one of them, then bsradm connect on both"},
+		"on one of them: bsradm secondary <resource>; then on both: bsradm connect <resource>"},
 	{BSR_CONN_ERROR_SIZE, "the disks differ in size in a way that would lose data",
-		"make the smaller disk as large as the agreed size, then bsradm connect"},
+		"make the smaller disk as large as the agreed size, then bsradm connect <resource>"},
 	{BSR_CONN_ERROR_CONFIG,
 		"resource name, node id, shared secret, protocol or volumes of both nodes do not fit; the log says which",
-		"make both configurations fit, bsradm adjust, then bsradm connect on both"},
+		"make both configurations fit; then on both: bsradm adjust <resource>, bsradm connect <resource>"},
 };
 
 static void explain_conn_error(const struct subject *about, enum bsr_conn_error error)
 {
 	const char *meaning = "the log says more";
-	const char *remedy = "bsradm connect, when the cause is gone";
+	const char *remedy = "bsradm connect <resource>, when the cause is gone";
 	for (size_t i = 0; i < sizeof(conn_errors) / sizeof(conn_errors[0]); i++) {
 		if (conn_errors[i].error == error) {
 			meaning = conn_errors[i].meaning;
 			remedy = conn_errors[i].remedy;
 		}
 	}
-	add_fact(about, 0, remedy, "the connection was given up with the error %s: %s", bsr_conn_error_word(error),
+	char typed[REMEDY_BYTES];
+	add_fact(about, 0, with_resource(about, remedy, typed, sizeof(typed)),
+		"the connection was given up with the error %s: %s", bsr_conn_error_word(error),
 		meaning);
 }
 
