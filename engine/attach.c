@@ -205,7 +205,6 @@ static void superblock_read(struct bsr_engine *e, struct bsr_disk_op *op, int32_
 {
 	struct bsr_volume *vol = op->vol;
 	(void)buf;
-	vol->attach_busy = false;
 	int ret = result < 0 ? -BSR_E_MD_IO : bsr_superblock_decode(&vol->sb, vol->sb_mem);
 	ret = ret == -BSR_E_NOT_OURS || ret == -BSR_E_CORRUPT || ret == -BSR_E_RANGE ? -BSR_E_MD_INVALID : ret;
 	ret = ret < 0 ? ret : check_superblock(e, vol);
@@ -239,7 +238,6 @@ void bsr_attach_begin(struct bsr_engine *e, struct bsr_volume *vol, const struct
 		return;
 	}
 	vol->attach_step = BSR_AT_SUPERBLOCK;
-	vol->attach_busy = true;
 	bsr_emit_md(e, vol, (struct bsr_fx_md){.offset = offset, .length = BSR_MD_BLOCK_BYTES, .mem = vol->sb_mem},
 		superblock_read, 0);
 }
@@ -250,7 +248,6 @@ static void area_read(struct bsr_engine *e, struct bsr_disk_op *op, int32_t resu
 {
 	struct bsr_volume *vol = op->vol;
 	(void)buf;
-	vol->attach_busy = false;
 	if (result < 0) {
 		attach_fail(e, vol, -BSR_E_MD_IO);
 		return;
@@ -269,7 +266,6 @@ static void area_write(struct bsr_engine *e, struct bsr_disk_op *op, int32_t res
 {
 	struct bsr_volume *vol = op->vol;
 	(void)buf;
-	vol->attach_busy = false;
 	if (result < 0) {
 		attach_fail(e, vol, -BSR_E_MD_IO);
 		return;
@@ -287,7 +283,6 @@ static bool area_step(struct bsr_engine *e, struct bsr_volume *vol, bool write, 
 	const uint64_t left = bytes - vol->load_at;
 	const uint32_t piece = left < LOAD_BYTES ? (uint32_t)left : LOAD_BYTES;
 	uint8_t *mem = vol->attach_step == BSR_AT_BITMAP ? vol->load_mem : vol->ring + vol->load_at;
-	vol->attach_busy = true;
 	bsr_emit_md(e, vol,
 		(struct bsr_fx_md){.write = write,
 			.flags = write ? BSR_MD_PREFLUSH | BSR_MD_FUA : 0,

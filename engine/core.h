@@ -59,7 +59,6 @@ struct bsr_interval {
 	uint16_t volume;
 	bool write;
 	bool held; /* waits for its turn */
-	bool listed; /* in the table */
 };
 
 enum bsr_request_stage {
@@ -234,7 +233,6 @@ struct bsr_peer {
 	enum bsr_conn_state conn;
 	enum bsr_conn_error error;
 	enum bsr_role role;
-	uint32_t reported_conn; /* as last published */
 
 	/* link (peer.c) */
 	uint32_t link; /* incarnation, counts up; valid while link_active */
@@ -245,7 +243,6 @@ struct bsr_peer {
 	bool resolver;
 	bool discard_my_data;
 	bool tentative;
-	bool redial_now;
 	uint64_t features;
 	uint64_t last_received_ns;
 	uint64_t ping_nonce;
@@ -346,7 +343,6 @@ struct bsr_volume {
 	uint32_t *hot_table;
 	uint64_t load_at; /* bytes of the ring or of the bitmap area done */
 	uint64_t attach_ticket;
-	bool attach_busy;
 	uint32_t detach_cmd;
 	uint64_t detach_ticket;
 	bool detach_swept;
@@ -435,9 +431,7 @@ struct bsr_engine {
 	bool turn_work; /* collected for the end of the turn */
 
 	enum bsr_role role;
-	enum bsr_role reported_role;
 	uint32_t suspended;
-	uint32_t reported_suspended;
 	struct bsr_resource_options options;
 	bool demoting; /* no new requests */
 	bool promoting; /* Primary already, but that is not durable yet */
@@ -553,7 +547,6 @@ bool bsr_md_superblock_clean(const struct bsr_volume *vol); /* every change is d
 uint64_t bsr_md_sweep(struct bsr_engine *e, struct bsr_volume *vol);
 bool bsr_md_swept(const struct bsr_volume *vol, uint64_t ticket);
 void bsr_md_progress(struct bsr_engine *e, struct bsr_volume *vol);
-bool bsr_md_idle(const struct bsr_volume *vol);
 void bsr_md_failed(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_md_set_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length);
 bool bsr_md_any_bits(const struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length);

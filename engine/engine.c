@@ -125,7 +125,6 @@ struct bsr_engine *bsr_engine_create(const struct bsr_engine_config *config)
 	e->env = config->env;
 	e->node_id = config->node_id;
 	e->role = BSR_ROLE_SECONDARY;
-	e->reported_role = BSR_ROLE_SECONDARY;
 	e->deadline_ns = BSR_NEVER;
 	e->epoch = 1;
 	/* Index 0 would make the first write's sequence number 0, which acknowledgements reserve for "none". */

@@ -289,8 +289,3 @@ void bsr_md_progress(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 	superblock_write(e, vol);
 }
-
-bool bsr_md_idle(const struct bsr_volume *vol)
-{
-	return !vol->sb_busy && vol->writers_busy == 0 && vol->al_step == AL_IDLE;
-}
