@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """docs/status.md from the tables in the code: which commands, options and handlers exist, and which do nothing yet.
 
-Without arguments the page is written; with --check it is compared, and an option that claims to have an effect although
+Where docs/configuration.md and bsr.conf(5) describe an option or handler without effect, they are told to say so.
+Without arguments the pages are written; with --check they are compared, and an option that claims to have an effect although
 nobody reads what it is turned into is an error.
 """
 import glob
@@ -135,15 +136,48 @@ def page():
     return "\n".join(lines)
 
 
+def without_effect():
+    """Names of options and handlers on which nothing acts, apart from those that say so already (DRBD only)."""
+    effective, run = acted_on() | set(refused_values()), handlers_run()
+    sections = {section for section, _ in SECTIONS}
+    return {name for section, name, flags in options() if "INTERNAL" not in flags and "DRBD_ONLY" not in flags and (
+        (section in sections and name not in effective) or (section == "HANDLERS" and name not in run))}
+
+
+def marked(path, dead):
+    """The page with the mark behind what is without effect, and behind nothing else."""
+    text = read(path)
+    if path.endswith(".scd"):
+        entry = re.compile(r"^(\*([a-z0-9\\_-]+)\*(?: \([^\n]*\))?\n\t)([^\n]*)$", re.M)
+        mark = " _(no effect in this version)_"
+        body = slice(text.index("# OPTIONS OF DISK"), text.index("# FILES"))
+    else:
+        entry = re.compile(r"^(\| `([a-z0-9_-]+)` \|(?:.*\|)? )([^|\n]*?)( \|(?: [^|\n]* \|)?)$", re.M)
+        mark = " *(no effect in this version)*"
+        body = slice(text.index("### 7.2"), text.index("### 7.7"))
+
+    def again(found):
+        name = found.group(2).replace("\\", "")
+        plain = found.group(3).replace(mark, "")
+        rest = found.group(4) if found.re.groups > 3 else ""
+        return found.group(1) + plain + (mark if name in dead else "") + rest
+
+    return text[:body.start] + entry.sub(again, text[body]) + text[body.stop:]
+
+
 def main():
     text = page()
+    pages = {PAGE: text}
+    for path in ("docs/configuration.md", "docs/man/bsr.conf.5.scd"):
+        pages[path] = marked(path, without_effect())
     wrong = [f"daemon/options.c: option '{name}' claims an effect, but nobody reads {field}"
              for name, field in unread_fields(acted_on())]
-    if "--check" not in sys.argv[1:]:
-        with open(os.path.join(ROOT, PAGE), "w", encoding="utf-8") as out:
-            out.write(text)
-    elif not os.path.exists(os.path.join(ROOT, PAGE)) or read(PAGE) != text:
-        wrong.append(f"{PAGE} is not up to date: run scripts/make_status.py")
+    for path, text in pages.items():
+        if "--check" not in sys.argv[1:]:
+            with open(os.path.join(ROOT, path), "w", encoding="utf-8") as out:
+                out.write(text)
+        elif not os.path.exists(os.path.join(ROOT, path)) or read(path) != text:
+            wrong.append(f"{path} is not up to date: run scripts/make_status.py")
     print("\n".join(wrong) or f"{PAGE} says what the code does")
     return 1 if wrong else 0
 
