@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What docs/user-guide.md promises and no other test tries."""
+import os
+import re
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demo"))
+from cluster import GLOBAL_CONFIG, Cluster, resource_config, wait_until  # noqa: E402
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: namespaces, loop devices, FUSE")
+SIZE = 32 << 20
+NET = 'protocol C;\n        connect-int 1;\n        ping-int 1;\n        ping-timeout 10;'
+HANDLER = '    handlers { split-brain "env > /var/log/bsr/split-brain.txt"; }\n'
+
+
+@pytest.fixture(name="cluster")
+def two_hosts():
+    with Cluster() as cluster:
+        for host in cluster.hosts:
+            host.add_disk(SIZE, "disk0")
+            host.add_disk(SIZE, "disk1")
+        yield cluster
+
+
+def configure(cluster, volumes=1, extra=""):
+    disks = {host.name: host.disks for host in cluster.hosts}
+    text = resource_config(cluster, disks, net=NET, disk="c-max-rate 1G;", volumes=volumes, extra=extra)
+    for host in cluster.hosts:
+        host.write_config(dict(GLOBAL_CONFIG, **{"bsr.d/r0.res": text}))
+        if not host.running():
+            host.start()
+
+
+def connected(status):
+    return all(c["connection-state"] == "Connected" for c in status["connections"])
+
+
+def in_sync(status):
+    return connected(status) and all(d["disk-state"] == "UpToDate" for d in status["devices"]) and all(
+        p["peer-disk-state"] == "UpToDate" for c in status["connections"] for p in c["peer_devices"])
+
+
+def bring_up(cluster):
+    alice, bob = cluster.hosts
+    for host in (alice, bob):
+        host.run("bsradm create-md --force r0 && bsradm up r0")
+    alice.wait_for(connected)
+    alice.run("bsradm primary --force r0")
+    for host in (alice, bob):
+        host.wait_for(in_sync)
+
+
+def test_split_brain_runs_the_handler_and_its_repair_can_be_typed(cluster):
+    """Both sides are told by their handler; the commands that `why` prints join them again."""
+    configure(cluster, extra=HANDLER)
+    bring_up(cluster)
+    alice, bob = cluster.hosts
+    alice.run("bsradm secondary r0")
+    cluster.cut(alice)
+    for host in (alice, bob):
+        host.wait_for(lambda s: not connected(s), 30)
+        host.run("bsradm primary r0 && dd if=/dev/urandom of=/dev/bsr0 bs=64k count=1 oflag=direct")
+    alice.run("bsradm secondary r0")
+    cluster.join(alice)
+    for host in (alice, bob):
+        host.wait_for(lambda s: s["connections"][0]["connection-state"] == "StandAlone", 30)
+        wait_until(lambda h=host: "BSR_RESOURCE=r0" in h.run("cat /var/log/bsr/split-brain.txt", check=False).stdout, 10,
+                   f"no handler ran on {host.name}")
+    why = alice.out("bsradm why r0")
+    line = re.search(r"changes may be lost: (.*?); on the other one[^:]*: (bsradm connect r0)", why)
+    assert line and "<" not in why, why
+    alice.run(line.group(1).replace(", ", "; "))
+    bob.run(line.group(2))
+    for host in (alice, bob):
+        host.wait_for(in_sync, 30)
+
+
+def test_a_log_file_has_times(cluster):
+    configure(cluster)
+    bring_up(cluster)
+    log = cluster.hosts[0].out("cat /var/log/bsr/r0.log").splitlines()
+    assert log and all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \d{4} \w+ [a-z-]+ ", line) for line in log), log
+    assert log[0][:13] <= time.strftime("%Y-%m-%dT%H", time.gmtime())
+
+
+def test_a_volume_is_added_and_why_sees_what_is_missing(cluster):
+    configure(cluster)
+    bring_up(cluster)
+    alice, bob = cluster.hosts
+    configure(cluster, volumes=2)
+    bob.run("bsradm create-md --force r0/1 && bsradm adjust r0")
+    alice.run("bsradm create-md --force r0/1 && bsradm secondary r0 && bsradm adjust r0")
+    alice.wait_for(connected)
+    alice.run("bsradm primary --force r0")
+    for host in (alice, bob):
+        host.wait_for(in_sync)
+    assert alice.run("test -b /dev/bsr1").returncode == 0
+    bob.run("bsradm detach r0/1")
+    for host, words in ((alice, "the peer has no disk"), (bob, "this node has no disk")):
+        why = host.out("bsradm why r0")
+        assert words in why and "bsradm attach r0/1" in why, why
