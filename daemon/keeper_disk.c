@@ -125,9 +125,7 @@ static int open_one(struct keeper_job *job, const char *path, bool data, enum cl
 	}
 	int fd = open_checked(path, claim, &st);
 	int error = fd < 0 ? fd : size_of(fd, &st, &out->bytes);
-	if (error == 0 && !S_ISBLK(st.st_mode)) {
-		error = claim_range(fd, claim, job->message.arg[1] * stride, stride);
-	} else if (error == 0 && claim == CLAIM_SLOT) {
+	if (error == 0 && (!S_ISBLK(st.st_mode) || claim == CLAIM_SLOT)) {
 		error = claim_range(fd, claim, job->message.arg[1] * stride, stride);
 	}
 	if (error != 0) {
