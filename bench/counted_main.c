@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * counted_main.c - bsrd for counting instructions: its engine process runs under callgrind and without the sandbox
+ * counted_main.c - bsrd for counting instructions: its engine process runs under callgrind and
+ * without the sandbox
  *
- * Not installed. The keeper starts /proc/self/exe as the engine process; that is this program, which puts valgrind in
- * between once. Everything else is bsrd's own main() and objects. SIGUSR1 begins to count, SIGUSR2 ends it and writes
- * the counts to $BSR_COUNT_DIR/callgrind.HOST.PID.1.
+ * Not installed. The keeper starts /proc/self/exe as the engine process; that is this program,
+ * which puts valgrind in between once. Everything else is bsrd's own main() and objects. SIGUSR1
+ * begins to count, SIGUSR2 ends it and writes the counts to $BSR_COUNT_DIR/callgrind.HOST.PID.1.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -43,7 +44,10 @@ int main(int argc, char **argv)
 	const bool is_engine = argc == 4 && strcmp(argv[1], "--engine") == 0;
 	if (is_engine && dir != NULL && getenv("BSR_COUNTED") == NULL) {
 		char self[4096], out[4200], name[128];
-		/* callgrind counts each byte that "rep movsb" moves as an instruction: copy in wide registers instead */
+		/*
+		 * callgrind counts each byte that "rep movsb" moves as an instruction: copy in wide
+		 * registers instead
+		 */
 		setenv("GLIBC_TUNABLES", "glibc.cpu.x86_rep_movsb_threshold=1073741824", 1);
 		const ssize_t bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
 		if (bytes <= 0 || gethostname(name, sizeof(name)) != 0 || setenv("BSR_COUNTED", "1", 1) != 0) {

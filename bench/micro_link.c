@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * micro_link.c - instructions that sending and receiving 4 KiB writes and their acknowledgements cost in user space
+ * micro_link.c - instructions that sending and receiving 4 KiB writes and their acknowledgements
+ * cost in user space
  *
  * Usage: micro_link [ROUNDS]: time per write. For instructions:
- *   valgrind --tool=callgrind --callgrind-out-file=cg micro_link 1000 && callgrind_annotate --inclusive=yes cg
- * and divide what bsr_links_send, bsr_links_flush and bsr_stream_ready took by 16 x ROUNDS. Two ends in one process over
- * the loopback interface; each round sends BATCH writes one way and one ACKS the other way. BSR_NO_CHECKSUMS=1 in the
+ *   valgrind --tool=callgrind --callgrind-out-file=cg micro_link 1000 && callgrind_annotate
+ *   --inclusive=yes cg
+ * and divide what bsr_links_send, bsr_links_flush and bsr_stream_ready took by 16 x ROUNDS. Two
+ * ends in one process over the loopback interface; each round sends BATCH writes one way and one
+ * ACKS the other way. BSR_NO_CHECKSUMS=1 in the
  * environment: without checksums over payloads.
  */
 #include <arpa/inet.h>

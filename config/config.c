@@ -409,7 +409,10 @@ void bsr_config_format_address(const struct cfg_address *address, char *buffer, 
 
 #define SUGGEST_CHARS_MAX 48u
 
-/* Edit distance where swapping two neighbours counts as one edit; words longer than the limit are infinitely far. */
+/*
+ * Edit distance where swapping two neighbours counts as one edit; words longer than the limit are
+ * infinitely far.
+ */
 static unsigned int edit_distance(const char *a, const char *b)
 {
 	const size_t a_length = strlen(a);

@@ -2,11 +2,12 @@
 /*
  * config.h - the configuration of all resources: reading, checking, writing
  *
- * Owns:       the model that a configuration file is read into. Everything in it lives in one arena and is
- *             freed by bsr_config_free(); nothing in it is freed alone.
+ * Owns:       the model that a configuration file is read into. Everything in it lives in one arena
+ *             and is freed by bsr_config_free(); nothing in it is freed alone.
  * May touch:  the files it is told to read, the host's name and its network interfaces.
  * Invariants:
- *   CF-1  What was written in a file and what was derived from it can be told apart (`inherited`, `implicit`,
+ *   CF-1  What was written in a file and what was derived from it can be told apart (`inherited`,
+ *         `implicit`,
  *         `expanded`), so that a plain dump prints the one and `-v` the other.
  *   CF-2  A configuration with errors is never acted upon: bsr_config_error_count() decides.
  */
@@ -103,7 +104,8 @@ struct cfg_volume {
 	struct cfg_location disk_at;
 	const char *meta_disk; /* "internal" or a device */
 	const char *
-		meta_index; /* "internal", "flexible", a slot number, or the file behind a loop device */
+		/* "internal", "flexible", a slot number, or the file behind a loop device */
+		meta_index;
 	struct cfg_location meta_disk_at;
 	struct cfg_options disk_options;
 	struct cfg_options peer_options;
@@ -228,7 +230,8 @@ struct bsr_config {
 	CFG_LIST(cfg_diagnostic) diagnostics;
 	unsigned int errors;
 	unsigned int warnings;
-	bool incomplete; /* statements were not understood: what seems to be missing may be among them */
+	/* statements were not understood: what seems to be missing may be among them */
+	bool incomplete;
 	struct cfg_claim **claims; /* hash of things that may be used once */
 	size_t claim_buckets;
 	unsigned int files_read;
@@ -245,11 +248,14 @@ void bsr_config_free(struct bsr_config *config);
  * bsr_config_read_file - parse @path and what it includes
  * @path: "-" reads standard input
  *
- * Returns 0 when the file could be opened (whatever it says: see bsr_config_error_count()), else -errno.
+ * Returns 0 when the file could be opened (whatever it says: see bsr_config_error_count()), else
+ * -errno.
  */
 int bsr_config_read_file(struct bsr_config *config, const char *path);
 
-/** bsr_config_read_buffer - parse @size bytes reported as file @name; relative includes start at "." */
+/**
+ * bsr_config_read_buffer - parse @size bytes reported as file @name; relative includes start at "."
+ */
 void bsr_config_read_buffer(
 	struct bsr_config *config, const char *name, const char *text, size_t size);
 
@@ -259,15 +265,19 @@ void bsr_config_exclude_file(struct bsr_config *config, const char *path);
 /**
  * bsr_config_expand - derive what the files leave out, and check the result
  *
- * Finds this node's sections, inherits options, volumes and addresses, makes implicit connections and peer devices,
- * then applies every rule that needs more than one statement. Errors are collected.
+ * Finds this node's sections, inherits options, volumes and addresses, makes implicit connections
+ * and peer devices, then applies every rule that needs more than one statement. Errors are
+ * collected.
  */
 void bsr_config_expand(struct bsr_config *config);
 
 /** bsr_config_error_count - how many errors reading and expanding found */
 unsigned int bsr_config_error_count(const struct bsr_config *config);
 
-/** bsr_config_print_diagnostics - write all messages, in file order of their discovery, as FILE:LINE:COLUMN: text */
+/**
+ * bsr_config_print_diagnostics - write all messages, in file order of their discovery, as
+ * FILE:LINE:COLUMN: text
+ */
 void bsr_config_print_diagnostics(const struct bsr_config *config, FILE *to);
 
 struct cfg_resource *bsr_config_find_resource(const struct bsr_config *config, const char *name);
@@ -276,14 +286,20 @@ struct cfg_volume *bsr_config_find_volume(const struct cfg_volumes *volumes, uns
 struct cfg_option *bsr_config_find_option(
 	const struct cfg_options *options, const struct bsr_option *def);
 
-/** bsr_config_option_text - the value of option @name in @section if it is set, else its default, else NULL */
+/**
+ * bsr_config_option_text - the value of option @name in @section if it is set, else its default,
+ * else NULL
+ */
 const char *bsr_config_option_text(
 	const struct cfg_options *options, enum bsr_option_section section, const char *name);
 
 /** bsr_config_global_flag - whether a yes/no option of `global` is on */
 bool bsr_config_global_flag(const struct bsr_config *config, const char *name);
 
-/** bsr_config_same_host - host names compare without case, and without domain if one of them has none */
+/**
+ * bsr_config_same_host - host names compare without case, and without domain if one of them has
+ * none
+ */
 bool bsr_config_same_host(const char *a, const char *b);
 
 /**
@@ -293,7 +309,10 @@ bool bsr_config_same_host(const char *a, const char *b);
 void bsr_config_path_ends(const struct cfg_connection *connection, const struct cfg_path *path,
 	const struct cfg_endpoint **own, const struct cfg_endpoint **remote);
 
-/** bsr_config_address_is_local - whether @address is configured on an interface of this host that is up */
+/**
+ * bsr_config_address_is_local - whether @address is configured on an interface of this host that is
+ * up
+ */
 bool bsr_config_address_is_local(struct bsr_config *config, const struct cfg_address *address);
 
 /** bsr_config_is_diskless - whether @volume has no local disk (`disk none;`) */
@@ -302,7 +321,8 @@ bool bsr_config_is_diskless(const struct cfg_volume *volume);
 /**
  * bsr_config_resync_after - the volume an option `resync-after RES[/VNR]` means
  *
- * Returns NULL if there is no such resource, host or volume here, or if it has several volumes and none is named;
+ * Returns NULL if there is no such resource, host or volume here, or if it has several volumes and
+ * none is named;
  * @why then receives a phrase that says so.
  */
 const struct cfg_volume *bsr_config_resync_after(
@@ -313,7 +333,10 @@ struct cfg_dump_options {
 	const struct cfg_resource *only; /* NULL: everything */
 };
 
-/** bsr_config_dump - write the configuration in its own language; reading that back gives the same text */
+/**
+ * bsr_config_dump - write the configuration in its own language; reading that back gives the same
+ * text
+ */
 void bsr_config_dump(const struct bsr_config *config, const struct cfg_dump_options *how, FILE *to);
 
 /** bsr_config_dump_xml - write the expanded configuration as XML */
@@ -323,7 +346,9 @@ void bsr_config_dump_xml(
 /** bsr_config_format_address - "ipv4:10.0.0.1:7000", "ipv6:[fd01::3]:7001" */
 void bsr_config_format_address(const struct cfg_address *address, char *buffer, size_t size);
 
-/** bsr_config_suggest - the candidate nearest to @word if it is near enough to be meant, else NULL */
+/**
+ * bsr_config_suggest - the candidate nearest to @word if it is near enough to be meant, else NULL
+ */
 const char *bsr_config_suggest(const char *word, const char *const *candidates, size_t count);
 
 #endif

@@ -7,7 +7,9 @@
 
 #include "config.h"
 
-/* Zeroed memory that lives as long as the configuration. Ends the program when memory is exhausted. */
+/*
+ * Zeroed memory that lives as long as the configuration. Ends the program when memory is exhausted.
+ */
 void *cfg_alloc(struct bsr_config *config, size_t size);
 char *cfg_strdup(struct bsr_config *config, const char *text);
 char *cfg_printf(struct bsr_config *config, const char *format, ...)
@@ -21,12 +23,16 @@ void cfg_warning(struct bsr_config *config, const struct cfg_location *at, const
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * Claims @key (a name in some space of names, such as "minor 3 on alice") for @at. If it was claimed before, an error
- * "conflicting use of ..." naming both places is recorded and false returned.
+ * Claims @key (a name in some space of names, such as "minor 3 on alice") for @at. If it was
+ * claimed before, an error "conflicting use of ..." naming both places is recorded and false
+ * returned.
  */
 bool cfg_claim(struct bsr_config *config, const struct cfg_location *at, const char *key);
 
-/* As cfg_claim(), but silent: returns where @key was claimed before, NULL if it was free (and is @at's now). */
+/*
+ * As cfg_claim(), but silent: returns where @key was claimed before, NULL if it was free (and is
+ * @at's now).
+ */
 const struct cfg_location *cfg_claim_quietly(
 	struct bsr_config *config, const struct cfg_location *at, const char *key);
 
@@ -42,8 +48,8 @@ bool cfg_is_plain_word(const char *text);
 bool cfg_is_integer(const char *text);
 
 /*
- * Copies what @target lacks from @source, in front of what it has, last first. Two sources that give one option
- * different values are an error that names both places.
+ * Copies what @target lacks from @source, in front of what it has, last first. Two sources that
+ * give one option different values are an error that names both places.
  */
 void cfg_inherit(
 	struct bsr_config *config, struct cfg_options *target, const struct cfg_options *source);

@@ -338,7 +338,10 @@ static const struct cfg_options *destination(
 	return NULL;
 }
 
-/* The same option from common, from the resource, and from both: it arrives where the command lines take it from. */
+/*
+ * The same option from common, from the resource, and from both: it arrives where the command lines
+ * take it from.
+ */
 static void inherit_one(const struct bsr_option *option)
 {
 	char buffer[64];

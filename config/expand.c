@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * expand.c - what follows from a configuration without being written in it: this node, options, volumes
+ * expand.c - what follows from a configuration without being written in it: this node, options,
+ * volumes
  *
  * Owns:       the `expanded`, `inherited`, `me` and `ignored` members of the model.
  * May touch:  the list of this host's network interfaces.
  * Invariants:
- *   EX-1  An option written in the most specific section wins; two less specific sources that disagree are an error.
+ *   EX-1  An option written in the most specific section wins; two less specific sources that
+ *         disagree are an error.
  */
 #include "config_internal.h"
 
@@ -297,7 +299,10 @@ void cfg_expand_hosts(struct bsr_config *config, struct cfg_resource *resource)
 	}
 }
 
-/* A running configuration is complete as it is; its volumes only need to be found where the others are. */
+/*
+ * A running configuration is complete as it is; its volumes only need to be found where the others
+ * are.
+ */
 static void expand_running(struct bsr_config *config, struct cfg_resource *resource)
 {
 	if (resource->me != NULL) {

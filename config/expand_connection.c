@@ -181,7 +181,10 @@ static void name_connection(struct bsr_config *config, struct cfg_connection *co
 	}
 }
 
-/* The peer device of volume @vnr: options of the connection's own volume section, then what it inherits. */
+/*
+ * The peer device of volume @vnr: options of the connection's own volume section, then what it
+ * inherits.
+ */
 static void expand_peer_device(struct bsr_config *config, struct cfg_connection *connection,
 	const struct cfg_volume *written, unsigned int vnr)
 {

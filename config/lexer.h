@@ -34,7 +34,8 @@ struct lexer {
 	const char *end;
 	const char *line_start;
 	unsigned int line;
-	bool windows; /* paths of a Windows host: a backslash quotes nothing but quotes and itself */
+	/* paths of a Windows host: a backslash quotes nothing but quotes and itself */
+	bool windows;
 	bool quiet;   /* inside a skipped section nothing is wrong */
 };
 
@@ -45,8 +46,9 @@ void lexer_init(struct lexer *lexer, struct bsr_config *config, const char *file
 void lexer_next(struct lexer *lexer, struct token *token);
 
 /*
- * Reads raw text up to, and over, a closing bracket on the same line: the inside of an IPv6 address, whose scope may
- * hold any character. False (reported) if there is none or the text is too long for @buffer.
+ * Reads raw text up to, and over, a closing bracket on the same line: the inside of an IPv6
+ * address, whose scope may hold any character. False (reported) if there is none or the text is too
+ * long for @buffer.
  */
 bool lexer_read_bracket(struct lexer *lexer, char *buffer, size_t size);
 

@@ -5,7 +5,8 @@
  * Owns:       the table made from options.def and the rules for the text of one value.
  * May touch:  nothing else; libc only.
  * Invariants:
- *   OT-1  Options of one section are neighbours in the table (options.def is written that way; a test proves it).
+ *   OT-1  Options of one section are neighbours in the table (options.def is written that way; a
+ *         test proves it).
  *   OT-2  Every default is a legal value of its option.
  */
 #include "option_table.h"
@@ -107,7 +108,10 @@ const char *bsr_option_unit_word(enum bsr_option_unit unit)
 	return unit < BSR_UNIT_COUNT ? units[unit].word : "";
 }
 
-/* Calls of this walk the word list without copying it. Returns the length of word @index, 0 if there is none. */
+/*
+ * Calls of this walk the word list without copying it. Returns the length of word @index, 0 if
+ * there is none.
+ */
 static size_t word_at(const char *words, int64_t index, const char **start)
 {
 	const char *at = words;
@@ -177,7 +181,9 @@ static int64_t suffix_bytes(char suffix)
 	}
 }
 
-/* Reads digits; saturates at INT64_MAX and says so through @overflow. Returns where the digits end. */
+/*
+ * Reads digits; saturates at INT64_MAX and says so through @overflow. Returns where the digits end.
+ */
 static const char *read_digits(const char *at, int64_t *number, bool *overflow)
 {
 	*number = 0;
@@ -371,7 +377,10 @@ bool bsr_option_default(const struct bsr_option *option, struct bsr_option_value
 		.min = option->min,
 		.max = option->max,
 		.words = option->words,
-		/* 0 is the default of sndbuf-size although no smaller value than 10 MiB may be written */
+		/*
+		 * 0 is the default of sndbuf-size although no smaller value than 10 MiB may be
+		 * written
+		 */
 		.flags = option->flags | BSR_OPTION_RANGE_LATER};
 	return bsr_option_parse(&unchecked, option->default_text, value) == BSR_OPTION_OK;
 }

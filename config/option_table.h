@@ -90,7 +90,8 @@ enum bsr_option_fault {
 };
 
 struct bsr_option_value {
-	int64_t number; /* number in base units; bool 0/1; enum: index of the word; ratio: first part */
+	/* number in base units; bool 0/1; enum: index of the word; ratio: first part */
+	int64_t number;
 	int64_t second;    /* ratio: second part; resync-after with a name: volume or -1 */
 	bool is_word;      /* NUMBER given as one of its words: number is that word's index */
 	bool is_reference; /* RESYNC_AFTER given as RES[/VNR] */
@@ -109,7 +110,10 @@ const struct bsr_option *bsr_option_find(enum bsr_option_section section, const 
  */
 const struct bsr_option *bsr_option_list(enum bsr_option_section section, size_t *count);
 
-/** bsr_option_section_name - the word that introduces the section in a file ("disk", "net", "options" ...) */
+/**
+ * bsr_option_section_name - the word that introduces the section in a file ("disk", "net",
+ * "options" ...)
+ */
 const char *bsr_option_section_name(enum bsr_option_section section);
 
 /**
@@ -139,12 +143,16 @@ bool bsr_option_equal(const struct bsr_option *option, const char *a_text, const
 bool bsr_option_default(const struct bsr_option *option, struct bsr_option_value *value);
 
 /**
- * bsr_option_format - canonical text of a value, as `show` prints it: numbers carry their unit's letter
+ * bsr_option_format - canonical text of a value, as `show` prints it: numbers carry their unit's
+ * letter
  */
 void bsr_option_format(const struct bsr_option *option, const struct bsr_option_value *value,
 	char *buffer, size_t size);
 
-/** bsr_option_word - word number @index of an ENUM or of a NUMBER with words, copied; false if there is none */
+/**
+ * bsr_option_word - word number @index of an ENUM or of a NUMBER with words, copied; false if there
+ * is none
+ */
 bool bsr_option_word(const struct bsr_option *option, int64_t index, char *buffer, size_t size);
 
 /** bsr_option_unit_letter - "k" or "s" for units that have a letter, else "" */
@@ -153,7 +161,10 @@ const char *bsr_option_unit_letter(enum bsr_option_unit unit);
 /** bsr_option_unit_word - "bytes", "1/10 seconds" ... for comments and help; "" for plain counts */
 const char *bsr_option_unit_word(enum bsr_option_unit unit);
 
-/** bsr_option_range_text - what is allowed, for help and documentation: "1..600", "yes | no", "block | ..." */
+/**
+ * bsr_option_range_text - what is allowed, for help and documentation: "1..600", "yes | no", "block
+ * | ..."
+ */
 void bsr_option_range_text(const struct bsr_option *option, char *buffer, size_t size);
 
 /**

@@ -19,7 +19,10 @@ static struct cfg_path *new_path(struct parser *p, struct cfg_connection *connec
 	return path;
 }
 
-/* What may follow the name of a host, a group or the address of one; ends with ';' or with a proxy section. */
+/*
+ * What may follow the name of a host, a group or the address of one; ends with ';' or with a proxy
+ * section.
+ */
 static bool parse_endpoint_tail(struct parser *p, struct cfg_endpoint *end)
 {
 	while (!parser_accept(p, ';')) {

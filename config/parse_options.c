@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * parse_options.c - sections that hold options: global, net, disk, options, startup, handlers, syncer
+ * parse_options.c - sections that hold options: global, net, disk, options, startup, handlers,
+ * syncer
  *
  * Owns:       the forms in which a value may be written.
  * May touch:  the configuration it fills.

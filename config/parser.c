@@ -18,7 +18,9 @@ void parser_advance(struct parser *p)
 {
 	lexer_next(&p->lexer, &p->token);
 	if (p->config->errors - p->errors_before > CFG_ERRORS_MAX) {
-		/* hopeless, and perhaps hostile: what follows would only repeat the same complaint */
+		/*
+		 * hopeless, and perhaps hostile: what follows would only repeat the same complaint
+		 */
 		lexer_stop(&p->lexer);
 		p->token.type = TOKEN_END;
 		p->token.text[0] = '\0';

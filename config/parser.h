@@ -2,8 +2,9 @@
 /*
  * parser.h - what the files of the parser share
  *
- * A statement function is called with its keyword consumed. It returns false after it has reported a syntax error and
- * has not consumed the token that was wrong; its caller then skips to the end of the statement and goes on.
+ * A statement function is called with its keyword consumed. It returns false after it has reported
+ * a syntax error and has not consumed the token that was wrong; its caller then skips to the end of
+ * the statement and goes on.
  */
 #ifndef BSR_CONFIG_PARSER_H
 #define BSR_CONFIG_PARSER_H
@@ -42,10 +43,16 @@ bool parser_syntax_error(struct parser *p, const char *what);
 /* The same with a list of words, and the nearest of them if the token looks like a misspelling. */
 bool parser_unknown_word(struct parser *p, const char *const *words, size_t count);
 
-/* Skips to the end of the statement: past ';' or past a balanced block, but not past the '}' around it. */
+/*
+ * Skips to the end of the statement: past ';' or past a balanced block, but not past the '}' around
+ * it.
+ */
 void parser_recover(struct parser *p);
 
-/* `skip` in front of a section hides it, whatever is inside: swallows up to the brace that closes it. */
+/*
+ * `skip` in front of a section hides it, whatever is inside: swallows up to the brace that closes
+ * it.
+ */
 void parser_skip_section(struct parser *p);
 
 /* A name or other text: bare word or string. @what is for the message. */
@@ -89,7 +96,9 @@ bool parse_host_on(struct parser *p, void *resource);
 bool parse_host_floating(struct parser *p, void *resource);
 bool parse_running_host(struct parser *p, void *resource);
 
-/* parse_volume.c: the statements of one volume, and volume 0 where no `volume` section is written */
+/*
+ * parse_volume.c: the statements of one volume, and volume 0 where no `volume` section is written
+ */
 struct cfg_volume *implicit_volume(struct parser *p, struct cfg_volumes *volumes);
 bool parse_volume(struct parser *p, struct cfg_volumes *volumes);
 bool parse_volume_device(struct parser *p, void *volume);

@@ -156,7 +156,10 @@ static const char *lower_case(struct bsr_config *config, const char *text)
 	return copy;
 }
 
-/* Names under which two sections mean one machine: without its domain, or the address of a floating host. */
+/*
+ * Names under which two sections mean one machine: without its domain, or the address of a floating
+ * host.
+ */
 static const char *machine_name(struct bsr_config *config, const struct cfg_host *host)
 {
 	if (host->kind == CFG_HOST_FLOATING) {
@@ -316,7 +319,9 @@ static const struct cfg_resource *referred_resource(
 	return bsr_config_find_resource(config, name);
 }
 
-/* A resource of other hosts cannot be waited for, and is no mistake in a file that all hosts share. */
+/*
+ * A resource of other hosts cannot be waited for, and is no mistake in a file that all hosts share.
+ */
 static bool is_elsewhere(const struct bsr_config *config, const char *reference)
 {
 	const struct cfg_resource *target = referred_resource(config, reference);

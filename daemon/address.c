@@ -77,7 +77,8 @@ static bool split_port(char *text, char **host, char **port_text)
 		return true;
 	}
 	char *colon = strrchr(text, ':');
-	if (colon != NULL && strchr(text, ':') == colon) { /* more than one: an IPv6 address without brackets */
+	/* more than one: an IPv6 address without brackets */
+	if (colon != NULL && strchr(text, ':') == colon) {
 		*colon = '\0';
 		*port_text = colon + 1;
 	}

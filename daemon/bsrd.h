@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bsrd.h - the engine process's world: one resource, its engine, its keeper, its running configuration
+ * bsrd.h - the engine process's world: one resource, its engine, its keeper, its running
+ * configuration
  *
  * Who does what:
- *   - the process logic (engine_process.c, perform.c, flows.c, running.c) runs the engine, carries out effects, and
- *     owns the sequences that need keeper and engine both ("attach", "primary", "down" ...): the bsrd_flow_*() calls;
- *   - the control side (control*.c, status*.c, options.c) owns the control socket: it parses requests, calls a flow,
- *     answers in its callback, prints status from the bsr_engine_*_info() calls and the running configuration, and
- *     feeds event streams from the control_on_*() hooks.
+ *   - the process logic (engine_process.c, perform.c, flows.c, running.c) runs the engine, carries
+ *     out effects, and owns the sequences that need keeper and engine both ("attach", "primary",
+ *     "down" ...): the bsrd_flow_*() calls;
+ *   - the control side (control*.c, status*.c, options.c) owns the control socket: it parses
+ *     requests, calls a flow, answers in its callback, prints status from the bsr_engine_*_info()
+ *     calls and the running configuration, and feeds event streams from the control_on_*() hooks.
  *
- * Everything here belongs to the loop's thread. Nothing blocks. Callbacks never run inside of the call that asked for
- * them, but in a later callback of the loop; exception: none.
+ * Everything here belongs to the loop's thread. Nothing blocks. Callbacks never run inside of the
+ * call that asked for them, but in a later callback of the loop; exception: none.
  */
 #ifndef BSR_DAEMON_BSRD_H
 #define BSR_DAEMON_BSRD_H
@@ -35,14 +37,16 @@
 
 /* Exit codes of the bsrd command. */
 #define BSRD_EXIT_USAGE 1
-#define BSRD_EXIT_ALREADY_RUNS 3 /* this resource has a keeper, or an engine process that outlived its keeper */
+/* this resource has a keeper, or an engine process that outlived its keeper */
+#define BSRD_EXIT_ALREADY_RUNS 3
 #define BSRD_EXIT_FAILED 20
 
 /* --------------------------------------------------- running configuration */
 
 /*
- * What the administrator has set up and what a restarted engine process needs to carry on. Options are kept twice: as
- * the texts that were given (for `show` and `adjust`; the source of truth) and as the numbers made of them.
+ * What the administrator has set up and what a restarted engine process needs to carry on. Options
+ * are kept twice: as the texts that were given (for `show` and `adjust`; the source of truth) and
+ * as the numbers made of them.
  */
 struct bsrd_volume {
 	bool exists;
@@ -116,9 +120,14 @@ struct bsrd {
 	struct bsrd_adopt *adopt;
 	struct bsr_control *control;
 	uint64_t generation; /* 1 for the first engine process of this keeper, +1 per restart */
-	bool keeper_gone;    /* keeper was killed: serves on, but cannot open, create or run anything until a new one comes */
+	/*
+	 * keeper was killed: serves on, but cannot open, create or run anything until a new one
+	 * comes
+	 */
+	bool keeper_gone;
 	bool going_down;
-	bool rebuilding; /* a restarted engine process is not yet what its predecessor was: the control side waits */
+	/* a restarted engine process is not yet what its predecessor was: the control side waits */
+	bool rebuilding;
 };
 
 /** bsrd_now_ns - monotonic, as the engine sees it (read once per loop turn) */
@@ -131,35 +140,44 @@ static inline uint64_t bsrd_now_ns(const struct bsrd *d)
 int bsrd_volume_find(const struct bsrd *d, uint32_t vnr);
 /** bsrd_volume_find_minor - index of the volume with this minor, -1 for none */
 int bsrd_volume_find_minor(const struct bsrd *d, uint32_t minor);
-/** bsrd_running_to_json - the running configuration as one JSON object; the caller puts it. Secrets are included. */
+/**
+ * bsrd_running_to_json - the running configuration as one JSON object; the caller puts it. Secrets
+ * are included.
+ */
 struct json_object *bsrd_running_to_json(const struct bsrd_running *running);
 
 /**
- * bsrd_address_parse - "ipv4:1.2.3.4:7789", "ipv6:[fd00::1]:7789"; without family ipv4, without port 7788
- * Returns 0 or -EINVAL with a sentence in @why.
+ * bsrd_address_parse - "ipv4:1.2.3.4:7789", "ipv6:[fd00::1]:7789"; without family ipv4, without
+ * port 7788 Returns 0 or -EINVAL with a sentence in @why.
  */
 int bsrd_address_parse(const char *text, struct sockaddr_storage *address, char *why, size_t room);
 
 /* ------------------------------------------------------------------- flows */
 
-/** How a flow ended. @error is 0 or -BSR_E_*; the rest may be there with success, too (a warning). */
+/**
+ * How a flow ended. @error is 0 or -BSR_E_*; the rest may be there with success, too (a warning).
+ */
 struct bsrd_answer {
 	int32_t error;
 	uint32_t peer;	 /* node id of who refused, BSRD_NOBODY */
 	uint32_t volume; /* index of the volume that is the cause, BSRD_NOBODY */
-	const char *text; /* "" or more for people: who holds the device, why a disk cannot be opened; lines by \n */
+	/* "" or more for people: who holds the device, why a disk cannot be opened; lines by \n */
+	const char *text;
 };
 typedef void (*bsrd_done_fn)(void *ctx, const struct bsrd_answer *answer);
 
 /*
- * Each flow calls @done exactly once, later. Flows that touch disks, devices, role or existence run one after the
- * other, in the order in which they were asked for. Texts and JSON objects are copied (json: a reference is taken; it
- * must not be changed afterwards). Given options are the complete new set: the control side merges.
+ * Each flow calls @done exactly once, later. Flows that touch disks, devices, role or existence run
+ * one after the other, in the order in which they were asked for. Texts and JSON objects are copied
+ * (json: a reference is taken; it must not be changed afterwards). Given options are the complete
+ * new set: the control side merges.
  */
 void bsrd_flow_new_resource(
 	struct bsrd *d, uint32_t node_id, struct json_object *options, bsrd_done_fn done, void *ctx);
 void bsrd_flow_resource_options(struct bsrd *d, struct json_object *options, bsrd_done_fn done, void *ctx);
-/** bsrd_flow_new_volume - the index is chosen here: find it with bsrd_volume_find() after success */
+/**
+ * bsrd_flow_new_volume - the index is chosen here: find it with bsrd_volume_find() after success
+ */
 void bsrd_flow_new_volume(struct bsrd *d, uint32_t minor, uint32_t vnr, bsrd_done_fn done, void *ctx);
 void bsrd_flow_del_volume(struct bsrd *d, uint32_t volume, bsrd_done_fn done, void *ctx);
 
@@ -185,7 +203,10 @@ void bsrd_flow_net_options(
 /** bsrd_flow_peer_device_options - kept also for a volume without disk */
 void bsrd_flow_peer_device_options(struct bsrd *d, uint32_t peer, uint32_t volume, struct json_object *options,
 	bsrd_done_fn done, void *ctx);
-/** bsrd_flow_new_path - addresses as text; the listening socket of @local is opened now (once per address) */
+/**
+ * bsrd_flow_new_path - addresses as text; the listening socket of @local is opened now (once per
+ * address)
+ */
 void bsrd_flow_new_path(
 	struct bsrd *d, uint32_t peer, const char *local, const char *remote, bsrd_done_fn done, void *ctx);
 void bsrd_flow_del_path(
@@ -196,24 +217,34 @@ void bsrd_flow_connect(struct bsrd *d, uint32_t peer, uint32_t flags, bsrd_done_
 void bsrd_flow_disconnect(struct bsrd *d, uint32_t peer, uint32_t flags, bsrd_done_fn done, void *ctx);
 
 /**
- * bsrd_flow_primary - promote, then create the block devices and offer the NBD exports (named by vnr: "0")
- * @flags: BSR_CMDF_FORCE. A device that cannot be made does not undo the promotion: success, with the cause as text.
+ * bsrd_flow_primary - promote, then create the block devices and offer the NBD exports (named by
+ * vnr: "0")
+ * @flags: BSR_CMDF_FORCE. A device that cannot be made does not undo the promotion: success, with
+ *   the cause as text.
  */
 void bsrd_flow_primary(struct bsrd *d, uint32_t flags, bsrd_done_fn done, void *ctx);
-/** bsrd_flow_secondary - -BSR_E_DEVICE_OPEN with the holders as text (nothing changed), else remove devices, demote */
+/**
+ * bsrd_flow_secondary - -BSR_E_DEVICE_OPEN with the holders as text (nothing changed), else remove
+ * devices, demote
+ */
 void bsrd_flow_secondary(struct bsrd *d, bsrd_done_fn done, void *ctx);
 /**
- * bsrd_flow_down - refused like secondary while a device is held; else demote, disconnect, detach, release everything
- * After success both processes end: @done must have written its reply when it returns (the turn is the last one).
+ * bsrd_flow_down - refused like secondary while a device is held; else demote, disconnect, detach,
+ * release everything After success both processes end: @done must have written its reply when it
+ * returns (the turn is the last one).
  */
 void bsrd_flow_down(struct bsrd *d, bsrd_done_fn done, void *ctx);
 
 /**
- * bsrd_command - run any other engine command (invalidate, pause-sync, outdate, new-current-uuid, suspend-io ...)
+ * bsrd_command - run any other engine command (invalidate, pause-sync, outdate, new-current-uuid,
+ * suspend-io ...)
  * @cmd: copied. More than BSRD_COMMANDS_MAX at once end with -BSR_E_BUSY.
  */
 void bsrd_command(struct bsrd *d, const struct bsr_command *cmd, bsrd_done_fn done, void *ctx);
-/** bsrd_holders - who holds the devices of this resource, as text; error is 0 with "" when nobody does */
+/**
+ * bsrd_holders - who holds the devices of this resource, as text; error is 0 with "" when nobody
+ * does
+ */
 void bsrd_holders(struct bsrd *d, bsrd_done_fn done, void *ctx);
 
 /* ---------------------------------------- what the control side provides */
@@ -226,16 +257,23 @@ int bsr_control_create(struct bsr_control **control, struct bsrd *d, int listen_
 /** bsr_control_flush - end of a loop turn: replies and events that were collected go out */
 void bsr_control_flush(struct bsr_control *control);
 
-/* Called by perform.c when it carries out the effect, and by flows for what the engine does not know. */
+/*
+ * Called by perform.c when it carries out the effect, and by flows for what the engine does not
+ * know.
+ */
 void control_on_state(struct bsr_control *control, const struct bsr_fx_state *state);
 void control_on_log(struct bsr_control *control, const struct bsr_fx_log *log);
-/** control_on_helper - a handler is called (@status -1) or has answered (its exit status, 0..255) */
+/**
+ * control_on_helper - a handler is called (@status -1) or has answered (its exit status, 0..255)
+ */
 void control_on_helper(struct bsr_control *control, const struct bsr_fx_handler *handler, bool response, int status);
 
 /*
- * options.c: given texts to numbers. Each begins with the engine's defaults, knows every option of the configuration
- * language for its section, accepts with no effect those that need no action here, and refuses unknown names and
- * values out of range: -BSR_E_INVALID_REQUEST (or the number of the rule broken) with a sentence in @why.
+ * options.c: given texts to numbers. Each begins with the engine's defaults, knows every option of
+ *            the configuration
+ * language for its section, accepts with no effect those that need no action here, and refuses
+ * unknown names and values out of range: -BSR_E_INVALID_REQUEST (or the number of the rule broken)
+ * with a sentence in @why.
  */
 int bsr_options_resource(struct json_object *given, struct bsr_resource_options *out, char *why, size_t room);
 int bsr_options_disk(struct json_object *given, struct bsr_disk_options *out, uint64_t *size_bytes, char *why,
@@ -251,8 +289,10 @@ const char *bsr_handler_word(enum bsr_handler handler);
 /* ----------------------------------------------------------------- logging */
 
 /**
- * bsr_log - one line "NUMBER level name key=value ... text" on stderr, limited per number (token bucket)
- * @number: of events.def. @format: "key=value" pairs, then free text if any; never data, keys or passphrases.
+ * bsr_log - one line "NUMBER level name key=value ... text" on stderr, limited per number (token
+ * bucket)
+ * @number: of events.def. @format: "key=value" pairs, then free text if any; never data, keys or
+ *   passphrases.
  */
 void bsr_log(enum bsr_log_number number, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

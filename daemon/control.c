@@ -5,7 +5,8 @@
  * Owns:       struct bsr_control, its connections and their queues.
  * May touch:  the listening descriptor from the keeper, the loop.
  * Invariants:
- *   CTL-1  Nothing here waits for a client: every descriptor is non-blocking, every queue has a limit.
+ *   CTL-1  Nothing here waits for a client: every descriptor is non-blocking, every queue has a
+ *          limit.
  *   CTL-2  A client that is not root gets one line and nothing of what it sends is looked at.
  *   CTL-3  A slot is reused under another serial: a late reply never reaches the wrong client.
  * Format:     docs/control.md
@@ -27,7 +28,8 @@
 #define OUT_ROOM_FIRST 4096u
 #define ACCEPTS_PER_TURN 16
 #define LINES_PER_TURN 16u
-#define HOLD_NS 4000000000ull	/* below the patience of tools; a rebuild that hangs must be helped by commands */
+/* below the patience of tools; a rebuild that hangs must be helped by commands */
+#define HOLD_NS 4000000000ull
 #define ACCEPT_PAUSE_NS 1000000000ull /* when there is no descriptor left */
 
 /* ------------------------------------------------------------------ output */
@@ -132,7 +134,10 @@ void control_send_event(struct control_client *client, const char *line, size_t 
 	control_close_after(client);
 }
 
-/* Requests are taken only while their replies have room, and not of a process that is still half itself. */
+/*
+ * Requests are taken only while their replies have room, and not of a process that is still half
+ * itself.
+ */
 static bool may_take(const struct control_client *client)
 {
 	return client->used && client->control->hold_until_ns == 0 && !client->closing && unread(client) <= BSR_CONTROL_UNREAD_BYTES_MAX &&
@@ -145,7 +150,8 @@ static void watch_again(struct control_client *client)
 	if (may_take(client) && !client->end_of_input && client->in_used < BSR_CONTROL_LINE_BYTES_MAX) {
 		events |= POLLIN;
 	}
-	if (unread(client) > 0 || client->more) { /* a writable socket brings us back for the next lines */
+	/* a writable socket brings us back for the next lines */
+	if (unread(client) > 0 || client->more) {
 		events |= POLLOUT;
 	}
 	if (bsr_loop_watch_change(client->control->d->loop, &client->watch, events) != 0) {
@@ -373,7 +379,10 @@ static void on_listen_ready(struct bsr_watch *watch, uint32_t events)
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
-			/* the caller stays in the queue; being called again and again for it would burn a core */
+			/*
+			 * the caller stays in the queue; being called again and again for it would
+			 * burn a core
+			 */
 			control->accept_again_ns = bsrd_now_ns(control->d) + ACCEPT_PAUSE_NS;
 			(void)bsr_loop_watch_change(control->d->loop, watch, 0);
 			return;

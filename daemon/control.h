@@ -45,7 +45,8 @@ struct control_client {
 	struct bsr_control *control;
 	bool used;
 	bool end_of_input; /* the client has sent everything it wants to send */
-	bool closing;	   /* what is queued goes out, then it is closed; nothing is read any more */
+	/* what is queued goes out, then it is closed; nothing is read any more */
+	bool closing;
 	bool more;	   /* complete lines are left for the next turn */
 	bool waits;	   /* a line waits until another command has ended */
 	bool subscribed;
@@ -71,14 +72,18 @@ struct bsr_control {
 	uint32_t options_running; /* option commands under way: they merge, so they take turns */
 	bool processing;	  /* lines of some client are being taken: no recursion */
 	uint64_t accept_again_ns; /* 0 = accepting */
-	uint64_t hold_until_ns;	  /* requests wait for the end of a rebuild, at most until then; 0 = not (any more) */
+	/* requests wait for the end of a rebuild, at most until then; 0 = not (any more) */
+	uint64_t hold_until_ns;
 	char instance[BSR_CONTROL_INSTANCE_DIGITS + 1];
 	uint64_t rejected; /* lines, connections: bad input counted */
 	bool dirty;	    /* output is queued, or a client is to be closed */
 	bool marks_dirty;   /* something happened that may have changed the marks */
 	uint64_t marks_ns;  /* when they are looked at anyway */
 	int64_t time_us;    /* of the events of this turn; 0 = none yet */
-	/* state changes of this turn: they are told at its end, when the running configuration has the names */
+	/*
+	 * state changes of this turn: they are told at its end, when the running configuration has
+	 * the names
+	 */
 	struct {
 		uint64_t seq;
 		struct bsr_fx_state state;
@@ -90,7 +95,10 @@ struct bsr_control {
 		uint32_t minor;
 	} volume_shadow[BSR_VOLUMES_MAX];
 	char peer_shadow[BSR_NODES_MAX][BSR_NAME_BYTES_MAX + 1];
-	/* generation identifiers and flags as last published, to see changes that are no state change */
+	/*
+	 * generation identifiers and flags as last published, to see changes that are no state
+	 * change
+	 */
 	uint64_t volume_mark[BSR_VOLUMES_MAX];
 	uint64_t peer_mark[BSR_NODES_MAX][BSR_VOLUMES_MAX];
 };
@@ -143,7 +151,10 @@ struct control_command {
 
 /** control_send - queue one line for a client; false when it was closed because it does not read */
 bool control_send(struct control_client *client, struct json_object *line);
-/** control_send_event - the same with the limit for events; drops a subscriber that lags, with a final line */
+/**
+ * control_send_event - the same with the limit for events; drops a subscriber that lags, with a
+ * final line
+ */
 void control_send_event(struct control_client *client, const char *line, size_t bytes, uint64_t seq);
 /** control_write - write out what is queued for one client now */
 void control_write(struct control_client *client);
@@ -154,7 +165,10 @@ void control_resume(struct bsr_control *control);
 
 /* ---- control_request.c */
 
-/** control_take_line - one line of a client, without its end; false: try again when a command has ended */
+/**
+ * control_take_line - one line of a client, without its end; false: try again when a command has
+ * ended
+ */
 bool control_take_line(struct control_client *client, const char *line, size_t bytes);
 /** control_find_client - the client that asked; NULL when it has gone */
 struct control_client *control_find_client(const struct control_request *request);
@@ -165,7 +179,10 @@ void control_finish_error(struct control_request *request, enum bsr_control_erro
 	__attribute__((format(printf, 3, 4)));
 /** control_done - a bsrd_done_fn whose ctx is the request: reply and free */
 void control_done(void *request, const struct bsrd_answer *answer);
-/** control_make_error - {"id":..,"ok":false,"error":{..}} for errors of the protocol; the caller puts it */
+/**
+ * control_make_error - {"id":..,"ok":false,"error":{..}} for errors of the protocol; the caller
+ * puts it
+ */
 struct json_object *control_make_error(int64_t id, enum bsr_control_error code, const char *message);
 bool control_bool(const struct control_request *request, const char *name);
 /** control_text - a text field, NULL when not given */
@@ -184,7 +201,10 @@ void control_publish_queued(struct bsr_control *control);
 /** control_publish_path - a path was added (CREATE) or removed (DESTROY) */
 void control_publish_path(struct bsr_control *control, enum bsr_action action, uint32_t peer, const char *local,
 	const char *remote);
-/** control_check_marks - publish volumes and peer devices whose identifiers or flags changed without a state change */
+/**
+ * control_check_marks - publish volumes and peer devices whose identifiers or flags changed without
+ * a state change
+ */
 void control_check_marks(struct bsr_control *control);
 /** control_end_events - the last line of every subscriber */
 void control_end_events(struct bsr_control *control);

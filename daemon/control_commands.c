@@ -44,7 +44,10 @@ static void note_options(struct control_request *request, uint32_t sections)
 	bsr_options_notes(sections, control_options(request), request->notes);
 }
 
-/* Options that are only added by their own section: with defaults asked for, those of other sections stay. */
+/*
+ * Options that are only added by their own section: with defaults asked for, those of other
+ * sections stay.
+ */
 static bool survives(const char *name, bool set_defaults, uint32_t sections)
 {
 	for (unsigned int section = 0; section < BSR_SECTION_COUNT; section++) {

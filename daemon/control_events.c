@@ -4,7 +4,8 @@
  *
  * Owns:       numbers of events; names of objects that are gone already.
  * Invariants:
- *   CTL-6  Every event gets the next number, subscribers or not; a snapshot names the last one it contains.
+ *   CTL-6  Every event gets the next number, subscribers or not; a snapshot names the last one it
+ *          contains.
  *   CTL-7  An event carries the values of its moment where the engine gave them, else those of now.
  * Format:     docs/control.md, section 7
  */

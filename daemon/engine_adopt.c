@@ -2,8 +2,9 @@
 /*
  * engine_adopt.c - an engine process whose keeper was killed gets a new one
  *
- * Owns: copies of the descriptors that a keeper needs and that other modules use up, the socket where a new keeper
- *       knocks. The hand-over is that of a start, in the other direction (ipc.h).
+ * Owns: copies of the descriptors that a keeper needs and that other modules use up, the socket
+ *       where a new keeper knocks. The hand-over is that of a start, in the other direction
+ *       (ipc.h).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -131,7 +131,10 @@ static struct pending *pending_find(struct bsrd_ipc *ipc, uint32_t number)
 void bsrd_ipc_request(struct bsrd_ipc *ipc, struct bsrd_message *m, bsrd_answer_fn fn, void *ctx)
 {
 	struct pending *slot = pending_find(ipc, 0);
-	/* flows are limited and each has one request at a time; handlers are limited by the engine's own table */
+	/*
+	 * flows are limited and each has one request at a time; handlers are limited by the
+	 * engine's own table
+	 */
 	BSR_ASSERT(slot != NULL);
 	do {
 		ipc->next_number++;
@@ -168,7 +171,8 @@ static void received(struct bsrd_ipc *ipc, struct bsrd_message *m, struct bsrd_f
 		bsrd_flows_stop(ipc->d);
 		break;
 	default:
-		BSR_ASSERT(m->type == BSRD_IPC_ANSWER); /* the keeper is ours: nothing else is ever sent now */
+		/* the keeper is ours: nothing else is ever sent now */
+		BSR_ASSERT(m->type == BSRD_IPC_ANSWER);
 	}
 	bsrd_fds_close(fds);
 }

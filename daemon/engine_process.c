@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * engine_process.c - the engine process: from a bare child of the keeper to a running engine without rights
+ * engine_process.c - the engine process: from a bare child of the keeper to a running engine
+ * without rights
  *
  * Owns: the order of its start, struct bsrd, the turn.
- * Start: receive what the keeper hands over; make loop, pool and tables while still root (memory is locked and
- * registered then); give up all rights; only now parse anything: the running configuration, the control socket, peers.
+ * Start: receive what the keeper hands over; make loop, pool and tables while still root (memory is
+ *        locked and
+ * registered then); give up all rights; only now parse anything: the running configuration, the
+ * control socket, peers.
  */
 #include "engine_process.h"
 
@@ -26,7 +29,8 @@
 
 #define POOL_MIB_DEFAULT 64u
 #define POOL_MIB_MAX 16384u
-#define BIG_BYTES (1u << 20) /* allocations from this on get pages of their own, given back when freed */
+/* allocations from this on get pages of their own, given back when freed */
+#define BIG_BYTES (1u << 20)
 #define STACK_BYTES (1u << 20) /* far more than any call chain here needs */
 #define HANDED_MAX (2u * BSR_VOLUMES_MAX + 70u)
 
@@ -147,7 +151,8 @@ static size_t pool_bytes(void)
 }
 
 /*
- * Without CAP_SYS_RESOURCE the limit on locked memory stays what it was, and locking what is to come would make later
+ * Without CAP_SYS_RESOURCE the limit on locked memory stays what it was, and locking what is to
+ * come would make later
  * allocations fail: then only what exists now is locked, which is the pool and all tables.
  */
 static void lock_memory(bool pool_locked)
@@ -163,8 +168,8 @@ static void lock_memory(bool pool_locked)
 }
 
 /*
- * A locked stack that has to grow is charged against the limit and the process is killed when that is full: it grows
- * now, while the process may.
+ * A locked stack that has to grow is charged against the limit and the process is killed when that
+ * is full: it grows now, while the process may.
  */
 static void grow_stack(void)
 {

@@ -20,12 +20,18 @@ void bsrd_leave(struct bsrd *d);
 
 /* ---- sandbox.c */
 
-/** bsr_sandbox_enter - no privileges, no new ones, system calls by list; 0 or -errno (then the process must not go on) */
+/**
+ * bsr_sandbox_enter - no privileges, no new ones, system calls by list; 0 or -errno (then the
+ * process must not go on)
+ */
 int bsr_sandbox_enter(void);
 
 /* ---- engine_ipc.c: requests to the keeper */
 
-/** Runs later, once. @fds are the callee's to keep (it sets their count to 0) or are closed after it. */
+/**
+ * Runs later, once. @fds are the callee's to keep (it sets their count to 0) or are closed after
+ * it.
+ */
 typedef void (*bsrd_answer_fn)(void *ctx, const struct bsrd_message *answer, struct bsrd_fds *fds);
 
 int bsrd_ipc_create(struct bsrd_ipc **ipc, struct bsrd *d, int sock);
@@ -53,14 +59,24 @@ void bsrd_adopt_channel(struct bsrd *d, uint32_t volume, int fd);
 /* ---- perform.c: effects */
 
 int bsrd_perform_create(struct bsrd_perform **perform, struct bsrd *d);
-/** bsrd_step - one event into the engine, its effects carried out; never from inside of an effect */
+/**
+ * bsrd_step - one event into the engine, its effects carried out; never from inside of an effect
+ */
 void bsrd_step(struct bsrd *d, struct bsr_event *event);
-/** bsrd_run_command - BSR_EV_COMMAND; @fn runs when it is done. -BSR_E_BUSY through @fn when there is no room */
+/**
+ * bsrd_run_command - BSR_EV_COMMAND; @fn runs when it is done. -BSR_E_BUSY through @fn when there
+ * is no room
+ */
 typedef void (*bsrd_command_fn)(void *ctx, const struct bsr_fx_command_done *done);
 void bsrd_run_command(struct bsrd *d, const struct bsr_command *cmd, bsrd_command_fn fn, void *ctx);
-/** bsrd_disk_use - descriptors of a volume for the effects to come; 0 or -errno (nothing kept then) */
+/**
+ * bsrd_disk_use - descriptors of a volume for the effects to come; 0 or -errno (nothing kept then)
+ */
 int bsrd_disk_use(struct bsrd *d, uint32_t volume, int data_fd, int md_fd);
-/** bsrd_disk_release - close them when nothing is in flight any more, then @fn (may be NULL); no disk: at once */
+/**
+ * bsrd_disk_release - close them when nothing is in flight any more, then @fn (may be NULL); no
+ * disk: at once
+ */
 void bsrd_disk_release(struct bsrd *d, uint32_t volume, void (*fn)(void *ctx), void *ctx);
 /** bsrd_disk_fds - its descriptors (one or two, not copied); false when there is no disk */
 bool bsrd_disk_fds(const struct bsrd *d, uint32_t volume, struct bsrd_fds *fds);
@@ -75,12 +91,18 @@ extern const struct bsr_links_ops bsrd_links_ops;
 int bsrd_flows_create(struct bsrd_flows **flows, struct bsrd *d);
 /** bsrd_flows_turn - end of a turn: start what waits */
 void bsrd_flows_turn(struct bsrd_flows *flows);
-/** bsrd_flows_rebuild - everything as the running configuration says (or new-resource when @node_id is one), then READY */
+/**
+ * bsrd_flows_rebuild - everything as the running configuration says (or new-resource when @node_id
+ * is one), then READY
+ */
 void bsrd_flows_rebuild(struct bsrd *d, uint32_t node_id);
 /** bsrd_flows_handed - what the keeper gave this generation at its start */
 void bsrd_flows_handed_disk(struct bsrd *d, const struct bsrd_message *m, struct bsrd_fds *fds);
 void bsrd_flows_handed_channel(struct bsrd *d, const struct bsrd_message *m, struct bsrd_fds *fds);
-/** bsrd_flows_listener - a listening socket from the keeper, at the start or as an answer: LISTENER's text is the address */
+/**
+ * bsrd_flows_listener - a listening socket from the keeper, at the start or as an answer:
+ * LISTENER's text is the address
+ */
 int bsrd_flows_listener(struct bsrd *d, const struct bsrd_message *m, struct bsrd_fds *fds);
 /** bsrd_flows_channel - CHANNEL from the keeper while running */
 void bsrd_flows_channel(struct bsrd *d, const struct bsrd_message *m, struct bsrd_fds *fds);

@@ -2,7 +2,8 @@
 /*
  * flows.c - administrators' requests that need keeper and engine both: how they queue, step and end
  *
- * Owns: the queue, the clock of things to be tried again, what happens when the keeper dies or is told to stop.
+ * Owns: the queue, the clock of things to be tried again, what happens when the keeper dies or is
+ *       told to stop.
  * Invariants:
  *   FL-1  Every flow ends once, and its callback never runs inside of the call that asked for it.
  *   FL-2  At most one serial flow runs; serial flows run in the order in which they were asked for.
@@ -253,7 +254,8 @@ void bsrd_flows_keeper_gone(struct bsrd *d)
 {
 	bsr_log(BSR_LOGN_KEEPER_GONE, "pid_of_engine=self devices=%s", device_used(d) ? "in-use" : "none");
 	bsrd_adopt_wait(d);
-	d->flows->deadline_ns = bsrd_now_ns(d) + GRACE_NS; /* the loop closes devices that nobody holds by itself; look soon */
+	/* the loop closes devices that nobody holds by itself; look soon */
+	d->flows->deadline_ns = bsrd_now_ns(d) + GRACE_NS;
 	bsr_loop_again(d->loop);
 }
 

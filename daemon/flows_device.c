@@ -3,8 +3,8 @@
  * flows_device.c - the application devices of a Primary: made, resized, removed
  *
  * Owns: bsrd_volume.has_device and what belongs to it, channels handed over and not served yet.
- * A device is two halves: the keeper's (FUSE mount, loop device, links) and ours (the served channel). The keeper sends
- * the channel first; serving it lets the keeper's half come up.
+ * A device is two halves: the keeper's (FUSE mount, loop device, links) and ours (the served
+ * channel). The keeper sends the channel first; serving it lets the keeper's half come up.
  * Invariants:
  *   FD-1  Channels are served only while this node is Primary: a Secondary's device does not exist.
  *   FD-2  Nothing is removed while anything of this resource is held.

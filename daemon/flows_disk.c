@@ -5,7 +5,8 @@
  * Owns: running.volume[] but for the devices, the closing of disks.
  * Invariants:
  *   FK-1  A disk is in the running configuration as attached only after the engine has accepted it.
- *   FK-2  Detach and down are done when the keeper has let go of the disk: tools may have it at once.
+ *   FK-2  Detach and down are done when the keeper has let go of the disk: tools may have it at
+ *         once.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -199,7 +200,10 @@ static void close_disk(struct bsrd *d, uint32_t volume)
 	bsrd_disk_release(d, volume, released, c);
 }
 
-/* Goes on when every disk that is not attached any more has been let go of, by us and by the keeper. */
+/*
+ * Goes on when every disk that is not attached any more has been let go of, by us and by the
+ * keeper.
+ */
 void flow_wait_closed(struct flow *f, flow_next_fn next)
 {
 	struct bsrd *d = f->d;
@@ -429,7 +433,10 @@ void bsrd_flows_handed_disk(struct bsrd *d, const struct bsrd_message *m, struct
 	fds->count = 0;
 }
 
-/* The attach command of a volume whose disk was handed over; its descriptors are in use from now on. */
+/*
+ * The attach command of a volume whose disk was handed over; its descriptors are in use from now
+ * on.
+ */
 void flow_fill_attach(struct flow *f, uint32_t volume)
 {
 	const struct bsrd_volume *v = &f->d->running.volume[volume];

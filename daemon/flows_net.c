@@ -93,7 +93,10 @@ void bsrd_flow_resource_options(struct bsrd *d, struct json_object *options, bsr
 
 /* -------------------------------------------------------------------- peers */
 
-/* flow_set_link - the links module learns the peer's addresses and options; without a path there is nothing to tell */
+/*
+ * flow_set_link - the links module learns the peer's addresses and options; without a path there is
+ * nothing to tell
+ */
 int flow_set_link(struct bsrd *d, uint32_t peer)
 {
 	const struct bsrd_peer *p = &d->running.peer[peer];

@@ -2,8 +2,8 @@
 /*
  * flows_private.h - a flow from the inside, for flows*.c
  *
- * A flow is an administrator's request that takes several steps: keeper requests and engine commands, one at a time,
- * each going on in a callback. It ends with flow_end(), exactly once.
+ * A flow is an administrator's request that takes several steps: keeper requests and engine
+ * commands, one at a time, each going on in a callback. It ends with flow_end(), exactly once.
  */
 #ifndef BSR_DAEMON_FLOWS_PRIVATE_H
 #define BSR_DAEMON_FLOWS_PRIVATE_H
@@ -12,7 +12,8 @@
 
 #define FLOWS_RUNNING_MAX 60u /* below BSRD_COMMANDS_MAX: each has at most one command under way */
 #define FLOWS_LISTENERS_MAX 64u
-#define MD_INDEX_STRIDE (256ull << 20) /* of indexed external metadata, as in the product we succeed */
+/* of indexed external metadata, as in the product we succeed */
+#define MD_INDEX_STRIDE (256ull << 20)
 
 struct flow;
 typedef void (*flow_fn)(struct flow *f);
@@ -97,11 +98,20 @@ bool flow_needs_volume(struct flow *f);
 bool flow_needs_peer(struct flow *f);
 
 /* flows_device.c */
-/** flow_create_devices - for each volume that has a size and no device; failures are text, not errors */
+/**
+ * flow_create_devices - for each volume that has a size and no device; failures are text, not
+ * errors
+ */
 void flow_create_devices(struct flow *f, flow_fn done);
-/** flow_check_holders - *text when somebody holds a device: ends the flow with DEVICE_OPEN; else @done */
+/**
+ * flow_check_holders - *text when somebody holds a device: ends the flow with DEVICE_OPEN; else
+ * @done
+ */
 void flow_check_holders(struct flow *f, flow_fn done);
-/** flow_remove_devices - all of them; if one is held, those removed come back and the flow ends with DEVICE_OPEN */
+/**
+ * flow_remove_devices - all of them; if one is held, those removed come back and the flow ends with
+ * DEVICE_OPEN
+ */
 void flow_remove_devices(struct flow *f, flow_fn done);
 /** flow_forget_device - this process's half of a device, when the keeper's is gone */
 void flow_forget_device(struct bsrd *d, uint32_t volume);

@@ -2,9 +2,10 @@
 /*
  * flows_rebuild.c - a new engine process becomes what its predecessor was
  *
- * Owns: the order: options, volumes, peers, disks, role, devices, connections. Disks come before the role because a
- * Primary needs data; the role comes before connections because the handshake tells it; devices are served as soon as
- * the role is there, because applications are waiting.
+ * Owns: the order: options, volumes, peers, disks, role, devices, connections. Disks come before
+ *       the role because a
+ * Primary needs data; the role comes before connections because the handshake tells it; devices are
+ * served as soon as the role is there, because applications are waiting.
  */
 #include <string.h>
 #include <unistd.h>
@@ -112,7 +113,8 @@ static bool fill_attach(struct flow *f, uint32_t index)
 static void after_attach(struct flow *f, uint32_t index, int error)
 {
 	if (error != 0) {
-		bsrd_flows_disk_gone(f->d, index); /* no effect when the engine has said so itself */
+		/* no effect when the engine has said so itself */
+		bsrd_flows_disk_gone(f->d, index);
 	}
 }
 
@@ -187,7 +189,10 @@ static void undevice_done(struct flow *f)
 	flow_end(f, 0);
 }
 
-/* Devices that a Secondary has left over (the predecessor died while it removed them) go; a Primary's missing ones come. */
+/*
+ * Devices that a Secondary has left over (the predecessor died while it removed them) go; a
+ * Primary's missing ones come.
+ */
 static void rebuilt(struct flow *f)
 {
 	struct bsrd *d = f->d;

@@ -4,8 +4,9 @@
  *
  * Owns: running.role.
  * Invariants:
- *   FR-1  The role is in the running configuration before a device exists and until none exists any more: an engine
- *         process that dies in between is followed by one that takes the role up again.
+ *   FR-1  The role is in the running configuration before a device exists and until none exists any
+ *         more: an engine process that dies in between is followed by one that takes the role up
+ *               again.
  */
 #include <stdio.h>
 #include <string.h>

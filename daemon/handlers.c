@@ -3,11 +3,13 @@
  * handlers.c - running the administrator's handlers, in the keeper
  *
  * Owns: handler processes, from fork to reaping, and their environment.
- * The engine process names a handler and describes the situation; which command that is, it cannot say: the keeper runs
- * "<helper> HANDLER RESOURCE" with the helper given to bsrd at its start (bsradm, which looks the command up in the
- * configuration). Without a helper no handler is run and the answer is 0, which is the default of the field.
- * Invariants:
- *   HN-1  Nothing that came from the network reaches a shell: values are filtered, names are from a fixed list.
+ * The engine process names a handler and describes the situation; which command that is, it cannot
+ * say: the keeper runs "<helper> HANDLER RESOURCE" with the helper given to bsrd at its start
+ *      (bsradm, which looks the command up in the
+ * configuration). Without a helper no handler is run and the answer is 0, which is the default of
+ * the field. Invariants:
+ *   HN-1  Nothing that came from the network reaches a shell: values are filtered, names are from a
+ *         fixed list.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +66,10 @@ static bool harmless(char c)
 		strchr("._:/@%+,=[]- ", c) != NULL;
 }
 
-/* "BSR_...=value" or "UP_TO_DATE_NODES=value" without anything that a careless script could stumble over. */
+/*
+ * "BSR_...=value" or "UP_TO_DATE_NODES=value" without anything that a careless script could stumble
+ * over.
+ */
 static bool variable_ok(const char *text)
 {
 	if (strncmp(text, "BSR_", 4) != 0 && strncmp(text, "UP_TO_DATE_NODES=", 17) != 0) {

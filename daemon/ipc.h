@@ -2,8 +2,9 @@
 /*
  * ipc.h - what keeper and engine process say to each other, and the descriptors that go with it
  *
- * One SOCK_SEQPACKET pair per engine generation. The keeper trusts nothing that comes from the engine process: every
- * field is checked before use (keeper_requests.c). Both ends are always the same build of bsrd or refuse each other.
+ * One SOCK_SEQPACKET pair per engine generation. The keeper trusts nothing that comes from the
+ * engine process: every field is checked before use (keeper_requests.c). Both ends are always the
+ *                 same build of bsrd or refuse each other.
  */
 #ifndef BSR_DAEMON_IPC_H
 #define BSR_DAEMON_IPC_H
@@ -21,15 +22,17 @@
 
 enum bsrd_ipc_type {
 	/* keeper to engine, before START: what this generation begins with */
-	BSRD_IPC_HELLO = 1, /* arg0 generation; arg1 node id; text resource; fds: enum bsrd_hello_fd */
-	BSRD_IPC_LISTENER,  /* text: struct sockaddr_storage; fd. Also the answer's twin of LISTEN */
+	/* arg0 generation; arg1 node id; text resource; fds: enum bsrd_hello_fd */
+	BSRD_IPC_HELLO = 1,
+	/* text: struct sockaddr_storage; fd. Also the answer's twin of LISTEN */
+	BSRD_IPC_LISTENER,
 	BSRD_IPC_DISK,	    /* an open disk: as the answer to OPEN_DISK */
 	BSRD_IPC_CHANNEL,   /* a FUSE channel: volume, arg0 size; text device path or ""; fd. Later without fd: the
 			       path is known now, or, with error set, the device is gone */
 	BSRD_IPC_START,
 	/*
-	 * The same from the engine process to a new keeper, when the old one was killed (keeper_adopt.c); and before the
-	 * disk and channel of a volume:
+	 * The same from the engine process to a new keeper, when the old one was killed
+	 * (keeper_adopt.c); and before the disk and channel of a volume:
 	 */
 	BSRD_IPC_VOLUME, /* volume; arg0 minor, arg1 vnr */
 	/* keeper to engine, later */
@@ -41,14 +44,19 @@ enum bsrd_ipc_type {
 	BSRD_IPC_OPEN_DISK,   /* volume; arg0 md kind, arg1 md index, arg2 stride; text disk path \0 md path \0.
 				 Answer: arg0 data bytes, arg1 md bytes, arg2 write-through; fds data[, md] */
 	BSRD_IPC_CLOSE_DISK,  /* volume */
-	BSRD_IPC_CREATE_DEVICE, /* volume; arg0 bytes. CHANNEL comes first; answer: text device path */
+	/* volume; arg0 bytes. CHANNEL comes first; answer: text device path */
+	BSRD_IPC_CREATE_DEVICE,
 	BSRD_IPC_REMOVE_DEVICE, /* volume; DEVICE_OPEN and the holders as text when held */
 	BSRD_IPC_RESIZE_DEVICE, /* volume; arg0 bytes */
 	BSRD_IPC_HOLDERS,	/* volume; answer: text, "" for nobody */
 	BSRD_IPC_LISTEN,	/* text: struct sockaddr_storage; answer: fd */
-	BSRD_IPC_HANDLER, /* arg0 enum bsr_handler; text KEY=VALUE\0...; answer: arg0 exit status, UINT64_MAX not run */
+	/*
+	 * arg0 enum bsr_handler; text KEY=VALUE\0...; answer: arg0 exit status, UINT64_MAX not run
+	 */
+	BSRD_IPC_HANDLER,
 	/* engine to keeper, not answered */
-	BSRD_IPC_CONFIG, /* arg0 bytes; fd: a memfd with the running configuration; the keeper keeps the newest */
+	/* arg0 bytes; fd: a memfd with the running configuration; the keeper keeps the newest */
+	BSRD_IPC_CONFIG,
 	BSRD_IPC_READY,	 /* rebuilt; error and text when the start failed for good */
 	BSRD_IPC_GONE,	 /* down is complete; the engine process exits 0 now */
 };
@@ -87,14 +95,18 @@ struct bsrd_fds {
 void bsrd_message_init(struct bsrd_message *m, enum bsrd_ipc_type type);
 /** bsrd_message_set_text - a zero-terminated text, cut where it does not fit */
 void bsrd_message_set_text(struct bsrd_message *m, const char *text);
-/** bsrd_message_add_text - another zero-terminated string behind the first ones; false when it does not fit */
+/**
+ * bsrd_message_add_text - another zero-terminated string behind the first ones; false when it does
+ * not fit
+ */
 bool bsrd_message_add_text(struct bsrd_message *m, const char *text);
 
 /** bsrd_ipc_send - @fds may be NULL; they stay the caller's. 0 or -errno (-EAGAIN: full) */
 int bsrd_ipc_send(int sock, const struct bsrd_message *m, const struct bsrd_fds *fds);
 /**
  * bsrd_ipc_receive - one message; descriptors are close-on-exec and the caller's
- * Returns 1, 0 at the end of the stream, -EAGAIN, -EPROTO for something malformed (nothing is left open), -errno.
+ * Returns 1, 0 at the end of the stream, -EAGAIN, -EPROTO for something malformed (nothing is left
+ * open), -errno.
  */
 int bsrd_ipc_receive(int sock, struct bsrd_message *m, struct bsrd_fds *fds, bool wait);
 void bsrd_fds_close(struct bsrd_fds *fds);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper.c - the keeper: starts the engine process, watches it, and starts the next one when it dies
+ * keeper.c - the keeper: starts the engine process, watches it, and starts the next one when it
+ * dies
  *
  * Owns: the engine process's life, the keeper's wait.
  * Invariants:
- *   KP-1  Two engine processes never have I/O under way at the same time: a dead one is reaped, then end of file on its
- *         lifeline says that its ring is quiet, then unanswered requests are resent, then the next one starts.
+ *   KP-1  Two engine processes never have I/O under way at the same time: a dead one is reaped,
+ *         then end of file on its lifeline says that its ring is quiet, then unanswered requests
+ *         are resent, then the next one starts.
  *   KP-2  While a device exists the keeper never gives up restarting.
  *   KP-3  The keeper's thread never waits for a disk, for the engine process or for a handler.
  * Design: docs/design/processes.md
@@ -30,7 +32,8 @@
 #include "keeper.h"
 
 #define NS_PER_MS 1000000ull
-#define QUIET_REPORT_NS (3000 * NS_PER_MS) /* a line this often while waiting for a dead process's I/O */
+/* a line this often while waiting for a dead process's I/O */
+#define QUIET_REPORT_NS (3000 * NS_PER_MS)
 #define LONG_LIFE_NS (10000 * NS_PER_MS)   /* who lived longer did not die of its start */
 #define QUICK_DEATHS_FREE 3u		   /* restarts at once before the pauses begin */
 #define QUICK_DEATHS_MAX 20u		   /* then the keeper gives up, unless a device exists */
@@ -71,7 +74,10 @@ void keeper_answer(struct keeper *k, const struct bsrd_message *m, const struct 
 	}
 	int error = bsrd_ipc_send(k->engine_sock, m, fds);
 	if (error == -EAGAIN) {
-		/* it has not read for BSRD_IPC_SEND_TIMEOUT_S: it hangs, and an answer lost would hang it for ever */
+		/*
+		 * it has not read for BSRD_IPC_SEND_TIMEOUT_S: it hangs, and an answer lost would
+		 * hang it for ever
+		 */
 		bsr_log(BSR_LOGN_REQUEST_REFUSED, "why=\"engine process does not read its answers; it is stopped\"");
 		kill_engine(k);
 	}
@@ -87,7 +93,10 @@ _Noreturn static void exec_engine(const struct keeper *k, int sock)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	fcntl(sock, F_SETFD, 0);
 	snprintf(number, sizeof(number), "%d", sock);
-	/* A replaced program file is the next version; if it does not start, every second try is with the keeper's own. */
+	/*
+	 * A replaced program file is the next version; if it does not start, every second try is
+	 * with the keeper's own.
+	 */
 	if (k->unready_deaths % 2 == 0) {
 		execl(k->program, "bsrd", "--engine", number, k->resource, (char *)NULL);
 	}
@@ -204,7 +213,10 @@ static void log_death(const struct keeper *k, int status)
 static void engine_died(struct keeper *k)
 {
 	int status = 0;
-	/* one that was adopted is reaped by init; the pidfd says as surely that none of its threads runs any more */
+	/*
+	 * one that was adopted is reaped by init; the pidfd says as surely that none of its threads
+	 * runs any more
+	 */
 	if (!k->adopted && waitpid(k->engine_pid, &status, WNOHANG) != k->engine_pid) {
 		return;
 	}
@@ -216,7 +228,10 @@ static void engine_died(struct keeper *k)
 	k->engine_pidfd = -1;
 	keeper_jobs_forget(k);
 	k->died_ns = keeper_now_ns();
-	/* a SIGKILL after READY is somebody's wish (or memory pressure), not a defect that a pause could help */
+	/*
+	 * a SIGKILL after READY is somebody's wish (or memory pressure), not a defect that a pause
+	 * could help
+	 */
 	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 	bool healthy = k->ready && (killed || k->died_ns - k->started_ns > LONG_LIFE_NS);
 	k->quick_deaths = healthy ? 0 : k->quick_deaths + 1;
@@ -326,7 +341,10 @@ static void on_signal(struct keeper *k)
 			stop(k);
 			break;
 		case SIGHUP:
-			/* the next engine process is started from the program file as it is now: an upgrade */
+			/*
+			 * the next engine process is started from the program file as it is now: an
+			 * upgrade
+			 */
 			if (k->phase == KEEPER_RUNNING && k->ready) {
 				kill_engine(k);
 			}
@@ -394,7 +412,10 @@ static void turn(struct keeper *k)
 	if ((p[2].revents & POLLIN) != 0) {
 		drain_requests(k);
 	}
-	/* After a hang-up the socket stays readable for ever; the pidfd follows within the process's exit. */
+	/*
+	 * After a hang-up the socket stays readable for ever; the pidfd follows within the
+	 * process's exit.
+	 */
 	if ((p[2].revents & POLLHUP) != 0 && (p[3].revents & POLLIN) == 0) {
 		usleep(1000);
 	}

@@ -2,8 +2,9 @@
 /*
  * keeper.h - the keeper process from the inside
  *
- * One thread that never blocks runs keeper.c and keeper_requests.c; whatever may block on a disk, on the kernel or on
- * the engine process runs in job threads (keeper_jobs.c), one at a time per volume.
+ * One thread that never blocks runs keeper.c and keeper_requests.c; whatever may block on a disk,
+ * on the kernel or on the engine process runs in job threads (keeper_jobs.c), one at a time per
+ * volume.
  */
 #ifndef BSR_DAEMON_KEEPER_H
 #define BSR_DAEMON_KEEPER_H
@@ -18,7 +19,8 @@
 #define KEEPER_LISTENERS_MAX 64u
 #define KEEPER_HANDLERS_MAX 32u
 #define KEEPER_WAITING_MAX 8u /* requests waiting behind the job of a volume */
-#define KEEPER_LOCK_BYTE_ATTACHED 1 /* of <lock dir>/bsr-147-<minor>; tools that change metadata lock the whole file */
+/* of <lock dir>/bsr-147-<minor>; tools that change metadata lock the whole file */
+#define KEEPER_LOCK_BYTE_ATTACHED 1
 
 struct keeper_disk {
 	bool open;
@@ -65,11 +67,15 @@ struct keeper_handler {
 	uint64_t generation;
 };
 
-/** A request that runs in a thread of its own; the thread owns it until it comes back through the pipe. */
+/**
+ * A request that runs in a thread of its own; the thread owns it until it comes back through the
+ * pipe.
+ */
 struct keeper_job {
 	struct keeper *keeper;
 	struct bsrd_message message; /* the request, then the answer */
-	struct keeper_volume volume; /* as of the start; the thread's own copy, disk and device are its results */
+	/* as of the start; the thread's own copy, disk and device are its results */
+	struct keeper_volume volume;
 	uint64_t generation;
 	bool channel_made; /* create: channel_fd is ready for the engine process */
 };
@@ -84,12 +90,14 @@ enum keeper_phase {
 struct keeper {
 	char resource[BSR_NAME_BYTES_MAX + 1];
 	const char *helper; /* program for handlers, NULL: none is run */
-	char program[4096]; /* of the engine process: this binary's path, so that an upgraded file takes over */
+	/* of the engine process: this binary's path, so that an upgraded file takes over */
+	char program[4096];
 	char run_dir[256];
 	int pid_fd; /* locked file: one keeper per resource */
 	int control_fd;
 	int nbd_fd;
-	int adopt_fd; /* where the next keeper finds the engine process, should this one be killed */
+	/* where the next keeper finds the engine process, should this one be killed */
+	int adopt_fd;
 	int config_fd; /* memfd with the running configuration */
 	int signal_fd;
 	int job_pipe[2];
@@ -113,7 +121,8 @@ struct keeper {
 	uint64_t died_ns;
 	uint64_t wake_ns; /* next thing to do by the clock, UINT64_MAX for none */
 	uint32_t quick_deaths;
-	uint32_t unready_deaths; /* in a row, before READY: perhaps the program file does not suit this keeper */
+	/* in a row, before READY: perhaps the program file does not suit this keeper */
+	uint32_t unready_deaths;
 	bool stop_wanted;
 	int exit_code;
 };
@@ -133,7 +142,10 @@ void keeper_files_remove(struct keeper *k);
 bool keeper_file_path(const struct keeper *k, const char *suffix, char *path, size_t room);
 /** keeper_engine_pid - from the lock file; 0 when there is none */
 long keeper_engine_pid(const struct keeper *k);
-/** keeper_engine_lock - a fresh locked descriptor that lives as long as the engine process; -1 when it is held */
+/**
+ * keeper_engine_lock - a fresh locked descriptor that lives as long as the engine process; -1 when
+ * it is held
+ */
 int keeper_engine_lock(const struct keeper *k);
 /** keeper_minor_claim - one resource per minor on this host; descriptor or -BSR_E_* with text */
 int keeper_minor_claim(const struct keeper *k, uint32_t minor, char *why, size_t room);
@@ -157,7 +169,10 @@ void keeper_dispatch(struct keeper *k, struct bsrd_message *m, struct bsrd_fds *
 int keeper_send_start(struct keeper *k, int lifeline_write_fd, int engine_lock_fd);
 
 /* keeper_adopt.c */
-/** keeper_adopt - an engine process that lives without a keeper gets this one; false: there is none that could */
+/**
+ * keeper_adopt - an engine process that lives without a keeper gets this one; false: there is none
+ * that could
+ */
 bool keeper_adopt(struct keeper *k);
 
 /* handlers.c */

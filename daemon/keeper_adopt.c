@@ -2,11 +2,14 @@
 /*
  * keeper_adopt.c - a new keeper takes over an engine process whose keeper was killed
  *
- * Owns: the hand-over in this direction: the engine process gives back copies of what it was given, and what it has got
- *       since. It is not trusted more than usual: each descriptor is checked for what it should be.
+ * Owns: the hand-over in this direction: the engine process gives back copies of what it was given,
+ *       and what it has got since. It is not trusted more than usual: each descriptor is checked
+ *       for what it should be.
  * Invariants:
- *   KA-1  The process that is watched is the one that holds the engine lock; its number comes from root's file.
- *   KA-2  A loop device is adopted only if it carries the name that only this resource's keeper gives.
+ *   KA-1  The process that is watched is the one that holds the engine lock; its number comes from
+ *         root's file.
+ *   KA-2  A loop device is adopted only if it carries the name that only this resource's keeper
+ *         gives.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +92,9 @@ static void take_volume(struct keeper *k, const struct bsrd_message *m)
 	volume->vnr = (uint32_t)m->arg[1];
 }
 
-/* The claim lives in the descriptor itself; only the lock that tools look at was the dead keeper's. */
+/*
+ * The claim lives in the descriptor itself; only the lock that tools look at was the dead keeper's.
+ */
 static void take_disk(struct keeper *k, const struct bsrd_message *m, struct bsrd_fds *fds)
 {
 	struct keeper_volume *volume = &k->volume[m->volume];
@@ -208,7 +213,10 @@ static void close_and_forget(int *fd)
 	}
 }
 
-/* A hand-over that broke off: nothing of it may be left, above all no claim, when the next try or a plain start follows. */
+/*
+ * A hand-over that broke off: nothing of it may be left, above all no claim, when the next try or a
+ * plain start follows.
+ */
 static void undo(struct keeper *k)
 {
 	int *const fds[] = {&k->lifeline_fd, &k->control_fd, &k->nbd_fd, &k->config_fd, &k->adopt_fd, &k->engine_pidfd};
@@ -222,7 +230,10 @@ static void undo(struct keeper *k)
 		struct keeper_volume *volume = &k->volume[i];
 		keeper_disk_close(&volume->disk);
 		if (volume->device.loopdev != NULL) {
-			/* the device itself belongs to who uses it; what we hold of it goes with this process */
+			/*
+			 * the device itself belongs to who uses it; what we hold of it goes with
+			 * this process
+			 */
 			close_and_forget(&volume->device.channel_fd);
 			volume->device = (struct keeper_device){.channel_fd = -1};
 		}

@@ -2,11 +2,12 @@
 /*
  * keeper_disk.c - opening and claiming the backing and metadata device of a volume
  *
- * Owns: the descriptors and claims of struct keeper_disk. Runs in job threads: an open may hang on a dead device.
+ * Owns: the descriptors and claims of struct keeper_disk. Runs in job threads: an open may hang on
+ *       a dead device.
  * Invariants:
- *   KD-1  A disk is open at most once on this host: O_EXCL for block devices, flock for files, a lock of the slot's
- *         range for metadata devices that several volumes share; and byte 1 of <lock dir>/bsr-147-<minor>, which tells
- *         bsrmeta that the volume is attached.
+ *   KD-1  A disk is open at most once on this host: O_EXCL for block devices, flock for files, a
+ *         lock of the slot's range for metadata devices that several volumes share; and byte 1 of
+ *         <lock dir>/bsr-147-<minor>, which tells bsrmeta that the volume is attached.
  *   KD-2  Only block devices and regular files are opened, always for direct I/O.
  */
 #include <errno.h>
@@ -75,7 +76,9 @@ static int open_checked(const char *path, enum claim claim, struct stat *st)
 	return fd < 0 ? error : fd;
 }
 
-/* A slot is locked as a byte range of the shared metadata device; the rest of it belongs to others. */
+/*
+ * A slot is locked as a byte range of the shared metadata device; the rest of it belongs to others.
+ */
 static int claim_range(int fd, enum claim claim, uint64_t start, uint64_t bytes)
 {
 	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -166,7 +169,10 @@ static bool is_write_through(const struct opened *disk)
 	return false;
 }
 
-/* bsrmeta looks at this byte before it changes metadata. A descriptor, or -errno (-EAGAIN: a tool works on it). */
+/*
+ * bsrmeta looks at this byte before it changes metadata. A descriptor, or -errno (-EAGAIN: a tool
+ * works on it).
+ */
 int keeper_lock_attached(uint32_t minor_number)
 {
 	char path[300];
@@ -179,7 +185,10 @@ int keeper_lock_attached(uint32_t minor_number)
 	if (fd < 0) {
 		return -errno;
 	}
-	/* a lock of the process, not of the descriptor: only such a one tells a tool the keeper's pid */
+	/*
+	 * a lock of the process, not of the descriptor: only such a one tells a tool the keeper's
+	 * pid
+	 */
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		if (fcntl(fd, F_SETLK, &byte) == 0) {
 			return fd;
@@ -258,7 +267,8 @@ static bool claim_is_free(const char *by_fd, const struct stat *st, bool shared)
 }
 
 /*
- * The ring of the engine process lets go of a descriptor some milliseconds after it was told to, and until then the
+ * The ring of the engine process lets go of a descriptor some milliseconds after it was told to,
+ * and until then the
  * claim stands: without this wait, whoever is told "detached" could be refused the disk.
  */
 static void close_claimed(int fd, bool shared)

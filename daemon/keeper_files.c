@@ -2,10 +2,12 @@
 /*
  * keeper_files.c - what the keeper has in the file system: run directory, locks, claims, sockets
  *
- * Owns: <run dir>/<resource>.pid (locked: one keeper), .engine (locked while an engine process lives), .sock, .nbd,
- *       .minor-<N>.lock (locked and naming the resource: one resource per minor).
+ * Owns: <run dir>/<resource>.pid (locked: one keeper), .engine (locked while an engine process
+ *       lives), .sock, .nbd, .minor-<N>.lock (locked and naming the resource: one resource per
+ *       minor).
  * Invariants:
- *   KF-1  Existence of a file means nothing, its lock does: after a crash nothing has to be cleaned by hand.
+ *   KF-1  Existence of a file means nothing, its lock does: after a crash nothing has to be cleaned
+ *         by hand.
  */
 #include "keeper.h"
 
@@ -108,7 +110,8 @@ long keeper_engine_pid(const struct keeper *k)
 }
 
 /*
- * An engine process that outlived its keeper becomes ours, or ends by itself once nobody uses its devices.
+ * An engine process that outlived its keeper becomes ours, or ends by itself once nobody uses its
+ * devices.
  * 0: there is none (or it is ours now), else an exit code.
  */
 static int check_orphan(struct keeper *k, char *why, size_t room)
@@ -210,7 +213,10 @@ void keeper_files_remove(struct keeper *k)
 			unlink(path);
 		}
 	}
-	/* Lock files stay, empty: whoever has one open already must find the same lock as who opens it later. */
+	/*
+	 * Lock files stay, empty: whoever has one open already must find the same lock as who opens
+	 * it later.
+	 */
 	if (ftruncate(k->pid_fd, 0) != 0) {
 		bsr_log(BSR_LOGN_KEEPER_FAILED, "what=truncate-pid-file error=\"%s\"", strerror(errno));
 	}
@@ -259,7 +265,10 @@ static int open_listener(const struct sockaddr_storage *address, socklen_t bytes
 	if (fd < 0) {
 		return -errno;
 	}
-	/* an address may belong to an interface that is not up yet: links come and go, listening stays */
+	/*
+	 * an address may belong to an interface that is not up yet: links come and go, listening
+	 * stays
+	 */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
 	if (address->ss_family == AF_INET6) {

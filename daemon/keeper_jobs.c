@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper_jobs.c - requests that may block, each in a thread: disks, and the application device of a Primary
+ * keeper_jobs.c - requests that may block, each in a thread: disks, and the application device of a
+ * Primary
  *
  * Owns: the hand-over between the keeper's thread and job threads.
  * Invariants:
- *   KJ-1  A job works on its own copy of the volume; the keeper's copy is replaced when the job has come back.
- *   KJ-2  While a volume is busy nothing else touches its disk or device; requests for it wait in order.
- *   KJ-3  Creating a device waits for the engine process to answer; the keeper's thread stays free, so that an engine
- *         process that dies meanwhile is restarted, gets the channel, and answers.
+ *   KJ-1  A job works on its own copy of the volume; the keeper's copy is replaced when the job has
+ *         come back.
+ *   KJ-2  While a volume is busy nothing else touches its disk or device; requests for it wait in
+ *         order.
+ *   KJ-3  Creating a device waits for the engine process to answer; the keeper's thread stays free,
+ *         so that an engine process that dies meanwhile is restarted, gets the channel, and
+ *         answers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -148,13 +152,17 @@ static void *job_main(void *arg)
 		device_holders(job);
 		break;
 	default:
-		BSR_ASSERT(job->message.type == BSRD_IPC_OPEN_DISK); /* keeper_dispatch() lets no other through */
+		/* keeper_dispatch() lets no other through */
+		BSR_ASSERT(job->message.type == BSRD_IPC_OPEN_DISK);
 	}
 	post(job);
 	return NULL;
 }
 
-/* The engine process must serve the channel before bind opens the image, so this half runs before the thread. */
+/*
+ * The engine process must serve the channel before bind opens the image, so this half runs before
+ * the thread.
+ */
 static bool create_channel(struct keeper *k, struct keeper_job *job)
 {
 	struct keeper_device *device = &job->volume.device;
@@ -318,8 +326,9 @@ void keeper_job_done(struct keeper *k)
 }
 
 /*
- * keeper_resend - requests that the dead engine process has read and not answered come again to the next one. Written
- * to the keeper's own copy of the channel, because a job thread may be using (or ending) the device right now.
+ * keeper_resend - requests that the dead engine process has read and not answered come again to the
+ * next one. Written to the keeper's own copy of the channel, because a job thread may be using (or
+ * ending) the device right now.
  */
 bool keeper_resend(struct keeper *k)
 {

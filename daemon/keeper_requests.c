@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper_requests.c - what the engine process asks for, checked as if it came from an enemy, and what it begins with
+ * keeper_requests.c - what the engine process asks for, checked as if it came from an enemy, and
+ * what it begins with
  *
- * Owns: the checks. A request that does not pass them is answered with an error and logged; it never stops the keeper.
+ * Owns: the checks. A request that does not pass them is answered with an error and logged; it
+ *       never stops the keeper.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -279,7 +281,10 @@ int keeper_send_start(struct keeper *k, int lifeline_write_fd, int engine_lock_f
 	}
 	for (uint32_t i = 0; i < BSR_VOLUMES_MAX && error == 0; i++) {
 		struct keeper_volume *volume = &k->volume[i];
-		/* the result of an open that is under way has nobody waiting for it: it is closed (keeper_jobs.c) */
+		/*
+		 * the result of an open that is under way has nobody waiting for it: it is closed
+		 * (keeper_jobs.c)
+		 */
 		if (volume->disk.open) {
 			error = send_disk(k, i);
 		}

@@ -2,7 +2,8 @@
 /*
  * main.c - the bsrd command: arguments, becoming a daemon, keeper or engine process
  *
- * Owns: the command line, privileges of the whole process tree that must be set before the engine process exists.
+ * Owns: the command line, privileges of the whole process tree that must be set before the engine
+ *       process exists.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -202,7 +203,8 @@ static void raise_limit(int resource)
 		return;
 	}
 	limit.rlim_cur = limit.rlim_max;
-	setrlimit((__rlimit_resource_t)resource, &limit); /* as far as it goes; the engine process checks what it has */
+	/* as far as it goes; the engine process checks what it has */
+	setrlimit((__rlimit_resource_t)resource, &limit);
 }
 
 static void prepare_rights(void)

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * perform.c - events into the engine, effects out of it: the only place of the engine process where anything happens
+ * perform.c - events into the engine, effects out of it: the only place of the engine process where
+ * anything happens
  *
- * Owns: the effects of the current step, disk operations under way, engine commands under way, descriptors of disks.
+ * Owns: the effects of the current step, disk operations under way, engine commands under way,
+ *       descriptors of disks.
  * Invariants:
- *   PF-1  A step never runs inside of another one: what an effect causes at once is noted and done after it (a command's
- *         callback; the next piece of a long discard, which a front end hands over when the one before completes).
+ *   PF-1  A step never runs inside of another one: what an effect causes at once is noted and done
+ *         after it (a command's callback; the next piece of a long discard, which a front end hands
+ *         over when the one before completes).
  *   PF-2  A buffer has a reference of ours as long as a disk operation uses it.
  *   PF-3  Descriptors of a disk are closed only when nothing is in flight on them.
- *   PF-4  No allocation and no system call per operation: operations come from a table, submission is per turn.
+ *   PF-4  No allocation and no system call per operation: operations come from a table, submission
+ *         is per turn.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +25,8 @@
 #include "engine_process.h"
 
 #define NONE UINT32_MAX
-#define LET_GO_NS 300000000ull /* turns go on for so long after a file was removed, see bsr_loop_remove_file() */
+/* turns go on for so long after a file was removed, see bsr_loop_remove_file() */
+#define LET_GO_NS 300000000ull
 #define LET_GO_STEP_NS 3000000ull
 
 enum op_stage {
@@ -84,7 +89,8 @@ struct bsrd_perform {
 	uint64_t let_go_until_ns;
 	struct disk_use disk[BSR_VOLUMES_MAX];
 	struct command_slot command[BSRD_COMMANDS_MAX];
-	struct bsr_device_request deferred[BSR_REQUESTS_MAX]; /* a ring; each has a tag of its own, so all fit */
+	/* a ring; each has a tag of its own, so all fit */
+	struct bsr_device_request deferred[BSR_REQUESTS_MAX];
 	struct disk_op op[BSR_DISK_OPS_MAX];
 };
 
@@ -529,7 +535,8 @@ void bsrd_run_command(struct bsrd *d, const struct bsr_command *cmd, bsrd_comman
 	while (id < BSRD_COMMANDS_MAX && p->command[id].used) {
 		id++;
 	}
-	BSR_ASSERT(id < BSRD_COMMANDS_MAX); /* each flow runs one at a time, and there are no more flows than slots */
+	/* each flow runs one at a time, and there are no more flows than slots */
+	BSR_ASSERT(id < BSRD_COMMANDS_MAX);
 	p->command[id] = (struct command_slot){.used = true, .fn = fn, .ctx = ctx};
 	struct bsr_event event = {.type = BSR_EV_COMMAND, .u.command = {.cmd_id = id, .cmd = cmd}};
 	bsrd_step(d, &event);
@@ -623,7 +630,9 @@ const struct bsr_links_ops bsrd_links_ops = {.up = on_link_up,
 
 /* ------------------------------------------------------------------- turns */
 
-/* Also what the engine puts off to the end of a turn (acknowledgements of all that arrived in it). */
+/*
+ * Also what the engine puts off to the end of a turn (acknowledgements of all that arrived in it).
+ */
 static void engine_time(struct bsrd *d)
 {
 	if (d->engine != NULL && bsrd_now_ns(d) >= bsr_engine_deadline(d->engine)) {
@@ -674,7 +683,8 @@ void bsrd_perform_turn(struct bsrd *d)
 		bsr_devices_resume(d->devices);
 	}
 	engine_time(d);
-	bsr_devices_flush(d->devices); /* whoever waits for an answer goes on while the network takes its time */
+	/* whoever waits for an answer goes on while the network takes its time */
+	bsr_devices_flush(d->devices);
 	if (d->links != NULL) {
 		uint64_t sends = p->sends;
 		if (p->paused) {
@@ -684,7 +694,8 @@ void bsrd_perform_turn(struct bsrd *d)
 		bsr_links_flush(d->links);
 		engine_time(d);
 		if (p->sends != sends) {
-			bsr_loop_again(d->loop); /* what left made room for more: it goes out in a turn of its own */
+			/* what left made room for more: it goes out in a turn of its own */
+			bsr_loop_again(d->loop);
 		}
 	}
 	bsr_devices_flush(d->devices); /* what came of it */
@@ -693,7 +704,10 @@ void bsrd_perform_turn(struct bsrd *d)
 
 int bsrd_perform_create(struct bsrd_perform **out, struct bsrd *d)
 {
-	/* Touched now: the first requests must not wait for memory, and a locked process gets none later. */
+	/*
+	 * Touched now: the first requests must not wait for memory, and a locked process gets none
+	 * later.
+	 */
 	struct bsrd_perform *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	struct bsr_fx *fx = mmap(NULL, sizeof(*fx), PROT_READ | PROT_WRITE,

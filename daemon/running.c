@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * running.c - the running configuration of a resource, and its way from one engine process to the next
+ * running.c - the running configuration of a resource, and its way from one engine process to the
+ * next
  *
  * Owns: struct bsrd_running, its JSON form {"resource":{},"volumes":[],"peers":[]}.
  * Invariants:
  *   RUN-1  Given texts are the truth; numbers are always made of them by options.c.
- *   RUN-2  A configuration travels as a whole in a new memfd: a killed process never leaves half of one.
+ *   RUN-2  A configuration travels as a whole in a new memfd: a killed process never leaves half of
+ *          one.
  */
 #include "running.h"
 

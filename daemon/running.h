@@ -13,7 +13,10 @@ void bsrd_running_clear_volume(struct bsrd_volume *volume);
 void bsrd_running_clear_peer(struct bsrd_peer *peer);
 /** bsrd_running_clear - gives the JSON objects back; empty afterwards, resource name stays */
 void bsrd_running_clear(struct bsrd_running *running);
-/** bsrd_running_from_json - fill an empty @running; -EINVAL with a sentence in @why (running is then half filled) */
+/**
+ * bsrd_running_from_json - fill an empty @running; -EINVAL with a sentence in @why (running is then
+ * half filled)
+ */
 int bsrd_running_from_json(struct bsrd_running *running, struct json_object *json, char *why, size_t room);
 /** bsrd_running_to_memfd - JSON text in a new, sealed memfd; the descriptor or -errno */
 int bsrd_running_to_memfd(const struct bsrd_running *running, uint64_t *bytes);

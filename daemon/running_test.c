@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * running_test.c - what one engine process writes down, the next one reads, and nothing else is believed
+ * running_test.c - what one engine process writes down, the next one reads, and nothing else is
+ * believed
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,8 +3,9 @@
  * sandbox.c - the engine process gives up all rights that it does not need
  *
  * Owns: user and group, capabilities, no_new_privs, dumpability, the system-call filter.
- * The process that parses bytes from the network ends here as nobody, without capabilities, unable to open files, to
- * start programs or to signal anybody. What it works on are descriptors that the keeper gave it.
+ * The process that parses bytes from the network ends here as nobody, without capabilities, unable
+ * to open files, to start programs or to signal anybody. What it works on are descriptors that the
+ * keeper gave it.
  */
 #include <errno.h>
 #include <grp.h>
@@ -23,7 +24,10 @@
 
 #define NOBODY 65534u
 
-/* In steady state plus what attaching, dialing and logging need; the numbers of the libraries' own needs included. */
+/*
+ * In steady state plus what attaching, dialing and logging need; the numbers of the libraries' own
+ * needs included.
+ */
 static const int allowed[] = {
 	/* the loop, both kinds */
 	SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
@@ -80,7 +84,8 @@ static scmp_filter_ctx build_filter(int *error)
 		*error = -ENOMEM;
 		return NULL;
 	}
-	*error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1); /* threads of the fallback loop, too */
+	/* threads of the fallback loop, too */
+	*error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && *error == 0; i++) {
 		*error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	}
@@ -122,7 +127,8 @@ static int drop_capabilities(void)
 static int drop_user(void)
 {
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* what is missing cannot be regained; the end result is checked */
+		/* what is missing cannot be regained; the end result is checked */
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 	}
 	if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
 		setresuid(NOBODY, NOBODY, NOBODY) != 0) {

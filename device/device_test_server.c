@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * device_test_server.c - a plain file served through the front ends, for tests and measurements of them alone
+ * device_test_server.c - a plain file served through the front ends, for tests and measurements of
+ * them alone
  *
- * A keeper process and a server process, like bsrd but without replication: what is behind the front ends is one file.
- * The server is replaced when it dies, by the protocol of docs/design/restart.md. Commands come on standard input, one
- * per line; each is answered by one line that begins with "ok" or "error" (after lines of detail that begin with "- ").
+ * A keeper process and a server process, like bsrd but without replication: what is behind the
+ * front ends is one file. The server is replaced when it dies, by the protocol of
+ * docs/design/restart.md. Commands come on standard input, one per line; each is answered by one
+ * line that begins with "ok" or "error" (after lines of detail that begin with "- ").
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -209,12 +211,14 @@ static int start_server(bool resumed)
 {
 	int ends[2];
 	must(pipe2(ends, O_CLOEXEC) == 0 ? 0 : -errno, "pipe");
-	(void)fflush(stdout); /* not all streams: the main thread sits in fgets() and holds the lock of stdin */
+	/* not all streams: the main thread sits in fgets() and holds the lock of stdin */
+	(void)fflush(stdout);
 	const pid_t pid = fork();
 	must(pid < 0 ? -errno : 0, "fork");
 	if (pid == 0) {
 		(void)close(ends[0]);
-		if (loopdev != NULL) { /* the child has the channel, but neither mount nor loop device */
+		/* the child has the channel, but neither mount nor loop device */
+		if (loopdev != NULL) {
 			const int copy = fcntl(fuse_fd, F_DUPFD_CLOEXEC, 100);
 			for (int fd = 3; fd < 100; fd++) {
 				if (fd != listen_fd && fd != ends[1]) {
@@ -230,7 +234,10 @@ static int start_server(bool resumed)
 	return ends[0];
 }
 
-/* Replaces a dead server: reap, wait until its I/O is over, have unanswered requests sent again, start the next. */
+/*
+ * Replaces a dead server: reap, wait until its I/O is over, have unanswered requests sent again,
+ * start the next.
+ */
 static void *nurse_main(void *arg)
 {
 	int lifeline_fd = *(int *)arg;

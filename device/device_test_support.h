@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device_test_support.h - front ends with an owner that keeps volume 0 in memory, for unit tests and fuzzers
+ * device_test_support.h - front ends with an owner that keeps volume 0 in memory, for unit tests
+ * and fuzzers
  */
 #ifndef BSR_DEVICE_TEST_SUPPORT_H
 #define BSR_DEVICE_TEST_SUPPORT_H
@@ -126,7 +127,10 @@ static inline void fake_turns(struct fake *f, int count)
 	}
 }
 
-/* A FUSE channel without a kernel: packets keep their borders as on /dev/fuse. Returns the kernel's end. */
+/*
+ * A FUSE channel without a kernel: packets keep their borders as on /dev/fuse. Returns the kernel's
+ * end.
+ */
 static inline int fake_fuse(struct fake *f, uint64_t size_bytes)
 {
 	int pair[2];
@@ -146,7 +150,8 @@ static inline void fake_listen(struct fake *f, struct sockaddr_un *address, sock
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
 	*bytes = sizeof(sa_family_t);
 	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int error = bind(fd, (struct sockaddr *)address, *bytes); /* the kernel chooses an abstract name */
+	/* the kernel chooses an abstract name */
+	int error = bind(fd, (struct sockaddr *)address, *bytes);
 	BSR_ASSERT(error == 0);
 	*bytes = sizeof(*address);
 	error = getsockname(fd, (struct sockaddr *)address, bytes);

@@ -2,13 +2,16 @@
 /*
  * devices.c - what all front ends share: tags, pieces of long ranges, back-pressure
  *
- * Owns:       the table of requests that are with the owner, and the volumes' sizes as clients see them.
+ * Owns:       the table of requests that are with the owner, and the volumes' sizes as clients see
+ *             them.
  * Invariants:
- *   DEV-1  A slot is in use from bsr_device_submit() until its client has been answered or is known to be gone.
+ *   DEV-1  A slot is in use from bsr_device_submit() until its client has been answered or is known
+ *          to be gone.
  *   DEV-2  A request is handed over only for a credit; without one the front ends stop reading.
  *
- * A discard or write-zeroes may be much longer than what the owner takes at once. It is handed over piece by piece under
- * one tag, the next piece when the one before is done, and answered once: long ranges take turns with everything else.
+ * A discard or write-zeroes may be much longer than what the owner takes at once. It is handed over
+ * piece by piece under one tag, the next piece when the one before is done, and answered once: long
+ * ranges take turns with everything else.
  */
 #include "devices_internal.h"
 

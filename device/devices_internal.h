@@ -70,15 +70,24 @@ struct bsr_devices {
 void bsr_device_submit(struct bsr_devices *devices, const struct device_ask *ask);
 /** bsr_device_forget - @client is going: nobody is answered any more */
 void bsr_device_forget(struct bsr_devices *devices, const void *client);
-/** bsr_device_budget - requests that may be handed over now; with none the front ends will be pumped again */
+/**
+ * bsr_device_budget - requests that may be handed over now; with none the front ends will be pumped
+ * again
+ */
 uint32_t bsr_device_budget(struct bsr_devices *devices);
-/** bsr_device_get_buffer - from the pool, or from those who only keep some; with none the front ends are pumped later */
+/**
+ * bsr_device_get_buffer - from the pool, or from those who only keep some; with none the front ends
+ * are pumped later
+ */
 bsr_buf_t bsr_device_get_buffer(struct bsr_devices *devices, uint32_t bytes);
 void bsr_device_report(struct bsr_devices *devices, uint32_t log_number, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /** bsr_device_errno - a positive errno for a negative BSR_E_* */
 int bsr_device_errno(int error);
-/** bsr_device_range_errno - 0, or the positive errno for a range outside of the volume or off its blocks */
+/**
+ * bsr_device_range_errno - 0, or the positive errno for a range outside of the volume or off its
+ * blocks
+ */
 int bsr_device_range_errno(const struct device_volume *volume, uint64_t offset, uint64_t length);
 
 void bsr_fuse_answer(struct fuse_channel *channel, const struct device_slot *slot, int error);
@@ -90,7 +99,9 @@ void bsr_nbd_flush(struct nbd_server *server);
 void bsr_fuse_lend(struct fuse_channel *channel);
 /** bsr_nbd_lend - connections give the buffers back that they keep for their next read */
 void bsr_nbd_lend(struct nbd_server *server);
-/** bsr_nbd_drop_stalled - end connections that sit on a buffer without sending what belongs into it */
+/**
+ * bsr_nbd_drop_stalled - end connections that sit on a buffer without sending what belongs into it
+ */
 void bsr_nbd_drop_stalled(struct nbd_server *server);
 void bsr_nbd_destroy(struct nbd_server *server);
 

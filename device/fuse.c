@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuse.c - server half of the FUSE front end: the kernel's protocol on /dev/fuse, one file that is the volume
+ * fuse.c - server half of the FUSE front end: the kernel's protocol on /dev/fuse, one file that is
+ * the volume
  *
  * Owns:       a channel's descriptor and the buffers it reads into.
  * Invariants:
- *   FUSE-1  Whatever has been read from the channel is answered exactly once, or was read by a process that has died;
- *           then the kernel sends it again (bit 63 of its number), and the answer echoes the number as it came.
+ *   FUSE-1  Whatever has been read from the channel is answered exactly once, or was read by a
+ *   process that has died;
+ *           then the kernel sends it again (bit 63 of its number), and the answer echoes the number
+ *           as it came.
  *   FUSE-2  A request is read only when there is a credit for it.
  * Source:     docs/design/front-ends.md.
  *
- * Reading. One read takes one request, whose size is not known before and may be 1 MiB. The read is scattered: both
- * headers, then 4 KiB, then up to 64 KiB, then up to 1 MiB, each into a buffer of that class, the two larger ones from
- * the place on where the data would be if it had begun there. So a write of up to 4 KiB lies in its small buffer without
- * being copied; of a larger one, what has landed in the smaller buffers (at most 64 KiB) is copied in front of the rest.
- * A buffer leaves the channel only with data in it, and small writes never pin large ones.
+ * Reading. One read takes one request, whose size is not known before and may be 1 MiB. The read is
+ * scattered: both headers, then 4 KiB, then up to 64 KiB, then up to 1 MiB, each into a buffer of
+ *            that class, the two larger ones from
+ * the place on where the data would be if it had begun there. So a write of up to 4 KiB lies in its
+ * small buffer without being copied; of a larger one, what has landed in the smaller buffers (at
+ * most 64 KiB) is copied in front of the rest. A buffer leaves the channel only with data in it,
+ * and small writes never pin large ones.
  */
 #include "devices_internal.h"
 #include "fuse_parse.h"
@@ -65,7 +70,8 @@ static void answer_iov(struct fuse_channel *ch, uint64_t unique, int error, cons
 	do {
 		written = writev(ch->watch.fd, iov, bytes > 0 ? 2 : 1);
 	} while (written < 0 && errno == EINTR);
-	if (written < 0 && errno != ENOENT && errno != ENODEV) { /* the request is gone, or everything is */
+	/* the request is gone, or everything is */
+	if (written < 0 && errno != ENOENT && errno != ENODEV) {
 		bsr_device_report(ch->devices, BSR_LOGN_FUSE_REPLY_REFUSED,
 			"volume %u: the kernel did not take the answer to request %llu (%zu bytes): %s", ch->volume,
 			(unsigned long long)unique, bytes, strerror(errno));
@@ -120,7 +126,8 @@ static void answer_init(struct fuse_channel *ch)
 			"engine process; if the engine dies, they hang until the device is removed by force",
 			ch->volume, ask->minor);
 	}
-	answer_iov(ch, ask->unique, 0, &out, sizeof(out)); /* a kernel with a newer major asks again with ours */
+	/* a kernel with a newer major asks again with ours */
+	answer_iov(ch, ask->unique, 0, &out, sizeof(out));
 }
 
 static void answer_attr(struct fuse_channel *ch)
@@ -379,8 +386,9 @@ static enum pump_outcome pump_one(struct fuse_channel *ch)
 }
 
 /*
- * Reads until there is nothing left, but does not ask a second time when nothing else was under way: a lone request
- * needs no extra system call to learn that it was alone, and the watch fires at once if it was not.
+ * Reads until there is nothing left, but does not ask a second time when nothing else was under
+ * way: a lone request needs no extra system call to learn that it was alone, and the watch fires at
+ *      once if it was not.
  */
 void bsr_fuse_pump(struct fuse_channel *channel)
 {
@@ -390,7 +398,10 @@ void bsr_fuse_pump(struct fuse_channel *channel)
 	}
 	channel->pumping = true;
 	for (uint32_t reads = 0; reads < READS_PER_TURN_MAX && outcome == PUMP_ON; reads++) {
-		/* FUSE-2; asked each time, because whatever is answered meanwhile may let others use a credit */
+		/*
+		 * FUSE-2; asked each time, because whatever is answered meanwhile may let others
+		 * use a credit
+		 */
 		outcome = bsr_device_budget(channel->devices) == 0 ? PUMP_PAUSED : pump_one(channel);
 	}
 	if (outcome != PUMP_ENDED) {
@@ -414,7 +425,8 @@ static void channel_ready(struct bsr_watch *watch, uint32_t events)
 int bsr_fuse_serve(struct bsr_devices *devices, uint32_t volume, int fuse_fd, uint64_t size_bytes, bool resumed)
 {
 	BSR_ASSERT(volume < BSR_VOLUMES_MAX);
-	(void)resumed; /* what an earlier server left comes like everything else: answers echo the number */
+	/* what an earlier server left comes like everything else: answers echo the number */
+	(void)resumed;
 	int error = 0;
 	struct fuse_channel *ch = NULL;
 	if (devices->volume[volume].fuse != NULL) {

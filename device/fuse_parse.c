@@ -25,7 +25,8 @@ static void refuse(struct fuse_ask *ask, int error)
 static void parse_init(struct fuse_ask *ask, const uint8_t *body, size_t bytes)
 {
 	struct fuse_init_in in = {0};
-	const size_t in_head = FUSE_HEAD_BYTES - sizeof(struct fuse_in_header); /* the words that matter, and more */
+	/* the words that matter, and more */
+	const size_t in_head = FUSE_HEAD_BYTES - sizeof(struct fuse_in_header);
 	memcpy(&in, body, bytes < in_head ? bytes : in_head);
 	ask->kind = FUSE_ASK_INIT;
 	ask->major = in.major;
@@ -39,7 +40,8 @@ static void parse_init(struct fuse_ask *ask, const uint8_t *body, size_t bytes)
 static void parse_setattr(struct fuse_ask *ask, const uint8_t *body)
 {
 	struct fuse_setattr_in in;
-	memcpy(&in, body, FUSE_HEAD_BYTES - sizeof(struct fuse_in_header)); /* size and what precedes it */
+	/* size and what precedes it */
+	memcpy(&in, body, FUSE_HEAD_BYTES - sizeof(struct fuse_in_header));
 	ask->kind = FUSE_ASK_SETATTR;
 	ask->size = (in.valid & FATTR_SIZE) != 0 ? in.size : UINT64_MAX;
 }
@@ -66,8 +68,8 @@ static void parse_write(struct fuse_ask *ask, const uint8_t *body, size_t bytes)
 }
 
 /*
- * The kernel uses mode 3 for discards and for zeroes that may be unmapped alike, so it always has to read back as zeroes:
- * that is what BSR_OP_DISCARD promises.
+ * The kernel uses mode 3 for discards and for zeroes that may be unmapped alike, so it always has
+ * to read back as zeroes: that is what BSR_OP_DISCARD promises.
  */
 static void parse_fallocate(struct fuse_ask *ask, const uint8_t *body)
 {
@@ -142,7 +144,8 @@ static void parse_body(struct fuse_ask *ask, const uint8_t *body, size_t bytes)
 		ask->kind = FUSE_ASK_NOTHING;
 		break;
 	default:
-		refuse(ask, ENOSYS); /* GETXATTR, INTERRUPT and all the rest: the kernel does not ask again */
+		/* GETXATTR, INTERRUPT and all the rest: the kernel does not ask again */
+		refuse(ask, ENOSYS);
 		break;
 	}
 }

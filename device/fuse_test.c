@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuse_test.c - the FUSE server against a made-up kernel: what it answers, splits, refuses and holds back
+ * fuse_test.c - the FUSE server against a made-up kernel: what it answers, splits, refuses and
+ * holds back
  */
 #include <errno.h>
 #include <linux/falloc.h>
@@ -146,7 +147,8 @@ static void data_of_every_size_arrives_whole(void **state)
 		assert_int_equal(take_answer(f, fd, 2 + 4 * i, sizeof(struct fuse_write_out)), 0);
 		assert_memory_equal(f->volume + offset, data + i, sizes[i]);
 		assert_int_equal(seen->op, BSR_OP_WRITE);
-		send_read(fd, (4 + 4 * i) | RESENT, offset, sizes[i]); /* sent again: the answer echoes the mark */
+		/* sent again: the answer echoes the mark */
+		send_read(fd, (4 + 4 * i) | RESENT, offset, sizes[i]);
 		assert_int_equal(take_answer(f, fd, (4 + 4 * i) | RESENT, sizes[i]), 0);
 		assert_memory_equal(answer + sizeof(struct fuse_out_header), data + i, sizes[i]);
 	}
@@ -347,7 +349,8 @@ static void empty_pool_holds_a_read_back(void **state)
 	}
 	send_read(fd, 4, 0, 1 << 20);
 	send_read(fd, 6, 0, 1 << 20);
-	assert_int_equal(take_answer(f, fd, 4, 1 << 20), 0); /* from what the channel had kept for itself */
+	/* from what the channel had kept for itself */
+	assert_int_equal(take_answer(f, fd, 4, 1 << 20), 0);
 	for (uint32_t i = 0; i < count; i++) {
 		bsr_pool_put(f->pool, taken[i]);
 	}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_fuse.c - whatever comes through a FUSE channel: the owner sees well-formed requests only, and nothing leaks
+ * fuzz_fuse.c - whatever comes through a FUSE channel: the owner sees well-formed requests only,
+ * and nothing leaks
  *
- * Input: packets, each a u16 (little-endian) length and that many bytes; with bit 15 set the length field of the FUSE
+ * Input: packets, each a u16 (little-endian) length and that many bytes; with bit 15 set the length
+ *        field of the FUSE
  * header is made to fit, so that mutations get past it.
  */
 #include <stddef.h>
@@ -39,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += bytes;
 		size -= bytes;
 		if (bytes == 0 || send(fd, packet, bytes, MSG_NOSIGNAL) < 0) {
-			break; /* an empty packet would be an end of file, which a channel does not have */
+			/* an empty packet would be an end of file, which a channel does not have */
+			break;
 		}
 		fake_turns(f, 1);
 		while (recv(fd, packet, sizeof(packet), MSG_TRUNC) > 0) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_nbd.c - whatever an NBD client sends: the owner sees well-formed requests only, and nothing leaks or stays behind
+ * fuzz_nbd.c - whatever an NBD client sends: the owner sees well-formed requests only, and nothing
+ * leaks or stays behind
  *
- * Input: the client's bytes. A first byte of 1 stands for a finished negotiation, so that mutations reach transmission.
- * The rest is sent in pieces whose sizes come from the input too, because the server's reading depends on them.
+ * Input: the client's bytes. A first byte of 1 stands for a finished negotiation, so that mutations
+ *        reach transmission.
+ * The rest is sent in pieces whose sizes come from the input too, because the server's reading
+ * depends on them.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * holders.c - who holds a block device: mounts of all namespaces, swap, stacked devices, plain openers
+ * holders.c - who holds a block device: mounts of all namespaces, swap, stacked devices, plain
+ * openers
  *
  * Owns: nothing. Looks only; what it finds may be over before its caller reads it.
  */
@@ -19,7 +20,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define NAMESPACES_MAX 1024u /* mount namespaces looked into once each; beyond that, some more than once */
+/* mount namespaces looked into once each; beyond that, some more than once */
+#define NAMESPACES_MAX 1024u
 #define COMM_BYTES 32u
 
 struct search {
@@ -225,7 +227,10 @@ static bool has_it_open(const struct search *s, const char *pid)
 	for (const struct dirent *entry = readdir(dir); entry != NULL && !open_here; entry = readdir(dir)) {
 		char target[16] = "";
 		(void)snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, entry->d_name);
-		/* the name first: looking at a file on a dead network file system could take for ever */
+		/*
+		 * the name first: looking at a file on a dead network file system could take for
+		 * ever
+		 */
 		const ssize_t length = readlink(path, target, sizeof(target) - 1);
 		open_here = length > 5 && memcmp(target, "/dev/", 5) == 0 && is_device(path, s->device);
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * links_test.c - names under /dev come, follow their volume, and go without taking anything else along
+ * links_test.c - names under /dev come, follow their volume, and go without taking anything else
+ * along
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -2,10 +2,13 @@
 /*
  * loopdev.c - keeper half of the FUSE front end: invisible one-file mount, loop device on it
  *
- * Owns:       the FUSE connection, the detached mount, the image file and the loop device of one volume.
+ * Owns:       the FUSE connection, the detached mount, the image file and the loop device of one
+ *             volume.
  * Invariants:
- *   LDEV-1  The keeper's descriptor of the channel keeps the connection alive while engine processes come and go.
- *   LDEV-2  The loop device is set to detach itself at its last close, so a killed keeper leaves nothing behind.
+ *   LDEV-1  The keeper's descriptor of the channel keeps the connection alive while engine
+ *   processes come and go.
+ *   LDEV-2  The loop device is set to detach itself at its last close, so a killed keeper leaves
+ *   nothing behind.
  * Source:     docs/design/front-ends.md, docs/design/restart.md.
  *
  * The mount is never attached to a directory tree: nobody else can open or unmount it.
@@ -207,7 +210,8 @@ static void set_queue(const struct bsr_loopdev *dev, const char *attribute, cons
 }
 
 /*
- * A loop device keeps "write through" from an earlier user who wrote that into its queue/write_cache, also across
+ * A loop device keeps "write through" from an earlier user who wrote that into its
+ * queue/write_cache, also across
  * detaching: then the kernel would drop every flush without a word.
  */
 static int make_sure_of_flushes(const struct bsr_loopdev *dev)
@@ -258,7 +262,8 @@ int bsr_loopdev_bind(struct bsr_loopdev *dev, const char *name, int *loop_index)
 		close_if_open(&dev->loop_fd);
 		return error;
 	}
-	set_queue(dev, "max_sectors_kb", "1024"); /* one request of the block layer is one of ours */
+	/* one request of the block layer is one of ours */
+	set_queue(dev, "max_sectors_kb", "1024");
 	*loop_index = dev->loop_index;
 	return 0;
 }
@@ -352,12 +357,14 @@ static int detach_loop(struct bsr_loopdev *dev, bool force)
 		if (bsr_loopdev_holders(dev, text, sizeof(text)) > 0) {
 			return -EBUSY;
 		}
-		claim_fd = open_loop_node(dev->loop_index, O_RDONLY | O_EXCL); /* nobody mounts it from here on */
+		/* nobody mounts it from here on */
+		claim_fd = open_loop_node(dev->loop_index, O_RDONLY | O_EXCL);
 		if (claim_fd < 0) {
 			return -EBUSY;
 		}
 	}
-	const int error = fsync(dev->loop_fd) == 0 ? 0 : -errno; /* what plain writers left in the cache */
+	/* what plain writers left in the cache */
+	const int error = fsync(dev->loop_fd) == 0 ? 0 : -errno;
 	(void)ioctl(dev->loop_fd, LOOP_CLR_FD); /* while others have it open: only marks it */
 	close_if_open(&dev->loop_fd);
 	close_if_open(&claim_fd);
@@ -380,7 +387,8 @@ int bsr_loopdev_destroy(struct bsr_loopdev *dev, bool force)
 
 void bsr_loopdev_abandon(struct bsr_loopdev *dev)
 {
-	close_if_open(&dev->fuse_fd); /* first: with the last one of these, whatever waits for an answer fails */
+	/* first: with the last one of these, whatever waits for an answer fails */
+	close_if_open(&dev->fuse_fd);
 	if (dev->loop_fd >= 0) {
 		(void)ioctl(dev->loop_fd, LOOP_CLR_FD);
 	}

@@ -4,9 +4,10 @@
  *
  * Owns:       the table of exports and the list of connections.
  * Invariants:
- *   NBD-1  A connection that has ended is only marked; its memory goes when no frame of its code can be on the stack (at the
- *          end of a turn).
- *   NBD-2  Whatever a client sends harms nobody but its own connection: limits on everything, one report, one counter.
+ *   NBD-1  A connection that has ended is only marked; its memory goes when no frame of its code
+ *          can be on the stack (at the end of a turn).
+ *   NBD-2  Whatever a client sends harms nobody but its own connection: limits on everything, one
+ *          report, one counter.
  */
 #include "nbd_internal.h"
 
@@ -154,7 +155,8 @@ static int add_conn(struct nbd_server *server, int fd, const struct sockaddr_sto
 	}
 	if (address->ss_family == AF_INET || address->ss_family == AF_INET6) {
 		const int one = 1;
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* only slower without */
+		/* only slower without */
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	}
 	conn->server = server;
 	conn->volume = NBD_NO_VOLUME;
@@ -208,7 +210,8 @@ static void listener_ready(struct bsr_watch *watch, uint32_t events)
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
 			bsr_device_report(server->devices, BSR_LOGN_NBD_CLIENT_REFUSED,
 				"NBD clients wait: %s; raise the limit of open files", strerror(errno));
-			(void)bsr_loop_watch_change(loop, watch, 0); /* it would report again at once */
+			/* it would report again at once */
+			(void)bsr_loop_watch_change(loop, watch, 0);
 			bsr_loop_arm(loop, &listener->retry, bsr_loop_now_ns(loop) + ACCEPT_PAUSE_NS);
 			return;
 		}

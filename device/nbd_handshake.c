@@ -2,7 +2,8 @@
 /*
  * nbd_handshake.c - NBD before transmission: greeting, options, choice of an export
  *
- * Owns: nothing but the connection's state until transmission begins. Every option is answered; an unknown one is refused
+ * Owns: nothing but the connection's state until transmission begins. Every option is answered; an
+ *       unknown one is refused
  * and the client may go on. What cannot be a client ends the connection.
  */
 #include "nbd_internal.h"
@@ -57,7 +58,10 @@ static uint32_t find_export(const struct nbd_server *server, const struct nbd_ch
 
 static uint32_t transmission_flags(const struct nbd_conn *conn)
 {
-	/* several connections: one engine behind all of them, so a flush on one covers what was answered on any */
+	/*
+	 * several connections: one engine behind all of them, so a flush on one covers what was
+	 * answered on any
+	 */
 	return NBD_EXPORT_HAS_FLAGS | NBD_EXPORT_FLUSH | NBD_EXPORT_FUA | NBD_EXPORT_TRIM | NBD_EXPORT_WRITE_ZEROES |
 		NBD_EXPORT_CAN_MULTI_CONN | (conn->structured ? NBD_EXPORT_DF : 0u);
 }
@@ -81,7 +85,8 @@ static void do_export_name(struct nbd_conn *conn, const uint8_t *data, uint32_t 
 	uint8_t reply[10 + EXPORT_REPLY_ZEROES] = {0};
 	bsr_nbd_parse_name(&choice, data, bytes);
 	const uint32_t volume = find_export(conn->server, &choice);
-	if (volume == NBD_NO_VOLUME) { /* the protocol has no other answer to this option than hanging up */
+	/* the protocol has no other answer to this option than hanging up */
+	if (volume == NBD_NO_VOLUME) {
 		bsr_nbd_drop(conn, "it asked for \"%s\", which is not exported here", choice.name);
 		return;
 	}
@@ -129,7 +134,8 @@ static bool answer_infos(struct nbd_conn *conn, uint32_t option, const struct nb
 			return false;
 		}
 	}
-	p = nbd_put16(data, NBD_INFO_BLOCK_SIZE); /* asked for or not: who keeps to it is served best */
+	/* asked for or not: who keeps to it is served best */
+	p = nbd_put16(data, NBD_INFO_BLOCK_SIZE);
 	p = nbd_put32(p, v->block_bytes);
 	p = nbd_put32(p, 4096);
 	p = nbd_put32(p, BSR_REQUEST_BYTES_MAX);

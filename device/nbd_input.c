@@ -4,15 +4,16 @@
  *
  * Owns:       a connection's input bytes and its guess.
  * Invariants:
- *   NBDI-1  Payload of a write is read into the buffer that goes to the owner; it is copied only where the next paragraph
+ *   NBDI-1  Payload of a write is read into the buffer that goes to the owner; it is copied only
+ *   where the next paragraph
  *           says so.
  *   NBDI-2  What has been read is used in the order of the stream.
  *
- * A read is scattered for the case that the client goes on as it did: (rest of the current write,) head, payload, head,
- * payload ... with the last write's length; a fixed-size random writer then gets every payload in place. Where the guess
- * is wrong, the rest of what was read is put in a row in in[] and copied from there. Large writes: the first one's
- * beginning is copied; while its rest is read in place, only the next head is read along, so the following ones are not
- * copied at all.
+ * A read is scattered for the case that the client goes on as it did: (rest of the current write,)
+ * head, payload, head, payload ... with the last write's length; a fixed-size random writer then
+ * gets every payload in place. Where the guess is wrong, the rest of what was read is put in a row
+ * in in[] and copied from there. Large writes: the first one's beginning is copied; while its rest
+ * is read in place, only the next head is read along, so the following ones are not copied at all.
  */
 #include "nbd_internal.h"
 
@@ -49,7 +50,8 @@ static bool read_in_a_row(struct nbd_conn *conn)
 	}
 	uint32_t wanted = NBD_IN_BYTES - conn->in_end;
 	if (conn->last_write_bytes > NBD_SMALL_BYTES && conn->in_end < NBD_REQUEST_BYTES) {
-		wanted = NBD_REQUEST_BYTES - conn->in_end; /* another large one may come: not a byte of its payload */
+		/* another large one may come: not a byte of its payload */
+		wanted = NBD_REQUEST_BYTES - conn->in_end;
 	}
 	BSR_ASSERT(wanted > 0);
 	const struct iovec iov = {.iov_base = conn->in + conn->in_end, .iov_len = wanted};
@@ -150,7 +152,10 @@ static uint32_t lay_out(struct nbd_conn *conn, struct iovec *iov)
 	return at;
 }
 
-/* The guess was wrong from @iov on: @left bytes in a row, to be used from there. The tail lies in in[] already. */
+/*
+ * The guess was wrong from @iov on: @left bytes in a row, to be used from there. The tail lies in
+ * in[] already.
+ */
 static void put_in_a_row(struct nbd_conn *conn, const struct iovec *iov, size_t left)
 {
 	for (; left > 0; iov++) {

@@ -8,7 +8,8 @@
 #include "devices_internal.h"
 #include "nbd_proto.h"
 
-#define NBD_CONN_REQUESTS_MAX 256u /* of one connection: with the owner, or answered and not yet sent */
+/* of one connection: with the owner, or answered and not yet sent */
+#define NBD_CONN_REQUESTS_MAX 256u
 #define NBD_OUT_BYTES 16384u	   /* reply heads, or answers to options: a list of 64 volumes */
 #define NBD_SCATTER_BYTES 65536u   /* read directly into predicted places */
 #define NBD_TAIL_BYTES 16384u	   /* and behind them */
@@ -17,7 +18,8 @@
 #define NBD_PREDICTED_MAX 15u
 #define NBD_OPTIONS_MAX 128u	   /* before transmission */
 #define NBD_HANDSHAKE_NS 10000000000ull
-#define NBD_STALL_NS 5000000000ull /* without a byte of a write's payload, while others need memory */
+/* without a byte of a write's payload, while others need memory */
+#define NBD_STALL_NS 5000000000ull
 #define NBD_PEER_TEXT_BYTES 96u
 #define NBD_NO_VOLUME UINT32_MAX
 
@@ -37,8 +39,9 @@ struct nbd_segment {
 };
 
 /*
- * Where the next read of a client that writes small blocks of one size goes: heads and payload buffers in turn, then the
- * tail of in[]. Kept from read to read; only buffers that were used are replaced.
+ * Where the next read of a client that writes small blocks of one size goes: heads and payload
+ * buffers in turn, then the tail of in[]. Kept from read to read; only buffers that were used are
+ * replaced.
  */
 struct nbd_guess {
 	uint32_t count;		/* of buf[]: with a buffer, or BSR_BUF_NONE */
@@ -70,8 +73,10 @@ struct nbd_conn {
 
 	/* input: what has been read and not used is in[begin..end) */
 	uint32_t in_begin, in_end;
-	struct nbd_request current; /* decoded; its payload is still coming, or it waits for a credit */
-	struct nbd_meaning meaning; /* of @current; with an error it is refused once its payload has been thrown away */
+	/* decoded; its payload is still coming, or it waits for a credit */
+	struct nbd_request current;
+	/* of @current; with an error it is refused once its payload has been thrown away */
+	struct nbd_meaning meaning;
 	bool has_current;
 	bsr_buf_t current_buf;
 	uint32_t current_got;	 /* payload bytes that have come */
@@ -131,9 +136,14 @@ void bsr_nbd_negotiate(struct nbd_conn *conn);
 /* nbd_transmit.c */
 /** bsr_nbd_transmit - use input until there is not enough, or something is missing (paused) */
 void bsr_nbd_transmit(struct nbd_conn *conn);
-/** bsr_nbd_begin - conn->current has been decoded: check it; false when the connection reads no more */
+/**
+ * bsr_nbd_begin - conn->current has been decoded: check it; false when the connection reads no more
+ */
 bool bsr_nbd_begin(struct nbd_conn *conn);
-/** bsr_nbd_submit - the current request is complete: hand it over or refuse it; false when it waits (paused) */
+/**
+ * bsr_nbd_submit - the current request is complete: hand it over or refuse it; false when it waits
+ * (paused)
+ */
 bool bsr_nbd_submit(struct nbd_conn *conn);
 
 /* nbd_input.c */

@@ -4,7 +4,8 @@
  *
  * Owns:       a connection's output bytes and segments.
  * Invariants:
- *   NBDO-1  Requests in flight and unsent replies together are at most NBD_CONN_REQUESTS_MAX, so output never overflows in
+ *   NBDO-1  Requests in flight and unsent replies together are at most NBD_CONN_REQUESTS_MAX, so
+ *   output never overflows in
  *           transmission; during negotiation a client that does not read its answers is dropped.
  */
 #include "nbd_internal.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nbd_proto.h - numbers of the NBD protocol (fixed newstyle), and its requests decoded; pure, so that it can be fuzzed
+ * nbd_proto.h - numbers of the NBD protocol (fixed newstyle), and its requests decoded; pure, so
+ * that it can be fuzzed
  *
  * Source: the protocol's public specification; docs/design/front-ends.md says which part is served.
  */
@@ -82,7 +83,8 @@ enum nbd_command {
 #define NBD_REPLY_HEAD_BYTES_MAX 28u
 
 #define NBD_OPTION_BYTES_MAX 8192u     /* data of one option; a name has at most 4096 */
-#define NBD_IGNORED_BYTES_MAX (32u << 20) /* payload of a refused write that is read and thrown away */
+/* payload of a refused write that is read and thrown away */
+#define NBD_IGNORED_BYTES_MAX (32u << 20)
 
 struct nbd_request {
 	uint16_t flags;
@@ -108,7 +110,9 @@ struct nbd_meaning {
  */
 void bsr_nbd_understand(struct nbd_meaning *meaning, const struct nbd_request *request);
 
-/** Data of INFO and GO, or of LIST_META_CONTEXT and SET_META_CONTEXT as far as the export's name. */
+/**
+ * Data of INFO and GO, or of LIST_META_CONTEXT and SET_META_CONTEXT as far as the export's name.
+ */
 struct nbd_choice {
 	char name[BSR_NAME_BYTES_MAX + 1]; /* "" when empty or longer than any of ours */
 	bool name_too_long;
@@ -117,7 +121,10 @@ struct nbd_choice {
 
 /** bsr_nbd_parse_choice - data of INFO or GO; -EINVAL when its lengths do not add up */
 int bsr_nbd_parse_choice(struct nbd_choice *choice, const uint8_t *data, size_t bytes);
-/** bsr_nbd_parse_meta - data of LIST_META_CONTEXT or SET_META_CONTEXT; -EINVAL when its lengths do not add up */
+/**
+ * bsr_nbd_parse_meta - data of LIST_META_CONTEXT or SET_META_CONTEXT; -EINVAL when its lengths do
+ * not add up
+ */
 int bsr_nbd_parse_meta(struct nbd_choice *choice, const uint8_t *data, size_t bytes);
 /** bsr_nbd_parse_name - data of EXPORT_NAME */
 void bsr_nbd_parse_name(struct nbd_choice *choice, const uint8_t *data, size_t bytes);

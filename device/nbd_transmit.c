@@ -5,7 +5,8 @@
  * Owns:       a connection's current request.
  * Invariants:
  *   NBDT-1  A write is handed over when its last byte is there.
- *   NBDT-2  A request that is refused has its payload read and thrown away, so the stream stays in step.
+ *   NBDT-2  A request that is refused has its payload read and thrown away, so the stream stays in
+ *   step.
  */
 #include "nbd_internal.h"
 
@@ -52,7 +53,10 @@ bool bsr_nbd_begin(struct nbd_conn *conn)
 	return true;
 }
 
-/* True when the current request's payload is complete; false: more input, or a buffer (then paused). */
+/*
+ * True when the current request's payload is complete; false: more input, or a buffer (then
+ * paused).
+ */
 static bool take_payload(struct nbd_conn *conn)
 {
 	const struct nbd_request *request = &conn->current;

@@ -9,13 +9,14 @@
  *   AL-2  An extent leaves the log only when nothing pins it.
  * Format:     docs/format/activity-log.md
  *
- * An extent that somebody knows about is an entry. It is waiting (pinned, no slot yet), committing (it has a slot, the
- * transaction that says so is being written) or hot (durable). Extents with pins never outnumber the slots,
- * so whoever waits always gets a slot in the end, and nobody holds one while waiting for another.
+ * An extent that somebody knows about is an entry. It is waiting (pinned, no slot yet), committing
+ * (it has a slot, the transaction that says so is being written) or hot (durable). Extents with
+ * pins never outnumber the slots, so whoever waits always gets a slot in the end, and nobody holds
+ * one while waiting for another.
  *
- * A transaction that could not be written may be on disk all the same. Until its place in the ring has been
- * written again nobody knows, so neither its new extents nor its victims count as hot: the next transaction repeats
- * its updates under the same number, and adds what has come to wait since.
+ * A transaction that could not be written may be on disk all the same. Until its place in the ring
+ * has been written again nobody knows, so neither its new extents nor its victims count as hot: the
+ * next transaction repeats its updates under the same number, and adds what has come to wait since.
  */
 #include <string.h>
 
@@ -298,7 +299,10 @@ enum bsr_al_answer bsr_al_pin(struct bsr_al *al, uint32_t first, uint32_t count)
 	BSR_ASSERT(first <= NO_EXTENT - count);
 	if (count == 1) {
 		const uint32_t at = lookup(al, first);
-		/* an idle one is a slot that somebody who waits may need: not when all are spoken for */
+		/*
+		 * an idle one is a slot that somebody who waits may need: not when all are spoken
+		 * for
+		 */
 		if (at != NIL && al->entry[at].state == ENTRY_HOT &&
 			(al->entry[at].pins > 0 || al->pinned < al->slot_count)) {
 			pin_known(al, at);
@@ -362,7 +366,10 @@ bool bsr_al_transaction_wanted(const struct bsr_al *al)
 	return !al->under_way && (al->waiting.count > 0 || al->update_count > 0);
 }
 
-/* A free slot, else that of the least recently used idle extent, which leaves; NIL when every slot is held. */
+/*
+ * A free slot, else that of the least recently used idle extent, which leaves; NIL when every slot
+ * is held.
+ */
 static uint32_t take_slot(struct bsr_al *al, uint32_t *victim_extent)
 {
 	*victim_extent = NO_EXTENT;
@@ -384,7 +391,10 @@ static uint32_t take_slot(struct bsr_al *al, uint32_t *victim_extent)
 	return slot;
 }
 
-/* Give slots to those who wait, oldest first, behind the updates of a transaction that must be repeated. */
+/*
+ * Give slots to those who wait, oldest first, behind the updates of a transaction that must be
+ * repeated.
+ */
 static void choose_updates(struct bsr_al *al)
 {
 	while (al->update_count < BSR_AL_UPDATES_PER_TRANSACTION && al->waiting.count > 0) {

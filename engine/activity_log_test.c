@@ -146,7 +146,8 @@ static void a_failed_transaction_is_repeated_with_the_same_number(void **state)
 	assert_false(bsr_al_ready(al, 200, 1));
 	assert_false(bsr_al_is_hot(al, 0)); /* the ring may say that it left */
 	assert_true(bsr_al_transaction_wanted(al));
-	bsr_al_unpin(al, 200, 1); /* the writer gave up; the slot's content on disk is still unknown */
+	/* the writer gave up; the slot's content on disk is still unknown */
+	bsr_al_unpin(al, 200, 1);
 	assert_true(bsr_al_transaction_wanted(al));
 	assert_int_equal(bsr_al_pin(al, 0, 1), BSR_AL_WAIT);
 	assert_int_equal(bsr_al_begin_transaction(al, block, &again, evicted), 2);
@@ -378,7 +379,10 @@ static void compare(const struct world *w)
 	}
 }
 
-/* The power fails now: whatever part of the block under way has reached the ring, replay finds all hot extents. */
+/*
+ * The power fails now: whatever part of the block under way has reached the ring, replay finds all
+ * hot extents.
+ */
 static void crash(const struct world *w, struct test_random *r)
 {
 	static uint32_t table[BSR_AL_EXTENTS_MAX];

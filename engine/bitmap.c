@@ -11,9 +11,10 @@
  *   BM-4  Bits past the end of the volume are never set.
  *   BM-5  A change of a bit marks its disk block dirty, in the kind of the change.
  *
- * Lack of memory. Setting bits in an empty page while the pool is empty sets the whole page. Clearing some bits of a
- * full page takes the page of another place, which is rounded up; the victim is chosen by a clock, so that
- * pages which are being resynced right now keep theirs and a resync always comes to its end.
+ * Lack of memory. Setting bits in an empty page while the pool is empty sets the whole page.
+ * Clearing some bits of a full page takes the page of another place, which is rounded up; the
+ * victim is chosen by a clock, so that pages which are being resynced right now keep theirs and a
+ * resync always comes to its end.
  */
 #include <string.h>
 
@@ -158,7 +159,10 @@ static void pool_release(struct bsr_bitmap *bm, uint32_t pool_index)
 	bm->free_stack[bm->pool_free++] = pool_index;
 }
 
-/* A mixed page has become uniform. Not inlined: it is rare, and its callers are on the path of every write. */
+/*
+ * A mixed page has become uniform. Not inlined: it is rare, and its callers are on the path of
+ * every write.
+ */
 static __attribute__((noinline)) void page_settle(struct bsr_bitmap *bm, uint32_t slot, uint32_t page, uint32_t state)
 {
 	const uint32_t old = bm->directory[slot][page];
@@ -275,7 +279,10 @@ static inline void mixed_added(
 	}
 }
 
-/* Returns how many were clear; *@first, *@last: grown to what has changed, when the page was rounded up. */
+/*
+ * Returns how many were clear; *@first, *@last: grown to what has changed, when the page was
+ * rounded up.
+ */
 static uint32_t page_set(
 	struct bsr_bitmap *bm, uint32_t slot, uint32_t page, uint32_t *first, uint32_t *last)
 {
@@ -373,7 +380,10 @@ static __attribute__((noinline)) uint64_t set_one_rare(
 	return 1;
 }
 
-/* One bit of a mixed page. The only call is the last thing done, so that no registers are saved for it. */
+/*
+ * One bit of a mixed page. The only call is the last thing done, so that no registers are saved for
+ * it.
+ */
 static inline uint64_t set_one(
 	struct bsr_bitmap *bm, uint32_t slot, uint64_t bit, uint32_t pool_index)
 {

@@ -90,7 +90,10 @@ static inline uint64_t bm_mask(uint32_t first, uint32_t last)
 
 /** bm_word - 64 bits of a slot, by word index; past the end: 0 */
 uint64_t bm_word(const struct bsr_bitmap *bm, uint32_t slot, uint64_t word_index);
-/** bm_or_word - set bits of a word without marking dirty; returns how many were clear; *@coarse: page was rounded up */
+/**
+ * bm_or_word - set bits of a word without marking dirty; returns how many were clear; *@coarse:
+ * page was rounded up
+ */
 uint64_t bm_or_word(
 	struct bsr_bitmap *bm, uint32_t slot, uint64_t word_index, uint64_t bits, bool *coarse);
 /** bm_mark_bits - the disk blocks of bits first..last of a slot are dirty */

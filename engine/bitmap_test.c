@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * bitmap_test.c - bits, weights, pages, lack of memory and dirty marks, against plain models; golden files
+ * bitmap_test.c - bits, weights, pages, lack of memory and dirty marks, against plain models;
+ * golden files
  */
 #include <sys/mman.h>
 

@@ -17,7 +17,8 @@ static void check_volume(const struct bsr_engine *e, const struct bsr_volume *vo
 		BSR_ASSERT(p->conn == BSR_CONN_CONNECTED || pd->repl == BSR_REPL_OFF); /* ST-1 */
 		BSR_ASSERT(p->conn == BSR_CONN_CONNECTED || !pd->mirrored);
 		BSR_ASSERT(p->conn == BSR_CONN_CONNECTED || pd->disk == BSR_DISK_OUTDATED || pd->disk == BSR_DISK_UNKNOWN);
-		BSR_ASSERT(!bsr_repl_is_target(pd->repl) || vol->disk >= BSR_DISK_INCONSISTENT); /* ST-2 */
+		/* ST-2 */
+		BSR_ASSERT(!bsr_repl_is_target(pd->repl) || vol->disk >= BSR_DISK_INCONSISTENT);
 		BSR_ASSERT(!bsr_repl_is_source(pd->repl) || vol->disk >= BSR_DISK_OUTDATED);
 		BSR_ASSERT(pd->slot < 0 || vol->sb.peer[node].bitmap_index == pd->slot);
 		uint32_t active = 0;

@@ -4,8 +4,10 @@
  *
  * Owns:       submitted requests until their completion.
  * Invariants:
- *   RQ-4  A write is completed only after every step its protocol promises, for every peer that still counts (rule 2).
- *   RQ-5  A write is not completed while a new generation is wanted or on its way to the disk (GI-1, rule 3).
+ *   RQ-4  A write is completed only after every step its protocol promises, for every peer that
+ *         still counts (rule 2).
+ *   RQ-5  A write is not completed while a new generation is wanted or on its way to the disk
+ *         (GI-1, rule 3).
  *   RQ-6  Every request is completed exactly once (I11).
  */
 #include "core.h"
@@ -15,7 +17,10 @@ static bool is_write(const struct bsr_request *rq)
 	return rq->op != BSR_OP_READ && rq->op != BSR_OP_FLUSH;
 }
 
-/* Only an UpToDate disk that can be reached counts: another one may be dropped or overwritten by the next resync. */
+/*
+ * Only an UpToDate disk that can be reached counts: another one may be dropped or overwritten by
+ * the next resync.
+ */
 static bool has_copy(const struct bsr_engine *e, const struct bsr_volume *vol, const struct bsr_request *rq)
 {
 	if (!is_write(rq)) {
@@ -67,7 +72,8 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 	}
 	struct bsr_volume *vol = e->volume[rq->volume];
 	if (is_write(rq) && rq->result == 0 && !has_copy(e, vol, rq) && (rq->await_any & vol->mirror_mask)) {
-		return; /* not on a disk of mine: some peer's disk must have it, whatever the protocol */
+		/* not on a disk of mine: some peer's disk must have it, whatever the protocol */
+		return;
 	}
 	if (is_write(rq) && !BSR_MUTATION(11) && bsr_gi_hold(e, vol)) {
 		rq->stage = BSR_RQ_DONE;

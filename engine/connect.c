@@ -4,10 +4,12 @@
  *
  * Owns:       the stages of the handshake and what is sent in them; carrying out its decision.
  * Invariants:
- *   HS-1  Both ends decide from the same pair of records: what was sent, not what has become of it since. When a
- *         generation, a disk state or the role changes meanwhile the link is given up and the handshake starts again.
- *         What is sent is durable: a record that a crash could take back would be a lie (rule 9).
- *   HS-2  Nothing but the handshake is sent before both ends know that their decisions mirror each other.
+ *   HS-1  Both ends decide from the same pair of records: what was sent, not what has become of it
+ *         since. When a generation, a disk state or the role changes meanwhile the link is given up
+ *         and the handshake starts again. What is sent is durable: a record that a crash could take
+ *         back would be a lie (rule 9).
+ *   HS-2  Nothing but the handshake is sent before both ends know that their decisions mirror each
+ *         other.
  *   HS-3  The decision travels on both streams, so neither stream's first data can overtake it.
  */
 #include "core.h"
@@ -23,7 +25,8 @@ static void fill_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 		return;
 	}
 	if ((vol->sb.flags & BSR_MDF_IO_ERROR) && e->role != BSR_ROLE_PRIMARY && vol->disk == BSR_DISK_UP_TO_DATE) {
-		m->disk = BSR_DISK_OUTDATED; /* it lacks what failed: the other side is the better one */
+		/* it lacks what failed: the other side is the better one */
+		m->disk = BSR_DISK_OUTDATED;
 	}
 	m->size_bytes = vol->size_bytes;
 	m->capacity_bytes = vol->capacity_bytes;
@@ -186,7 +189,10 @@ void bsr_connect_hs_volume(struct bsr_engine *e, struct bsr_peer *p, const struc
 
 /* ---------------------------------------------------------- both have decided */
 
-/* A Primary without a disk has shown its applications a generation; another one is not what they may go on with. */
+/*
+ * A Primary without a disk has shown its applications a generation; another one is not what they
+ * may go on with.
+ */
 static void judge_generations(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, const struct bsr_msg_hs_volume *theirs)
 {
@@ -257,7 +263,8 @@ static void establish(struct bsr_engine *e, struct bsr_peer *p)
 		bsr_state_send(e, p, vol);
 		target = target || bsr_repl_is_target(p->device[vol->index].repl);
 	}
-	p->discard_my_data = p->discard_my_data && target; /* until that resync is over: it may be interrupted */
+	/* until that resync is over: it may be interrupted */
+	p->discard_my_data = p->discard_my_data && target;
 }
 
 static bool mirrored(struct bsr_engine *e, struct bsr_peer *p)

@@ -2,7 +2,8 @@
 /*
  * fuzz_wire.c - every decoder of the native protocol against arbitrary bytes
  *
- * Input: one byte chooses the decoder, the rest is a body (or a header). What a decoder accepts must encode to the
+ * Input: one byte chooses the decoder, the rest is a body (or a header). What a decoder accepts
+ *        must encode to the
  * same bytes again: that finds fields that were not looked at.
  */
 #include <stdlib.h>
@@ -52,7 +53,8 @@ static uint32_t any_checksum(uint32_t crc, const void *data, size_t bytes)
 {
 	(void)crc;
 	(void)bytes;
-	uint32_t stored; /* whatever the header says is right, or nothing would get past the checksum */
+	/* whatever the header says is right, or nothing would get past the checksum */
+	uint32_t stored;
 	memcpy(&stored, (const uint8_t *)data + BSR_WIRE_HEADER_BYTES - 4, sizeof(stored));
 	return ~__builtin_bswap32(stored);
 }

@@ -4,9 +4,10 @@
  *
  * Owns:       the wish for a new generation and its way to the disk.
  * Invariants:
- *   GI-1  After a peer that had every write is lost, a new generation is durable before the next write is acknowledged
- *         without it (I16, rule 3 of the design).
- *   GI-2  A bitmap identifier is set only where it was none: it names the last generation the peer is known to have had.
+ *   GI-1  After a peer that had every write is lost, a new generation is durable before the next
+ *         write is acknowledged without it (I16, rule 3 of the design).
+ *   GI-2  A bitmap identifier is set only where it was none: it names the last generation the peer
+ *         is known to have had.
  */
 #include "core.h"
 
@@ -32,8 +33,9 @@ void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol)
 }
 
 /*
- * Does the node have every write of the current generation, as far as I can know? With no base in its slot it does; with
- * one, too, if it is a target of mine that may have finished without my hearing of it.
+ * Does the node have every write of the current generation, as far as I can know? With no base in
+ * its slot it does; with one, too, if it is a target of mine that may have finished without my
+ * hearing of it.
  */
 static bool may_have_everything(const struct bsr_superblock_peer *sp)
 {
@@ -41,7 +43,10 @@ static bool may_have_everything(const struct bsr_superblock_peer *sp)
 	       (sp->bitmap_gi.v == BSR_GI_NONE || (sp->flags & BSR_MDPF_IN_PROGRESS_SYNC));
 }
 
-/* It gets every write, and lacks none: a target that still lacks some may be as far behind as one that is away. */
+/*
+ * It gets every write, and lacks none: a target that still lacks some may be as far behind as one
+ * that is away.
+ */
 static bool in_step(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t node)
 {
 	return (vol->mirror_mask & bsr_node_bit(node)) && e->peer[node]->device[vol->index].repl == BSR_REPL_ESTABLISHED;
@@ -56,7 +61,10 @@ void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 }
 
-/* GI-2: peers without the writes to come get the old generation as their base. Returns whether there was one. */
+/*
+ * GI-2: peers without the writes to come get the old generation as their base. Returns whether
+ * there was one.
+ */
 static bool rotate(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	bool rotated = false;
@@ -66,7 +74,8 @@ static bool rotate(struct bsr_engine *e, struct bsr_volume *vol)
 			continue;
 		}
 		if (!(vol->mirror_mask & bsr_node_bit(node))) {
-			sp->flags &= ~BSR_MDPF_IN_PROGRESS_SYNC; /* away: at most it has the generation that ends here */
+			/* away: at most it has the generation that ends here */
+			sp->flags &= ~BSR_MDPF_IN_PROGRESS_SYNC;
 		}
 		if (sp->bitmap_gi.v == BSR_GI_NONE && (vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
 			sp->bitmap_gi = vol->sb.current_gi;
@@ -104,10 +113,14 @@ void bsr_gi_sender_misses(
 	}
 	bsr_md_set_bits(e, vol, p->device[vol->index].slot, offset, length);
 	if (p->device[vol->index].disk >= BSR_DISK_INCONSISTENT) {
-		bsr_state_set_peer_disk(e, p, vol, BSR_DISK_FAILED); /* its state message is still on its way */
+		/* its state message is still on its way */
+		bsr_state_set_peer_disk(e, p, vol, BSR_DISK_FAILED);
 	}
 	if (may_have_everything(sp) && !vol->gi_busy) {
-		/* no activity log guards these bits here: a crash before the next resync makes it a full one */
+		/*
+		 * no activity log guards these bits here: a crash before the next resync makes it a
+		 * full one
+		 */
 		sp->flags |= BSR_MDPF_FULL_SYNC;
 		bsr_gi_create(e, vol, false);
 	}
@@ -140,7 +153,8 @@ static void tell_peers(struct bsr_engine *e, struct bsr_volume *vol)
 void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	if (!vol->gi_busy || (vol->sb_durable < vol->gi_sb_target && !BSR_MUTATION(19) && vol->attach_step != BSR_AT_FAILING)) {
-		return; /* on a failing disk nothing becomes durable any more: who waits is told so */
+		/* on a failing disk nothing becomes durable any more: who waits is told so */
+		return;
 	}
 	struct bsr_peer *p;
 	vol->gi_busy = false;

@@ -2,7 +2,8 @@
 /*
  * handshake.c - what two disks that meet do
  *
- * Owns:       the rules of docs/design/handshake.md, in their order; their numbers are in handshake_reasons.def.
+ * Owns:       the rules of docs/design/handshake.md, in their order; their numbers are in
+ *             handshake_reasons.def.
  * May touch:  nothing: one pure function of its arguments.
  * Invariants:
  *   HD-1  Every input has a decision, and it is never "try again".
@@ -10,8 +11,10 @@
  *   HD-3  A side without usable data is never source; two Primaries are never connected.
  *   HD-4  Bits are never declared meaningless while there are any.
  *
- * HD-2 holds by construction: both ends put the two sides into the same order, the one with the tie-break first,
- * judge the pair once, and translate the verdict. Only pick_target_of_tie() and the translation know who is first.
+ * HD-2 holds by construction: both ends put the two sides into the same order, the one with the
+ *      tie-break first,
+ * judge the pair once, and translate the verdict. Only pick_target_of_tie() and the translation
+ * know who is first.
  */
 #include <bsr/assert.h>
 #include <bsr/handshake.h>
@@ -38,7 +41,8 @@ struct party {
 
 struct pair {
 	struct party p[2];
-	struct bsr_hs_policy policy; /* discard-local is about the first, discard-remote about the second */
+	/* discard-local is about the first, discard-remote about the second */
+	struct bsr_hs_policy policy;
 	uint64_t size;
 };
 
@@ -239,7 +243,8 @@ static struct verdict judge_equal(const struct pair *pr)
 {
 	const struct party *a = &pr->p[0];
 	const struct party *b = &pr->p[1];
-	const bool full = a->created; /* bits of disks that were just created are relative to nothing */
+	/* bits of disks that were just created are relative to nothing */
+	const bool full = a->created;
 	if (!has_data(a) && !has_data(b)) {
 		return no_sync(full ? BSR_HS_REASON_BOTH_NEW : BSR_HS_REASON_EQUAL_NO_SOURCE);
 	}
@@ -352,7 +357,10 @@ static struct answer least_changes(const struct pair *pr)
 	return (struct answer){a < b ? 0 : 1, BSR_HS_REASON_SB_LEAST_CHANGES};
 }
 
-/* The one that went on as Primary has the primary bit in its slot generation; the younger one does not. */
+/*
+ * The one that went on as Primary has the primary bit in its slot generation; the younger one does
+ * not.
+ */
 static struct answer by_age(const struct pair *pr, bool discard_younger)
 {
 	const struct party *a = &pr->p[0];

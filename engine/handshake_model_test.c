@@ -2,15 +2,17 @@
 /*
  * handshake_model_test.c - two nodes, every order of events: do the decisions keep the data?
  *
- * All reachable states of the model, breadth first, as many as there is room for (--long: more; the smallest world is
- * complete). States that differ only in names of generations and writes are one.
+ * All reachable states of the model, breadth first, as many as there is room for (--long: more; the
+ * smallest world is complete). States that differ only in names of generations and writes are one.
  *
- *   MD-1  A resync without a declared split brain overwrites no acknowledged write that its source lacks.
+ *   MD-1  A resync without a declared split brain overwrites no acknowledged write that its source
+ *         lacks.
  *   MD-2  What differs between two connected disks is covered by bits, or by the write in flight.
  *   MD-3  Connected disks that are both UpToDate, without resync, have the same content.
  *   MD-4  No two Primaries are connected; disks that were together are never called unrelated.
  *   MD-5  An interrupted resync goes on in the same direction, and never becomes a full one.
- *   MD-6  Two Secondaries are refused each other only for a split brain, or because a person said so.
+ *   MD-6  Two Secondaries are refused each other only for a split brain, or because a person said
+ *         so.
  */
 #include "handshake_test_model.h"
 #include "test_support.h"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * handshake_test.c - the handshake decision: worked examples, and every property over exhaustive tables
+ * handshake_test.c - the handshake decision: worked examples, and every property over exhaustive
+ * tables
  *
- * With the argument --long the tables are complete; without, each pair meets a few of the other dimensions.
+ * With the argument --long the tables are complete; without, each pair meets a few of the other
+ * dimensions.
  */
 #include <bsr/handshake.h>
 
@@ -625,7 +627,9 @@ static void every_pair_of_generation_sets_keeps_the_properties(void **state)
 	for (uint32_t i = 0; i < SHAPES; i++) {
 		for (uint32_t j = 0; j < SHAPES; j++) {
 			for (uint32_t round = 0; round < rounds; round++) {
-				/* one round with healthy disks, where the generations decide alone */
+				/*
+				 * one round with healthy disks, where the generations decide alone
+				 */
 				const uint32_t one = round == 0 ? 4
 								: (uint32_t)test_random_below(&r, MOODS);
 				const uint32_t two = round == 0 ? 4

@@ -2,7 +2,8 @@
 /*
  * handshake_test_model.c - two nodes as the handshake sees them: a test's model
  *
- * Owns:       what each event does to the two nodes; the real bsr_handshake_decide() says what happens when they meet.
+ * Owns:       what each event does to the two nodes; the real bsr_handshake_decide() says what
+ *             happens when they meet.
  * Invariants: MD-1 .. MD-6, listed in handshake_model_test.c.
  */
 #include <stdio.h>
@@ -91,7 +92,8 @@ static void begin_generation(struct state *s, uint32_t i)
 		return; /* the peer has an older one for sure */
 	}
 	if (!s->connected) {
-		n->in_progress = 0; /* a resync that still runs ends in the generation that begins here */
+		/* a resync that still runs ends in the generation that begins here */
+		n->in_progress = 0;
 	}
 	if (n->slot == 0) {
 		n->slot = n->cur;
@@ -183,7 +185,10 @@ static void check_direction(
 				!loses(s, s->n[1 - source].content[b], s->n[source].content[b]),
 			"MD-1 acknowledged write would be overwritten");
 	}
-	/* a tie may fall differently as long as nothing has been copied: then the target is not Inconsistent yet */
+	/*
+	 * a tie may fall differently as long as nothing has been copied: then the target is not
+	 * Inconsistent yet
+	 */
 	const bool tie = d->reason == BSR_HS_REASON_EQUAL_BOTH_CRASHED ||
 			 d->reason == BSR_HS_REASON_EQUAL_BITS_BOTH;
 	if (s->last_source && !tie && !d->split_brain_resolved &&
@@ -345,7 +350,10 @@ static bool may_acknowledge(const struct state *s)
 	return s->mirrored ? s->at_remote || world.protocol_a : !n->wants_generation;
 }
 
-/* Protocol A: acknowledged, and still on its way to the peer; promise 1 makes its loss a new generation. */
+/*
+ * Protocol A: acknowledged, and still on its way to the peer; promise 1 makes its loss a new
+ * generation.
+ */
 static bool acknowledged_early(const struct state *s)
 {
 	return s->writer && s->acked[s->version];

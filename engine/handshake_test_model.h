@@ -2,9 +2,10 @@
 /*
  * handshake_test_model.h - two nodes as the handshake sees them: a test's model
  *
- * A node has one or two blocks, a generation record, bits, an activity log and the flags that a handshake record carries. It
- * keeps the promises of docs/design/handshake.md, unless the world says otherwise. A written value knows its predecessor
- * and whether it was acknowledged, so older and newer content can be told apart, and what may be lost.
+ * A node has one or two blocks, a generation record, bits, an activity log and the flags that a
+ * handshake record carries. It keeps the promises of docs/design/handshake.md, unless the world
+ * says otherwise. A written value knows its predecessor and whether it was acknowledged, so older
+ * and newer content can be told apart, and what may be lost.
  */
 #ifndef BSR_ENGINE_HANDSHAKE_TEST_MODEL_H
 #define BSR_ENGINE_HANDSHAKE_TEST_MODEL_H
@@ -26,7 +27,8 @@ struct node {
 	uint8_t disk_bits; /* what a crash leaves of them */
 	uint8_t hot;	 /* activity log */
 	uint8_t crashed, wants_generation, missed_end;
-	uint8_t in_progress; /* the peer may have finished a resync in this generation without my knowing */
+	/* the peer may have finished a resync in this generation without my knowing */
+	uint8_t in_progress;
 	uint8_t content[BLOCKS_MAX];
 };
 
@@ -35,7 +37,8 @@ struct state {
 	uint8_t parent[VERSIONS];
 	uint8_t acked[VERSIONS];
 	uint8_t connected, phase, source, full, resolved;
-	uint8_t last_source; /* 1 + source of the resync that was interrupted last, while nothing else happened */
+	/* 1 + source of the resync that was interrupted last, while nothing else happened */
+	uint8_t last_source;
 	uint8_t last_full;
 	/* the write in flight */
 	uint8_t writer; /* 1 + node, 0 = none */
@@ -84,7 +87,9 @@ enum op {
 struct state model_fresh(void);
 /** model_apply - one event; false when it is impossible in this state */
 bool model_apply(struct state *s, uint32_t op);
-/** model_normalise - the same state in the names of generations and writes that all its equals have */
+/**
+ * model_normalise - the same state in the names of generations and writes that all its equals have
+ */
 void model_normalise(struct state *s);
 /** model_check - what must hold in every state (MD-2, MD-3, MD-4) */
 void model_check(const struct state *s);

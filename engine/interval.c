@@ -4,9 +4,11 @@
  *
  * Owns:       the table of ranges under way, hashed by volume and 1 MiB piece, and those that wait.
  * Invariants:
- *   IV-1  Of two overlapping ranges, one of them a write, the later one goes only after the earlier one is removed.
- * A range of at most 1 MiB lies in the bucket of the piece it starts in, so a search looks at the pieces from one before
- * its start; longer ranges (discards, write-zeroes) lie in a list of their own that every search walks.
+ *   IV-1  Of two overlapping ranges, one of them a write, the later one goes only after the earlier
+ *         one is removed.
+ * A range of at most 1 MiB lies in the bucket of the piece it starts in, so a search looks at the
+ * pieces from one before its start; longer ranges (discards, write-zeroes) lie in a list of their
+ * own that every search walks.
  */
 #include "core.h"
 

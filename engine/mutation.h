@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * mutation.h - places where the simulator's second build of the engine makes a known mistake on purpose
+ * mutation.h - places where the simulator's second build of the engine makes a known mistake on
+ * purpose
  *
- * BSR_MUTATION(n) is 0 in every build but that one. Numbers and the field bugs they imitate: sim/mutants.def.
+ * BSR_MUTATION(n) is 0 in every build but that one. Numbers and the field bugs they imitate:
+ * sim/mutants.def.
  */
 #ifndef BSR_ENGINE_MUTATION_H
 #define BSR_ENGINE_MUTATION_H

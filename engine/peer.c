@@ -4,10 +4,12 @@
  *
  * Owns:       link incarnations, keep-alive, the reaction to every message type in every stage.
  * Invariants:
- *   PE-1  Every event of a link names its incarnation; what comes from an older one is ignored (T30).
- *   PE-2  A new link is asked for only when everything that came over the old one has been carried out.
- *   PE-3  A lost peer's writes are marked and the wish for a new generation is noted before any write completes
- *         without it (TL-2, GI-1).
+ *   PE-1  Every event of a link names its incarnation; what comes from an older one is ignored
+ *         (T30).
+ *   PE-2  A new link is asked for only when everything that came over the old one has been carried
+ *         out.
+ *   PE-3  A lost peer's writes are marked and the wish for a new generation is noted before any
+ *         write completes without it (TL-2, GI-1).
  */
 #include "core.h"
 
@@ -78,7 +80,8 @@ static void note_loss(struct bsr_engine *e, struct bsr_peer *p)
 		}
 		if (pd->mirrored && vol->disk < BSR_DISK_INCONSISTENT && p->options.protocol == BSR_PROTOCOL_A &&
 			p->log_from < vol->disk_lost_at) {
-			vol->exposed_gi = bsr_gi_random(e); /* the tail of the stream was acknowledged, and is lost */
+			/* the tail of the stream was acknowledged, and is lost */
+			vol->exposed_gi = bsr_gi_random(e);
 		}
 	}
 	bsr_log_peer_lost(e, p);
@@ -225,7 +228,10 @@ static uint64_t oldest_unanswered(const struct bsr_engine *e, const struct bsr_p
 	return BSR_NEVER;
 }
 
-/* Connected, no resync, and yet not in step: after failed writes or flushes, or an administrator's "outdate". */
+/*
+ * Connected, no resync, and yet not in step: after failed writes or flushes, or an administrator's
+ * "outdate".
+ */
 static bool out_of_step(const struct bsr_volume *vol, const struct bsr_peer_device *pd)
 {
 	if (pd->repl != BSR_REPL_ESTABLISHED || pd->slot < 0) {
@@ -240,7 +246,10 @@ static bool out_of_step(const struct bsr_volume *vol, const struct bsr_peer_devi
 	return both_there && (mine || theirs) && !pd->stale;
 }
 
-/* A new handshake makes a short resync of it, the sooner the better; where the disk stays bad, ever more rarely. */
+/*
+ * A new handshake makes a short resync of it, the sooner the better; where the disk stays bad, ever
+ * more rarely.
+ */
 static bool heal_due(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
@@ -460,7 +469,10 @@ static bool fits_stage(const struct bsr_peer *p, uint16_t type)
 	case BSR_MSG_HS_VOLUME:
 		return p->hs_stage == BSR_HS_EXCHANGING || p->hs_stage == BSR_HS_IDLE;
 	default:
-		/* The peer may have everything while I still wait for its decision on the other stream. */
+		/*
+		 * The peer may have everything while I still wait for its decision on the other
+		 * stream.
+		 */
 		return p->hs_stage == BSR_HS_COMPLETE;
 	}
 }

@@ -5,7 +5,8 @@
  * Owns:       the vote on a promotion, and the steps of both role changes.
  * Invariants:
  *   PR-1  A node becomes Primary only when every peer it reaches has agreed (rule 7, I31).
- *   PR-2  No write is admitted before "Primary" is in the superblock: the activity log counts only then.
+ *   PR-2  No write is admitted before "Primary" is in the superblock: the activity log counts only
+ *         then.
  *   PR-3  A demoted node's bitmap is on disk before "Primary" leaves the superblock.
  */
 #include "core.h"
@@ -65,7 +66,10 @@ static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 			return -BSR_E_IN_TRANSIENT_STATE;
 		}
 		if (vol->disk < BSR_DISK_INCONSISTENT && (t->flags & BSR_CMDF_RESUME_PRIMARY)) {
-			continue; /* its disk had been given up before: peers serve it, requests wait for one */
+			/*
+			 * its disk had been given up before: peers serve it, requests wait for one
+			 */
+			continue;
 		}
 		if (vol->disk < BSR_DISK_INCONSISTENT) {
 			return -BSR_E_DISKLESS;
@@ -144,7 +148,10 @@ static void vote_begin(struct bsr_engine *e, struct bsr_task *t)
 	tell_voters(e, t, BSR_TWOPC_PREPARE);
 }
 
-/* Peers that died without a word would vote no for ever: whoever does not answer a ping is dropped by its time-out. */
+/*
+ * Peers that died without a word would vote no for ever: whoever does not answer a ping is dropped
+ * by its time-out.
+ */
 static void ping_peers(struct bsr_engine *e, struct bsr_task *t)
 {
 	struct bsr_peer *p;
@@ -350,7 +357,8 @@ static void become_secondary(struct bsr_engine *e, bool explicit)
 		vol->gi_wanted = false;
 		if (vol->md_usable) {
 			vol->sb.current_gi.v &= BSR_GI_MASK;
-			vol->sb.flags &= explicit ? ~BSR_MDF_WAS_PRIMARY : ~0u; /* persist-role: `down` keeps it */
+			/* persist-role: `down` keeps it */
+			vol->sb.flags &= explicit ? ~BSR_MDF_WAS_PRIMARY : ~0u;
 			bsr_md_superblock_dirty(e, vol);
 		}
 	}

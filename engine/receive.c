@@ -4,12 +4,14 @@
  *
  * Owns:       requests of peers from arrival to acknowledgement; epochs on the receiving side.
  * Invariants:
- *   RX-1  A write of an epoch is submitted only when every write of the epochs before it has finished, across all volumes
- *         (rule 4); with disk-flushes also behind a flush.
- *   RX-2  A checkpoint is confirmed only when everything before it in the stream is on stable storage.
- *   RX-3  Writes that have arrived are carried out even when the link is lost meanwhile (protocols A and B count on it).
- *   RX-4  A disk that lacks blocks takes no newer write before it is durably Inconsistent: it would be a mixture that
- *         calls itself consistent (rule 6, I26).
+ *   RX-1  A write of an epoch is submitted only when every write of the epochs before it has
+ *         finished, across all volumes (rule 4); with disk-flushes also behind a flush.
+ *   RX-2  A checkpoint is confirmed only when everything before it in the stream is on stable
+ *         storage.
+ *   RX-3  Writes that have arrived are carried out even when the link is lost meanwhile (protocols
+ *         A and B count on it).
+ *   RX-4  A disk that lacks blocks takes no newer write before it is durably Inconsistent: it would
+ *         be a mixture that calls itself consistent (rule 6, I26).
  */
 #include "core.h"
 
@@ -69,7 +71,10 @@ static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 	}
 }
 
-/* By policy the disk stays UpToDate; but it has a hole now, must not be anybody's source, nor become Primary unforced. */
+/*
+ * By policy the disk stays UpToDate; but it has a hole now, must not be anybody's source, nor
+ * become Primary unforced.
+ */
 static void note_failed_write(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	if (vol->md_usable && vol->disk >= BSR_DISK_INCONSISTENT && !(vol->sb.flags & BSR_MDF_IO_ERROR)) {
@@ -214,7 +219,8 @@ static void checkpoint_finished(struct bsr_engine *e, struct bsr_peer_request *p
 {
 	struct bsr_peer *p = pr->peer;
 	if (same_link(pr)) {
-		bsr_receive_flush_acks(e, p); /* RX-2: acknowledgements of what it covers come first */
+		/* RX-2: acknowledgements of what it covers come first */
+		bsr_receive_flush_acks(e, p);
 		pr->result = p->flush_failed ? -BSR_E_IO : pr->result;
 		p->flush_failed = false;
 		struct bsr_msg_checkpoint m = {.number = pr->id, .error = pr->result};
@@ -358,7 +364,10 @@ void bsr_receive_hold(struct bsr_peer *p, struct bsr_volume *vol)
 	}
 }
 
-/* Not applied: the peer marks what was refused, or, when the link is gone, what was never acknowledged. */
+/*
+ * Not applied: the peer marks what was refused, or, when the link is gone, what was never
+ * acknowledged.
+ */
 static void refuse_held(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_list *l = p->epoch_queue.next;
@@ -458,7 +467,10 @@ static void read_turn(struct bsr_engine *e, struct bsr_interval *i)
 {
 	struct bsr_peer_request *pr = BSR_CONTAINER(i, struct bsr_peer_request, range);
 	struct bsr_volume *vol = e->volume[pr->volume];
-	/* rule 6: a mixture of old and new is never offered, nor what a write of mine that failed has left */
+	/*
+	 * rule 6: a mixture of old and new is never offered, nor what a write of mine that failed
+	 * has left
+	 */
 	if (!readable_for_peer(vol, pr)) {
 		pr->result = -BSR_E_NO_UP_TO_DATE;
 		read_answer(e, pr);
@@ -515,7 +527,10 @@ void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 	pr->range.go = read_turn;
 	p->device[vol->index].unacked++;
 	bsr_list_append(&p->reads, &pr->link);
-	/* The application reads what it wrote: everything that came before in the stream is carried out first. */
+	/*
+	 * The application reads what it wrote: everything that came before in the stream is carried
+	 * out first.
+	 */
 	pr->arrival = resync ? 0 : p->arrivals;
 	start_read(e, pr);
 }

@@ -3,10 +3,13 @@
  * request.c - what applications ask: admission, order, submission
  *
  * Owns:       application requests until they are submitted; epochs on the sending side.
- * May touch:  the activity log (pins), the bitmap (marks for peers that miss a write), the transfer log.
+ * May touch:  the activity log (pins), the bitmap (marks for peers that miss a write), the transfer
+ *             log.
  * Invariants:
- *   RQ-1  A data write is emitted only while its extents are durable in the activity log (AL-1, rule 1).
- *   RQ-2  A write that some owner of a bitmap slot does not get as data is marked in that slot before it is emitted.
+ *   RQ-1  A data write is emitted only while its extents are durable in the activity log (AL-1,
+ *         rule 1).
+ *   RQ-2  A write that some owner of a bitmap slot does not get as data is marked in that slot
+ *         before it is emitted.
  *   RQ-3  A write that follows the completion of another one belongs to a later epoch.
  */
 #include "core.h"
@@ -79,7 +82,8 @@ static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 		struct bsr_peer *p;
 		BSR_FOR_EACH_PEER (e, p) {
 			if (p->hs_stage == BSR_HS_COMPLETE) {
-				bsr_log_checkpoint(e, p, false); /* confirmed writes release their pins */
+				/* confirmed writes release their pins */
+				bsr_log_checkpoint(e, p, false);
 			}
 		}
 	}
@@ -349,7 +353,8 @@ void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq)
 	}
 	struct bsr_peer *p = bsr_state_up_to_date_peer(e, vol, rq->failed_peers);
 	while (p && !BSR_MUTATION(58) && bits_in_range(vol, &p->device[vol->index], rq->offset, rq->length)) {
-		rq->failed_peers |= bsr_node_bit(p->node_id); /* it has a hole there, whatever its state */
+		/* it has a hole there, whatever its state */
+		rq->failed_peers |= bsr_node_bit(p->node_id);
 		p = bsr_state_up_to_date_peer(e, vol, rq->failed_peers);
 	}
 	if (p) {
@@ -359,7 +364,8 @@ void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq)
 			.id = (rq->log_index << 16) | bsr_request_index(e, rq),
 			.offset = rq->offset,
 			.length = rq->length};
-		BSR_SEND(e, p, BSR_STREAM_DATA, range, BSR_MSG_READ_REQUEST, &m); /* behind the writes before it */
+		/* behind the writes before it */
+		BSR_SEND(e, p, BSR_STREAM_DATA, range, BSR_MSG_READ_REQUEST, &m);
 		return;
 	}
 	rq->read_peer = BSR_NONE;

@@ -4,12 +4,16 @@
  *
  * Owns:       the steps of a resync on both sides, its requests, their rate.
  * Invariants:
- *   RS-1  Before the first block is asked for, the target's disk is durably Inconsistent and its merged bitmap is on
+ *   RS-1  Before the first block is asked for, the target's disk is durably Inconsistent and its
+ *         merged bitmap is on
  *         disk: from then on the target's own bits are enough to continue.
- *   RS-2  A bit is cleared only when the block was written on the target's disk; the target's cleared bits reach its disk
- *         behind a flush of the data (MD-2), so the source may forget its own at once (I7).
- *   RS-3  A block that an application write reached after it was asked for is not overwritten by the answer.
- *   RS-4  The target's record changes to the source's generation, UpToDate, slot clear, in one superblock write (I26).
+ *   RS-2  A bit is cleared only when the block was written on the target's disk; the target's
+ *         cleared bits reach its disk behind a flush of the data (MD-2), so the source may forget
+ *         its own at once (I7).
+ *   RS-3  A block that an application write reached after it was asked for is not overwritten by
+ *         the answer.
+ *   RS-4  The target's record changes to the source's generation, UpToDate, slot clear, in one
+ *         superblock write (I26).
  * The target drives: it knows what it has. The source answers requests and counts.
  */
 #include "core.h"
@@ -47,7 +51,10 @@ void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 	pd->drain_mark = 0;
 	pd->rate_bytes_s = 0;
 	if (recorded && vol->sync_result) {
-		/* Everything is here and the record says so, or is about to; only the source may not have heard. */
+		/*
+		 * Everything is here and the record says so, or is about to; only the source may
+		 * not have heard.
+		 */
 		const enum bsr_disk_state result = vol->sync_result;
 		vol->sync_result = BSR_DISK_DISKLESS;
 		if (vol->disk == BSR_DISK_INCONSISTENT || vol->disk == BSR_DISK_OUTDATED) {
@@ -65,14 +72,17 @@ static void set_all_bits(struct bsr_volume *vol, const struct bsr_peer_device *p
 
 /* ------------------------------------------------------------------- begin */
 
-/* The target may finish as soon as it has my bitmap: that it is under way must be on disk before. */
+/*
+ * The target may finish as soon as it has my bitmap: that it is under way must be on disk before.
+ */
 static void begin_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	vol->sb.peer[p->node_id].flags |= BSR_MDPF_IN_PROGRESS_SYNC;
 	bsr_md_superblock_dirty(e, vol);
 	const bool guarded = (vol->sb.peer[p->node_id].flags & BSR_MDPF_FULL_SYNC) != 0;
-	pd->bm_flush_due_ns = guarded ? bsr_md_sweep(e, vol) : 0; /* the ticket, until the exchange begins */
+	/* the ticket, until the exchange begins */
+	pd->bm_flush_due_ns = guarded ? bsr_md_sweep(e, vol) : 0;
 	pd->sync_step = STEP_SOURCE_PREPARE;
 }
 
@@ -85,7 +95,8 @@ static void begin_full_source(struct bsr_engine *e, struct bsr_peer *p, struct b
 	set_all_bits(vol, pd);
 	pd->sync_base = bsr_gi_random(e);
 	sp->bitmap_gi = pd->sync_base;
-	sp->flags |= BSR_MDPF_FULL_SYNC; /* a crash while the bitmap is being written sets all bits at attach */
+	/* a crash while the bitmap is being written sets all bits at attach */
+	sp->flags |= BSR_MDPF_FULL_SYNC;
 	bsr_superblock_push_history(&vol->sb, old);
 	pd->bm_flush_due_ns = bsr_md_sweep(e, vol); /* the ticket, until the exchange begins */
 }
@@ -187,7 +198,10 @@ static void ask_more(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 			bsr_timer(e, e->now_ns + (chunk_bytes - pd->rate_tokens) * BSR_SECOND_NS / rate + 1000000);
 			return;
 		}
-		/* chunks stay within aligned pieces: large requests, and no piece is asked for twice in a pass */
+		/*
+		 * chunks stay within aligned pieces: large requests, and no piece is asked for
+		 * twice in a pass
+		 */
 		const uint64_t piece = chunk_bytes / BSR_BITMAP_BLOCK_BYTES;
 		const uint64_t limit = piece - bit % piece;
 		const uint64_t run = bsr_bitmap_run(vol->bitmap, (uint32_t)pd->slot, bit, limit);
@@ -227,7 +241,10 @@ static void run_target(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volu
 		return;
 	}
 	if (bsr_resync_weight(vol, pd) == 0) {
-		/* Queued writes are older than the last blocks that came: done with them, the disk is a prefix again. */
+		/*
+		 * Queued writes are older than the last blocks that came: done with them, the disk
+		 * is a prefix again.
+		 */
 		pd->drain_mark = pd->drain_mark ? pd->drain_mark : p->arrivals;
 		if (!bsr_receive_done_until(p, pd->drain_mark) && !BSR_MUTATION(39)) {
 			return;
@@ -321,7 +338,8 @@ static void exchange(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 	if (!bsr_repl_is_target(pd->repl)) {
 		start_running(e, p, vol, false);
 	} else if ((!pd->full_sync || pd->sync_base_received) && bsr_md_superblock_clean(vol)) {
-		pd->sync_step = STEP_TARGET_BITMAP; /* Outdated is on disk: merged bits may follow */
+		/* Outdated is on disk: merged bits may follow */
+		pd->sync_step = STEP_TARGET_BITMAP;
 		pd->bm_flush_due_ns = bsr_md_sweep(e, vol);
 	}
 }
@@ -351,7 +369,10 @@ void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 		}
 		break;
 	case STEP_TARGET_RECORD:
-		/* The source has my bitmap when it says that it is one: my acknowledgements must not overtake it. */
+		/*
+		 * The source has my bitmap when it says that it is one: my acknowledgements must
+		 * not overtake it.
+		 */
 		if ((bsr_md_superblock_clean(vol) || BSR_MUTATION(42)) &&
 			(pd->peer_repl == BSR_REPL_SYNC_SOURCE || pd->peer_repl == BSR_REPL_PAUSED_SYNC_S)) {
 			start_running(e, p, vol, true); /* RS-1 */
@@ -586,7 +607,8 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
 	struct bsr_msg_resync_done m = {.vnr = vol->vnr, .answer = true, .current = vol->sb.current_gi};
-	if (bsr_resync_weight(vol, pd) == 0) { /* I25: otherwise the slot keeps saying what the bits are relative to */
+	/* I25: otherwise the slot keeps saying what the bits are relative to */
+	if (bsr_resync_weight(vol, pd) == 0) {
 		const struct bsr_gi old = sp->bitmap_gi;
 		sp->bitmap_gi.v = BSR_GI_NONE;
 		sp->bitmap_dagtag = 0;
@@ -617,7 +639,8 @@ void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_
 		return;
 	}
 	if (!bsr_gi_equal(m->current, vol->sb.current_gi)) {
-		const struct bsr_gi old = vol->sb.current_gi; /* the Primary moved on while I finished */
+		/* the Primary moved on while I finished */
+		const struct bsr_gi old = vol->sb.current_gi;
 		vol->sb.current_gi.v = m->current.v & BSR_GI_MASK;
 		bsr_superblock_push_history(&vol->sb, old);
 		bsr_md_superblock_dirty(e, vol);
@@ -657,7 +680,8 @@ void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	}
 	bsr_timer(e, pd->rate_mark_ns + BSR_SECOND_NS);
 	if (e->now_ns >= pd->bm_flush_due_ns) {
-		bsr_md_sweep(e, vol); /* an interrupted resync continues near where it was, whoever is interrupted */
+		/* an interrupted resync continues near where it was, whoever is interrupted */
+		bsr_md_sweep(e, vol);
 		pd->bm_flush_due_ns = e->now_ns + CLEARED_WRITE_NS;
 	}
 	if (bsr_repl_is_target(pd->repl)) {

@@ -9,7 +9,8 @@
 
 enum sync_step {
 	STEP_NONE = 0,
-	STEP_SOURCE_PREPARE, /* what must be durable here first; for a full sync all bits and the common base */
+	/* what must be durable here first; for a full sync all bits and the common base */
+	STEP_SOURCE_PREPARE,
 	STEP_EXCHANGE,	     /* both: bitmaps go over */
 	STEP_TARGET_BITMAP,  /* merged bitmap goes to the disk */
 	STEP_TARGET_RECORD,  /* the Inconsistent record does */

@@ -4,8 +4,8 @@
  *
  * Owns:       the bitmap exchange: what has been sent and received.
  * Invariants:
- *   RS-5  After the exchange each end's slot holds its own bits and the other's: nothing is lost when it is cut in the
- *         middle and repeated (I8).
+ *   RS-5  After the exchange each end's slot holds its own bits and the other's: nothing is lost
+ *         when it is cut in the middle and repeated (I8).
  */
 #include "mutation.h"
 #include "resync.h"
@@ -120,7 +120,8 @@ void bsr_resync_bitmap_end(struct bsr_engine *e, struct bsr_peer *p, const struc
 	struct bsr_volume *vol = exchange_volume(e, p, m->vnr);
 	if (vol) {
 		p->device[vol->index].bm_received = true;
-		bsr_volume_set_size(e, vol, vol->size_bytes); /* drops bits of the last word beyond the end */
+		/* drops bits of the last word beyond the end */
+		bsr_volume_set_size(e, vol, vol->size_bytes);
 		e->kick = true;
 	}
 }

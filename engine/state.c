@@ -2,16 +2,19 @@
 /*
  * state.c - the one place where roles, connection, replication and disk states change
  *
- * Owns:       every state variable of resource, volume, peer and peer device; what is derived from them (who gets
- *             writes as data, whose bitmap slot is marked instead, flags in the superblock); announcing changes.
+ * Owns:       every state variable of resource, volume, peer and peer device; what is derived from
+ *             them (who gets writes as data, whose bitmap slot is marked instead, flags in the
+ *             superblock); announcing changes.
  * Invariants:
- *   ST-1  A connection below Connected has peer role Unknown, replication Off and peer disks Outdated or DUnknown.
+ *   ST-1  A connection below Connected has peer role Unknown, replication Off and peer disks
+ *         Outdated or DUnknown.
  *   ST-2  A resync runs only between disks that are there.
  *   ST-3  mirror_mask and oos_slots agree with the states after every change.
- *   ST-4  A disk state that is better than the one published before is published, to administrators and peers, only
- *         when the superblock that proves it is durable (rule 9).
- *   ST-5  A source does not call its target's disk better than the replication state allows, whatever the peer said
- *         before it became the target: nobody reads from a disk that lacks blocks.
+ *   ST-4  A disk state that is better than the one published before is published, to administrators
+ *         and peers, only when the superblock that proves it is durable (rule 9).
+ *   ST-5  A source does not call its target's disk better than the replication state allows,
+ *         whatever the peer said before it became the target: nobody reads from a disk that lacks
+ *         blocks.
  */
 #include "core.h"
 

@@ -2,7 +2,8 @@
 /*
  * superblock.h - the v09 superblock of DRBD 9 and bsr, and where metadata lies
  *
- * Format: docs/format/superblock.md. Unknown flag bits and reserved fields are carried along unchanged.
+ * Format: docs/format/superblock.md. Unknown flag bits and reserved fields are carried along
+ *         unchanged.
  */
 #ifndef BSR_ENGINE_SUPERBLOCK_H
 #define BSR_ENGINE_SUPERBLOCK_H
@@ -42,7 +43,8 @@
 #define BSR_MDPF_FULL_SYNC 0x08u
 #define BSR_MDPF_DEVICE_SEEN 0x10u
 #define BSR_MDPF_NODE_EXISTS 0x10000u
-#define BSR_MDPF_IN_PROGRESS_SYNC 0x40000u /* I am its source, and have not heard that it finished */
+/* I am its source, and have not heard that it finished */
+#define BSR_MDPF_IN_PROGRESS_SYNC 0x40000u
 
 struct bsr_superblock_peer {
 	struct bsr_gi bitmap_gi;
@@ -72,16 +74,28 @@ struct bsr_superblock {
 	uint32_t reserved_u32[2];
 	struct bsr_superblock_peer peer[BSR_NODES_MAX];
 	struct bsr_gi history[BSR_HISTORY_UUIDS];
-	uint64_t write_sequence; /* our own, in the unused tail with a checksum; 0 = another tool wrote it last */
+	/* our own, in the unused tail with a checksum; 0 = another tool wrote it last */
+	uint64_t write_sequence;
 };
 
-/** bsr_superblock_encode - @out has 4096 bytes; our tail (checksum, write_sequence) is written when write_sequence != 0 */
+/**
+ * bsr_superblock_encode - @out has 4096 bytes; our tail (checksum, write_sequence) is written when
+ * write_sequence != 0
+ */
 void bsr_superblock_encode(uint8_t *out, const struct bsr_superblock *sb);
-/** -BSR_E_NOT_OURS (magic), -BSR_E_CORRUPT (our checksum is there and wrong), -BSR_E_RANGE (impossible numbers) */
+/**
+ * -BSR_E_NOT_OURS (magic), -BSR_E_CORRUPT (our checksum is there and wrong), -BSR_E_RANGE
+ * (impossible numbers)
+ */
 int bsr_superblock_decode(struct bsr_superblock *sb, const uint8_t *in) BSR_MUST_CHECK;
-/** bsr_superblock_decode_unchecked - the same without the number checks, for a tool that shows or repairs a block */
+/**
+ * bsr_superblock_decode_unchecked - the same without the number checks, for a tool that shows or
+ * repairs a block
+ */
 int bsr_superblock_decode_unchecked(struct bsr_superblock *sb, const uint8_t *in) BSR_MUST_CHECK;
-/** bsr_superblock_problem - what makes these numbers impossible, as a phrase; NULL when nothing does */
+/**
+ * bsr_superblock_problem - what makes these numbers impossible, as a phrase; NULL when nothing does
+ */
 const char *bsr_superblock_problem(const struct bsr_superblock *sb);
 
 /** Where things lie, absolute bytes in the metadata device. */
@@ -107,12 +121,18 @@ struct bsr_md_geometry {
 	uint32_t bytes_per_bit;
 };
 
-/** bsr_md_layout_compute - placement by docs/format/placement.md; -BSR_E_MD_DISK_TOO_SMALL, -BSR_E_RANGE */
+/**
+ * bsr_md_layout_compute - placement by docs/format/placement.md; -BSR_E_MD_DISK_TOO_SMALL,
+ * -BSR_E_RANGE
+ */
 int bsr_md_layout_compute(struct bsr_md_layout *layout, const struct bsr_md_geometry *geometry) BSR_MUST_CHECK;
 /** bsr_md_superblock_offset - where to look for the superblock before anything else is known */
 int bsr_md_superblock_offset(uint64_t *offset, enum bsr_md_kind kind, uint64_t md_device_bytes, uint32_t index,
 	uint64_t index_stride_bytes) BSR_MUST_CHECK;
-/** bsr_md_bitmap_bytes - bitmap area for a device of @sectors (at most 2^53): slots rounded to 64 bits, area to 4 KiB */
+/**
+ * bsr_md_bitmap_bytes - bitmap area for a device of @sectors (at most 2^53): slots rounded to 64
+ * bits, area to 4 KiB
+ */
 uint64_t bsr_md_bitmap_bytes(uint64_t sectors, uint32_t max_peers, uint32_t bytes_per_bit);
 /** bsr_superblock_set_layout - store @layout's offsets and size in the superblock's fields */
 void bsr_superblock_set_layout(struct bsr_superblock *sb, const struct bsr_md_layout *layout);
@@ -120,9 +140,14 @@ void bsr_superblock_set_layout(struct bsr_superblock *sb, const struct bsr_md_la
 int bsr_superblock_check_layout(
 	const struct bsr_superblock *sb, const struct bsr_md_layout *layout) BSR_MUST_CHECK;
 
-/** bsr_superblock_push_history - by the rules of docs/format/superblock.md (masked, no 0, 4, current or duplicate) */
+/**
+ * bsr_superblock_push_history - by the rules of docs/format/superblock.md (masked, no 0, 4, current
+ * or duplicate)
+ */
 void bsr_superblock_push_history(struct bsr_superblock *sb, struct bsr_gi gi);
-/** bsr_superblock_find_slot - slot of @node_id, allocating the lowest free one; -1 when none is free */
+/**
+ * bsr_superblock_find_slot - slot of @node_id, allocating the lowest free one; -1 when none is free
+ */
 int32_t bsr_superblock_slot(struct bsr_superblock *sb, uint32_t node_id);
 
 #endif

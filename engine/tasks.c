@@ -80,7 +80,10 @@ static void demote_progress(struct bsr_engine *e, struct bsr_task *t)
 	}
 }
 
-/* "Disconnect waits for buffered data": new writes wait, what is under way is confirmed, then the link goes. */
+/*
+ * "Disconnect waits for buffered data": new writes wait, what is under way is confirmed, then the
+ * link goes.
+ */
 static void disconnect_progress(struct bsr_engine *e, struct bsr_task *t)
 {
 	struct bsr_peer *p = t->peer;
@@ -187,7 +190,10 @@ void bsr_task_timer(struct bsr_engine *e)
 	BSR_FOR_EACH_PEER (e, p) {
 		if (p->prepared_tid != 0) {
 			if (p->prepared_until_ns <= e->now_ns) {
-				/* T5: the verdict never came. Its sender may have committed: meet it anew. */
+				/*
+				 * T5: the verdict never came. Its sender may have committed: meet
+				 * it anew.
+				 */
 				bsr_peer_drop(e, p, BSR_LINK_SILENT);
 			} else {
 				bsr_timer(e, p->prepared_until_ns);

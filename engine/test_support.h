@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_support.h - what unit tests of the engine share: random numbers, memory, panics that can be expected
+ * test_support.h - what unit tests of the engine share: random numbers, memory, panics that can be
+ * expected
  *
  * One test program includes it once; it defines bsr_panic().
  */

@@ -2,13 +2,15 @@
 /*
  * transfer_log.c - writes remembered until no peer can lose them any more
  *
- * Owns:       the ring of written ranges, checkpoints under way, and the pins those ranges hold in activity logs.
+ * Owns:       the ring of written ranges, checkpoints under way, and the pins those ranges hold in
+ *             activity logs.
  * Invariants:
- *   TL-1  A write leaves the log only when it is complete here and every peer that got it as data has confirmed a
- *         checkpoint behind it: from then on a crash of the peer cannot lose it.
- *   TL-2  When a peer is lost, every write it might have lost is marked in its bitmap slot before anything is
- *         acknowledged without it.
- *   TL-3  The extents of a logged write stay pinned in the activity log: a crash of both nodes finds them.
+ *   TL-1  A write leaves the log only when it is complete here and every peer that got it as data
+ *         has confirmed a checkpoint behind it: from then on a crash of the peer cannot lose it.
+ *   TL-2  When a peer is lost, every write it might have lost is marked in its bitmap slot before
+ *         anything is acknowledged without it.
+ *   TL-3  The extents of a logged write stay pinned in the activity log: a crash of both nodes
+ *         finds them.
  */
 #include "core.h"
 

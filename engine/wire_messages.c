@@ -92,7 +92,10 @@ static uint32_t bitmap_gi_mask(const struct bsr_msg_hs_volume *m)
 	return mask;
 }
 
-/* no __builtin_popcount: without hardware support it calls a library function that a kernel does not have */
+/*
+ * no __builtin_popcount: without hardware support it calls a library function that a kernel does
+ * not have
+ */
 static uint32_t bits_set(uint32_t mask)
 {
 	uint32_t count = 0;

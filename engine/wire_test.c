@@ -330,7 +330,10 @@ static void no_message_is_taken_at_another_length(void **state)
 		struct test_random r = {2000 + k};
 		for (uint32_t round = 0; round < 8; round++) {
 			const uint32_t body_bytes = make_message(&kinds[k], &r);
-			/* an own allocation per length, so that a sanitizer sees each byte read too many */
+			/*
+			 * an own allocation per length, so that a sanitizer sees each byte read too
+			 * many
+			 */
 			for (uint32_t length = 0; length <= body_bytes + 9; length++) {
 				uint8_t *body = malloc(length + 1);
 				assert_non_null(body);
@@ -346,7 +349,10 @@ static void no_message_is_taken_at_another_length(void **state)
 	}
 }
 
-/* A decoder that accepts changed bytes must have understood all of them: encoding again gives the same bytes. */
+/*
+ * A decoder that accepts changed bytes must have understood all of them: encoding again gives the
+ * same bytes.
+ */
 static void what_is_accepted_is_understood_completely(void **state)
 {
 	(void)state;
@@ -490,7 +496,8 @@ static void writes_outside_of_the_limits_are_refused(void **state)
 	assert_int_equal(write_result(&good, 8, 8, BSR_WIRE_WRITE_SEQ_MAX + 1), -BSR_E_RANGE);
 	assert_int_equal(write_result(&good, 32, 8, BSR_VOLUME_BYTES_MAX - 512), 0);
 	assert_int_equal(write_result(&good, 32, 8, BSR_VOLUME_BYTES_MAX), -BSR_E_RANGE);
-	assert_int_equal(write_result(&good, 32, 8, UINT64_MAX - 511), -BSR_E_RANGE); /* end wraps around */
+	/* end wraps around */
+	assert_int_equal(write_result(&good, 32, 8, UINT64_MAX - 511), -BSR_E_RANGE);
 	assert_int_equal(write_result(&good, 32, 8, 100), -BSR_E_RANGE);
 	assert_int_equal(write_result(&good, 40, 1, BSR_OP_READ), -BSR_E_RANGE);
 	assert_int_equal(write_result(&good, 40, 1, BSR_OP_FLUSH), -BSR_E_RANGE);

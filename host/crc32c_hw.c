@@ -4,10 +4,10 @@
  *
  * Owns:       the table that joins checksums of neighbouring pieces.
  *
- * The instruction takes 3 cycles but one can start every cycle, so a long buffer is cut into lanes of
- * LANE_BYTES whose checksums grow side by side. A checksum is linear: crc(A then B) is crc(A) pushed
- * through length(B) zero bytes, xor crc(B) begun at 0. Pushing through LANE_BYTES zeroes is a
- * linear map of 32 bits, looked up byte by byte.
+ * The instruction takes 3 cycles but one can start every cycle, so a long buffer is cut into lanes
+ * of LANE_BYTES whose checksums grow side by side. A checksum is linear: crc(A then B) is crc(A)
+ * pushed through length(B) zero bytes, xor crc(B) begun at 0. Pushing through LANE_BYTES zeroes is
+ * a linear map of 32 bits, looked up byte by byte.
  */
 #include <pthread.h>
 #include <string.h>
@@ -52,7 +52,8 @@ static bool instruction_present(void)
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static enum how { UNKNOWN, BY_TABLE, BY_INSTRUCTION } how;
-static uint32_t push_table[4][256]; /* [byte of the checksum][its value]: that, LANE_BYTES zeroes later */
+/* [byte of the checksum][its value]: that, LANE_BYTES zeroes later */
+static uint32_t push_table[4][256];
 
 static void look(void)
 {
@@ -63,7 +64,8 @@ static void look(void)
 		}
 		uint32_t *table = push_table[bit / 8];
 		const uint32_t value = 1u << bit % 8;
-		for (uint32_t i = 0; i < value; i++) { /* table[i] for smaller i is complete by now */
+		/* table[i] for smaller i is complete by now */
+		for (uint32_t i = 0; i < value; i++) {
 			table[value + i] = table[i] ^ crc;
 		}
 	}
@@ -101,7 +103,9 @@ TARGET static inline uint64_t three_lanes(uint64_t crc, const uint8_t *at)
 }
 _Static_assert(LANE_WORDS % 34 == 0, "the loop above is unrolled 34 times");
 
-/* Less than three lanes: headers, bodies, what is left of payloads. A leaf, so that it stays cheap. */
+/*
+ * Less than three lanes: headers, bodies, what is left of payloads. A leaf, so that it stays cheap.
+ */
 TARGET static inline uint32_t of_few(uint64_t crc, const uint8_t *at, size_t bytes)
 {
 	for (; bytes >= 32; at += 32, bytes -= 32) {

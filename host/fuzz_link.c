@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_link.c - arbitrary bytes to a stream of a standing link, and to a connection nobody has proved anything on
+ * fuzz_link.c - arbitrary bytes to a stream of a standing link, and to a connection nobody has
+ * proved anything on
  *
- * Input: one byte of settings, then what arrives. With REPAIR set the headers in it get right magic, sequence and
+ * Input: one byte of settings, then what arrives. With REPAIR set the headers in it get right
+ *        magic, sequence and
  * checksums, or nothing would get past those.
  */
 #include <arpa/inet.h>
@@ -18,7 +20,8 @@
 #define CONTROL 4u
 #define HESITATE 8u  /* the owner says "not now" sometimes */
 #define STRANGER 16u /* a fresh connection instead of a link */
-#define SOCKET 32u   /* through a socket, not straight into the parser: payloads may land in place */
+/* through a socket, not straight into the parser: payloads may land in place */
+#define SOCKET 32u
 
 #define INPUT_BYTES_MAX 65536u
 
@@ -303,7 +306,8 @@ size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room)
 	static const uint32_t sizes[][14] = {
 		{1024, 512, 512},
 		{40000, 512, 512}, /* the first one is received in place */
-		{4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 512, 4096, 4096, 4096}, /* expected, and not */
+		/* expected, and not */
+		{4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 512, 4096, 4096, 4096},
 	};
 	if (room < INPUT_BYTES_MAX || index >= 2 + 18) {
 		return 0;

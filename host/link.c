@@ -5,7 +5,8 @@
  * Owns:       the set of peers and listeners; time.
  * Invariants:
  *   SET-1  Owner callbacks run from loop callbacks, bsr_links_tick() and bsr_links_flush() only.
- *   SET-2  Memory that a caller up the stack may still look at is freed at the end of bsr_links_flush().
+ *   SET-2  Memory that a caller up the stack may still look at is freed at the end of
+ *          bsr_links_flush().
  */
 #include <errno.h>
 #include <poll.h>
@@ -364,7 +365,8 @@ static void tick_peer(struct peer *peer, uint64_t now_ns)
 		bsr_conn_expired(conn);
 	}
 	if (peer->link != NULL && peer->link->deadline_ns != 0 && peer->link->deadline_ns <= now_ns) {
-		bsr_link_fail(peer->link, BSR_LINK_CLOSED); /* one stream ended, the other never did */
+		/* one stream ended, the other never did */
+		bsr_link_fail(peer->link, BSR_LINK_CLOSED);
 	}
 	bsr_attempt_consider(peer);
 	if (!peer->dead && peer->wanted && peer->chosen == NULL && bsr_attempt_is_empty(&peer->own) &&

@@ -4,10 +4,12 @@
  *
  * Owns:       the attempts of a peer (my own, and the peer's), the choice between them, retries.
  * Invariants:
- *   ATT-1  Only the node with the lower id chooses, and it has at most one chosen attempt. So both ends
- *          agree on the link, whatever the network does with the messages of the other attempt.
+ *   ATT-1  Only the node with the lower id chooses, and it has at most one chosen attempt. So both
+ *          ends agree on the link, whatever the network does with the messages of the other
+ *          attempt.
  *   ATT-2  While the owner wants a link, there is an attempt under way or a time for the next one.
- *   ATT-3  A proved attempt displaces a standing link only if the peer began it after that link stood.
+ *   ATT-3  A proved attempt displaces a standing link only if the peer began it after that link
+ *          stood.
  */
 #include <string.h>
 
@@ -170,10 +172,12 @@ static bool place_incoming(struct conn *conn)
 			continue;
 		}
 		if (there->his.instance == conn->his.instance && there->his.attempt >= conn->his.attempt) {
-			bsr_conn_refuse(conn, BSR_REFUSE_CROSSED); /* older, or the same stream twice */
+			/* older, or the same stream twice */
+			bsr_conn_refuse(conn, BSR_REFUSE_CROSSED);
 			return false;
 		}
-		bsr_attempt_drop(peer, attempt); /* the peer has given that one up, or it would not dial again */
+		/* the peer has given that one up, or it would not dial again */
+		bsr_attempt_drop(peer, attempt);
 	}
 	bsr_conn_unlist(conn);
 	conn->attempt = attempt;
@@ -200,7 +204,8 @@ void bsr_attempt_proved(struct conn *conn)
 	}
 	const struct conn *other = attempt->conn[1 - conn->stream];
 	if (!belong_together(conn, other)) {
-		bsr_attempt_failed(peer, attempt, "answers as two different processes"); /* restarted in between */
+		/* restarted in between */
+		bsr_attempt_failed(peer, attempt, "answers as two different processes");
 		return;
 	}
 	if (attempt == &peer->incoming && !peer->wanted) {

@@ -31,7 +31,10 @@ struct bsr_link_auth *bsr_link_auth_create(void)
 	if (auth == NULL) {
 		return NULL;
 	}
-	/* No configuration file: a sandboxed process could not read it, and one that could must not differ. */
+	/*
+	 * No configuration file: a sandboxed process could not read it, and one that could must not
+	 * differ.
+	 */
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1) {
 		auth->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	}

@@ -22,7 +22,10 @@ struct bsr_link_transcript {
 	const uint8_t *challenge[2]; /* BSR_LINK_CHALLENGE_BYTES each */
 };
 
-/** bsr_link_auth_create - loads what OpenSSL needs, so that nothing is opened later; NULL when it cannot */
+/**
+ * bsr_link_auth_create - loads what OpenSSL needs, so that nothing is opened later; NULL when it
+ * cannot
+ */
 struct bsr_link_auth *bsr_link_auth_create(void);
 void bsr_link_auth_destroy(struct bsr_link_auth *auth);
 
@@ -41,7 +44,10 @@ uint32_t bsr_link_auth_prove(struct bsr_link_auth *auth, const struct bsr_link_k
 /** bsr_link_auth_equal - compares proofs in a time that does not depend on where they differ */
 bool bsr_link_auth_equal(const uint8_t *a, uint32_t a_bytes, const uint8_t *b, uint32_t b_bytes);
 
-/** bsr_link_auth_random - fills @mem; false when there is no randomness (nothing can be trusted then) */
+/**
+ * bsr_link_auth_random - fills @mem; false when there is no randomness (nothing can be trusted
+ * then)
+ */
 bool bsr_link_auth_random(void *mem, size_t bytes) BSR_MUST_CHECK;
 
 #endif

@@ -4,7 +4,8 @@
  *
  * Owns:       the steps HELLO, AUTH_CHALLENGE, AUTH_RESPONSE and their checks, on both sides.
  * Invariants:
- *   CONN-1  Nothing that an unproved far end says changes anything but this connection; the one exception is a
+ *   CONN-1  Nothing that an unproved far end says changes anything but this connection; the one
+ *   exception is a
  *           refusal or mismatch on an address that we dialed because it is configured.
  *   CONN-2  The dialer proves itself before the acceptor does.
  *   CONN-3  Every step has a time limit.
@@ -92,7 +93,8 @@ static void advise(int fd, int level, int option, int value)
 
 void bsr_conn_tune(int fd, const struct peer *peer)
 {
-	advise(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* we write whole batches; waiting for more would only cost time */
+	/* we write whole batches; waiting for more would only cost time */
+	advise(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	advise(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOT_SENT_BYTES_MAX);
 	if (peer->options.tcp_user_timeout_s > 0) {
 		advise(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)(peer->options.tcp_user_timeout_s * 1000));
@@ -183,14 +185,16 @@ int bsr_conn_dial(struct peer *peer, const struct bsr_link_path *path, uint8_t s
 	peer->own.conn[stream] = conn;
 	make_hello(conn, peer->attempt_count, cookie);
 	conn->phase = CONN_TCP;
-	set_limit(conn, peer->options.connect_int_s * SECOND_NS); /* the retry interval: no two attempts overlap */
+	/* the retry interval: no two attempts overlap */
+	set_limit(conn, peer->options.connect_int_s * SECOND_NS);
 	return 0;
 }
 
 void bsr_conn_accept(struct bsr_links *links, int fd, const struct sockaddr_storage *from)
 {
 	if (links->stranger_count >= BSR_LINK_STRANGERS_MAX) {
-		bsr_conn_close(links->strangers, false); /* the oldest had the most time to prove itself */
+		/* the oldest had the most time to prove itself */
+		bsr_conn_close(links->strangers, false);
 	}
 	struct conn *conn = conn_new(links, fd, BSR_LINK_ACCEPTOR);
 	if (conn == NULL) {
@@ -219,7 +223,10 @@ bool bsr_conn_send(struct conn *conn, enum bsr_msg_type type, const uint8_t *bod
 	bsr_wire_seal(message, ++conn->tx_sequence, ~bsr_crc32c_hw(~0u, body, bytes));
 	memcpy(message + BSR_WIRE_HEADER_BYTES, body, bytes);
 	const size_t all = BSR_WIRE_HEADER_BYTES + bytes;
-	/* A fresh socket takes a few hundred bytes at once; one that does not is not worth waiting for. */
+	/*
+	 * A fresh socket takes a few hundred bytes at once; one that does not is not worth waiting
+	 * for.
+	 */
 	return send(conn->watch.fd, message, all, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)all;
 }
 
@@ -296,8 +303,8 @@ static void conn_bad(struct conn *conn, const char *what)
 }
 
 /*
- * The two ends do not fit together. For whom we dialed this is final; somebody who dialed us proves nothing by it and is
- * only sent away.
+ * The two ends do not fit together. For whom we dialed this is final; somebody who dialed us proves
+ * nothing by it and is only sent away.
  */
 static void conn_mismatch(
 	struct conn *conn, enum bsr_link_refusal answer, enum bsr_link_reason reason, const char *what)
@@ -446,7 +453,8 @@ static void dialed_hello(struct conn *conn)
 	bsr_conn_tune(conn->watch.fd, conn->peer);
 	make_hello(conn, conn->his.attempt, conn->his.cookie);
 	if (conn->peer->options.cram_hmac_alg[0] != '\0') {
-		next_step(conn, CONN_CHALLENGE); /* answered together with the challenge that follows */
+		/* answered together with the challenge that follows */
+		next_step(conn, CONN_CHALLENGE);
 		return;
 	}
 	if (!send_hello(conn)) {

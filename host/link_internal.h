@@ -2,12 +2,15 @@
 /*
  * link_internal.h - what the files of the link module share
  *
- * link.c: configuration, peers, when to dial. link_conn.c: one TCP connection until its far end has proved itself.
- * link_attempt.c: two of them become a link, and which attempt wins. link_rx.c, link_land.c, link_tx.c: streams of a link that stands.
+ * link.c: configuration, peers, when to dial. link_conn.c: one TCP connection until its far end has
+ *         proved itself.
+ * link_attempt.c: two of them become a link, and which attempt wins. link_rx.c, link_land.c,
+ *                 link_tx.c: streams of a link that stands.
  * link_report.c: lines for people.
  *
- * Life of objects. Callbacks of the owner may close or remove anything; what is no longer in use goes to a graveyard
- * and is freed at the end of bsr_links_flush(), so that whoever is up the stack can still look at ->dead.
+ * Life of objects. Callbacks of the owner may close or remove anything; what is no longer in use
+ * goes to a graveyard and is freed at the end of bsr_links_flush(), so that whoever is up the stack
+ * can still look at ->dead.
  */
 #ifndef BSR_HOST_LINK_INTERNAL_H
 #define BSR_HOST_LINK_INTERNAL_H
@@ -19,9 +22,11 @@
 #include "link_auth.h"
 #include "link_wire.h"
 
-#define CONN_RX_BYTES 2048u	      /* a few messages of establishment, and a beginning of what follows */
+/* a few messages of establishment, and a beginning of what follows */
+#define CONN_RX_BYTES 2048u
 #define STREAM_RX_BYTES (256u << 10)  /* one recvmsg of small messages */
-#define PAYLOAD_COPY_BYTES (32u << 10) /* up to here copied out of it; larger ones are received in place */
+/* up to here copied out of it; larger ones are received in place */
+#define PAYLOAD_COPY_BYTES (32u << 10)
 #define TX_RING_BYTES_MIN (64u << 10)
 #define TX_SEGMENTS_MIN 1024u
 #define STEP_LIMIT_MIN_NS 500000000ull
@@ -116,7 +121,8 @@ struct stream {
 	uint32_t rx_start;
 	uint32_t rx_end;
 	uint64_t rx_sequence;
-	bool rx_large; /* a payload of its own is being filled: rx_head, rx_body, rx_buf, rx_got, rx_crc */
+	/* a payload of its own is being filled: rx_head, rx_body, rx_buf, rx_got, rx_crc */
+	bool rx_large;
 	struct bsr_wire_header rx_head;
 	bsr_buf_t rx_buf;
 	uint8_t *rx_mem;
@@ -213,7 +219,8 @@ struct bsr_links {
 	struct peer *peer[BSR_NODES_MAX];
 	struct stream *dirty;
 	struct link *draining;
-	struct link *spare; /* memory of links to come: one per peer, so that none is needed when one comes up */
+	/* memory of links to come: one per peer, so that none is needed when one comes up */
+	struct link *spare;
 	uint32_t spare_count;
 	uint32_t peer_count;
 	struct conn *dead_conns;
@@ -229,11 +236,16 @@ struct bsr_links {
 /** bsr_links_touch - bsr_links_tick() is due at @when_ns at the latest */
 void bsr_links_touch(struct bsr_links *links, uint64_t when_ns);
 uint64_t bsr_links_step_limit(const struct peer *peer);
-/** bsr_links_give_up - my own attempt has shown that this cannot work: tell the owner, stop trying */
+/**
+ * bsr_links_give_up - my own attempt has shown that this cannot work: tell the owner, stop trying
+ */
 void bsr_links_give_up(struct peer *peer, enum bsr_link_reason reason);
 
 /* link_conn.c */
-/** bsr_conn_dial - begin a connection for stream @stream of @peer's own attempt; -errno when that fails at once */
+/**
+ * bsr_conn_dial - begin a connection for stream @stream of @peer's own attempt; -errno when that
+ * fails at once
+ */
 int bsr_conn_dial(struct peer *peer, const struct bsr_link_path *path, uint8_t stream, const uint8_t *cookie);
 /** bsr_conn_accept - take over a fresh socket from somebody unknown */
 void bsr_conn_accept(struct bsr_links *links, int fd, const struct sockaddr_storage *from);
@@ -259,7 +271,10 @@ static inline bool bsr_attempt_is_empty(const struct attempt *attempt)
 {
 	return attempt->conn[BSR_STREAM_DATA] == NULL && attempt->conn[BSR_STREAM_CONTROL] == NULL;
 }
-/** bsr_attempt_failed - a connection of it is gone; @why for people, NULL when there is nothing to say */
+/**
+ * bsr_attempt_failed - a connection of it is gone; @why for people, NULL when there is nothing to
+ * say
+ */
 void bsr_attempt_failed(struct peer *peer, struct attempt *attempt, const char *why);
 /** bsr_attempt_expired - it did not become a link in time */
 void bsr_attempt_expired(struct peer *peer, struct attempt *attempt);
@@ -280,7 +295,10 @@ void bsr_stream_parse(struct stream *stream);
 /** bsr_stream_rewatch - listen for what matters now */
 void bsr_stream_rewatch(struct stream *stream);
 
-/** bsr_stream_header_complaint - NULL when the header fits to this place of this stream, or what is wrong */
+/**
+ * bsr_stream_header_complaint - NULL when the header fits to this place of this stream, or what is
+ * wrong
+ */
 const char *bsr_stream_header_complaint(const struct stream *stream, const struct bsr_wire_header *h);
 /** bsr_stream_may_receive - false: the owner wants no message now, and the stream waits */
 bool bsr_stream_may_receive(struct stream *stream);
@@ -295,7 +313,10 @@ void bsr_stream_grow_large(struct stream *stream, uint32_t bytes);
 /* link_land.c */
 /** bsr_land_learn - a message with this header was taken */
 void bsr_land_learn(struct stream *stream, const struct bsr_wire_header *h);
-/** bsr_land_lay_out - fills @iov (2 * BSR_LAND_SLOTS_MAX + 1 elements); returns how many, 0 when nothing is expected */
+/**
+ * bsr_land_lay_out - fills @iov (2 * BSR_LAND_SLOTS_MAX + 1 elements); returns how many, 0 when
+ * nothing is expected
+ */
 size_t bsr_land_lay_out(struct stream *stream, struct iovec *iov);
 /** bsr_land_settle - @bytes have arrived in the layout */
 void bsr_land_settle(struct stream *stream, uint32_t bytes);
@@ -314,7 +335,10 @@ void bsr_stream_mark_dirty(struct stream *stream);
 void bsr_stream_drop_queue(struct stream *stream);
 
 /* link_up.c */
-/** bsr_link_create - from two proved connections, which it takes over; NULL without memory (nothing taken) */
+/**
+ * bsr_link_create - from two proved connections, which it takes over; NULL without memory (nothing
+ * taken)
+ */
 struct link *bsr_link_create(struct peer *peer, struct attempt *attempt);
 /** bsr_link_bury - close both streams at once */
 void bsr_link_bury(struct link *link);

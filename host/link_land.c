@@ -2,15 +2,17 @@
 /*
  * link_land.c - payloads that land where they belong, without being copied
  *
- * Owns:       the slots of a stream: buffers that are laid out for the next recvmsg() in the expectation that
- *             messages of the same shape (length of body, length of payload) go on coming.
+ * Owns:       the slots of a stream: buffers that are laid out for the next recvmsg() in the
+ *             expectation that messages of the same shape (length of body, length of payload) go on
+ *             coming.
  * Invariants:
- *   LAND-1  The expectation is only about where bytes are put. Each message is checked like any other; at the first
+ *   LAND-1  The expectation is only about where bytes are put. Each message is checked like any
+ *   other; at the first
  *           one of another shape the rest is put in a row and goes through the ordinary parser.
  *   LAND-2  A buffer is in one place only: in a slot, with the owner, or back in the pool.
  *
- * A layout is head 0, buffer 0, head 1, buffer 1, ..., and behind the last one a tail for whatever more there is.
- * Heads lie one behind the other at the beginning of the receive buffer.
+ * A layout is head 0, buffer 0, head 1, buffer 1, ..., and behind the last one a tail for whatever
+ * more there is. Heads lie one behind the other at the beginning of the receive buffer.
  */
 #include <string.h>
 

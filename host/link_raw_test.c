@@ -49,7 +49,8 @@ static void garbage_changes_nothing(void **state)
 		assert_true(node[i].reports >= 1 && node[i].reports <= 14); /* not one for each */
 		assert_int_equal(node[i].downs, 0);
 	}
-	assert_true(rejected >= 38); /* a few bytes and a close count as well, an empty visit would not */
+	/* a few bytes and a close count as well, an empty visit would not */
+	assert_true(rejected >= 38);
 	assert_talks();
 	end_pair();
 }
@@ -134,7 +135,10 @@ static struct bsr_link_hello hand_made_hello(void)
 		.resource = "r0"};
 }
 
-/* It gets a fresh challenge, sends the proof it has overheard before, or its own challenge's mirror: no way in. */
+/*
+ * It gets a fresh challenge, sends the proof it has overheard before, or its own challenge's
+ * mirror: no way in.
+ */
 static void nobody_gets_in_without_the_secret(void **state)
 {
 	(void)state;
@@ -198,7 +202,8 @@ static void misplaced_messages_are_refused(void **state)
 	const struct bsr_link_hello hello = hand_made_hello();
 	uint8_t whole[BSR_LINK_HELLO_BYTES_MAX];
 	const uint32_t whole_bytes = bsr_link_hello_encode(whole, &hello);
-	for (uint32_t length = 0; length < whole_bytes; length += 9) { /* complete frames, cut bodies */
+	/* complete frames, cut bodies */
+	for (uint32_t length = 0; length < whole_bytes; length += 9) {
 		const int fd = raw_connect(node[0].port);
 		raw_send(fd, 1, BSR_MSG_HELLO, whole, length);
 		assert_int_equal(raw_receive(fd, answer, &bytes), 0);
@@ -372,7 +377,8 @@ static void a_damaged_body_is_found_wherever_its_payload_lands(void **state)
 	(void)state;
 	static const uint32_t sizes[] = {512, 4096, 40960, 1 << 20};
 	for (size_t size = 0; size < 4; size++) {
-		for (uint64_t good = 0; good < 12; good += 5) { /* with and without an expectation */
+		/* with and without an expectation */
+		for (uint64_t good = 0; good < 12; good += 5) {
 			struct raw_link raw = make_raw_link();
 			node[0].ignore_content = true;
 			for (uint64_t i = 1; i <= good; i++) {
@@ -399,7 +405,8 @@ static void one_ended_stream_ends_the_link(void **state)
 		struct raw_link raw = make_raw_link();
 		shutdown(raw.fd[s], SHUT_WR);
 		run_turns(300, NULL);
-		assert_int_equal(node[0].downs, 0); /* the other one may still have something to say */
+		/* the other one may still have something to say */
+		assert_int_equal(node[0].downs, 0);
 		const struct bsr_msg_ping ping = {1};
 		uint8_t message[64];
 		bsr_msg_ping_encode(message, sizeof(message), BSR_MSG_PING, 0, &ping);
@@ -489,7 +496,10 @@ static void a_decision_that_is_not_the_peers_is_refused(void **state)
 
 /* -------------------------------------------------- what answers where node 0 dials */
 
-/* A listener; *@fd: the connection for the data stream after node 0's HELLO and challenge have been read. */
+/*
+ * A listener; *@fd: the connection for the data stream after node 0's HELLO and challenge have been
+ * read.
+ */
 struct raw_listener {
 	int listener;
 	int fd[2]; /* by order of arrival */
@@ -640,7 +650,8 @@ static void false_acceptors_get_no_link(void **state)
 			assert_int_equal(raw_receive(l.fd[0], body, &bytes), BSR_MSG_AUTH_RESPONSE);
 		}
 		if (kind == 2) {
-			raw_send(l.fd[0], 3, BSR_MSG_AUTH_RESPONSE, body, bytes); /* its own proof, reflected */
+			/* its own proof, reflected */
+			raw_send(l.fd[0], 3, BSR_MSG_AUTH_RESPONSE, body, bytes);
 		}
 		run_turns(kind == 3 ? 2300 : 50, NULL);
 		assert_int_equal(node[0].ups, 0);
@@ -660,7 +671,8 @@ static void an_address_that_is_not_here_is_named(void **state)
 	const struct bsr_link_options o = options_of("", "");
 	make_node(0, "r0", 0, AF_INET);
 	struct bsr_link_path path = {address_of(AF_INET, 0), address_of(AF_INET, 9)};
-	((struct sockaddr_in *)&path.local)->sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1, for documentation */
+	/* 192.0.2.1, for documentation */
+	((struct sockaddr_in *)&path.local)->sin_addr.s_addr = htonl(0xc0000201);
 	assert_int_equal(bsr_links_set_peer(node[0].links, 1, &path, 1, &o), 0);
 	node_dial(&node[0], 0);
 	run_turns(50, NULL);

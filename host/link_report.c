@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * link_report.c - what links tell people: bounded, so that a flood of garbage does not become a flood of lines
+ * link_report.c - what links tell people: bounded, so that a flood of garbage does not become a
+ * flood of lines
  *
  * Owns:       the token bucket of reports.
  */

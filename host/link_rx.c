@@ -4,9 +4,12 @@
  *
  * Owns:       the receive buffer of a stream and the payload that is being filled.
  * Invariants:
- *   RX-1  A message is handed over only when header and content checksums, sequence number, stream and lengths are right.
- *   RX-2  One message is in one piece: its payload is in one pool buffer whose reference passes to the owner.
- *   RX-3  While the owner or the pool says no, nothing is read from the socket: TCP pushes back to the sender.
+ *   RX-1  A message is handed over only when header and content checksums, sequence number, stream
+ *         and lengths are right.
+ *   RX-2  One message is in one piece: its payload is in one pool buffer whose reference passes to
+ *         the owner.
+ *   RX-3  While the owner or the pool says no, nothing is read from the socket: TCP pushes back to
+ *         the sender.
  */
 #include <errno.h>
 #include <poll.h>
@@ -27,14 +30,15 @@ _Static_assert(CONN_RX_BYTES <= STREAM_RX_BYTES, "bsr_stream_feed() fits");
 void bsr_stream_rewatch(struct stream *stream)
 {
 	/*
-	 * A waiting stream hears nothing, not even its end: what has arrived before the end is still to be read, and
-	 * the control stream and the pings on it tell when the peer is gone.
+	 * A waiting stream hears nothing, not even its end: what has arrived before the end is
+	 * still to be read, and the control stream and the pings on it tell when the peer is gone.
 	 */
 	const uint32_t out = stream->blocked && !stream->tx_broken ? POLLOUT : 0;
 	const uint32_t in = !stream->ended && !stream->waiting ? POLLIN : 0;
 	const uint32_t events = out | in;
 	if (bsr_loop_watch_change(stream->link->links->loop, &stream->watch, events) != 0) {
-		stream->tx_broken = true; /* cannot happen with a valid descriptor; the pings above notice */
+		/* cannot happen with a valid descriptor; the pings above notice */
+		stream->tx_broken = true;
 	}
 }
 
@@ -280,8 +284,8 @@ void bsr_stream_feed(struct stream *stream, const uint8_t *data, uint32_t bytes)
 /* ------------------------------------------------------------------ socket */
 
 /*
- * Whatever is there, in one call: the rest of a payload into its place, then messages into the layout where one is
- * expected, otherwise behind the untaken bytes. Returns what recvmsg() does.
+ * Whatever is there, in one call: the rest of a payload into its place, then messages into the
+ * layout where one is expected, otherwise behind the untaken bytes. Returns what recvmsg() does.
  */
 static ssize_t receive(struct stream *stream, size_t *room)
 {
@@ -356,8 +360,9 @@ static void read_on(struct stream *stream)
 }
 
 /*
- * The other end has closed this stream. It may have closed both after a last word, so the other stream is heard to
- * its end too, for a while; not after an error, which no orderly end begins with.
+ * The other end has closed this stream. It may have closed both after a last word, so the other
+ * stream is heard to its end too, for a while; not after an error, which no orderly end begins
+ * with.
  */
 static void end_of_stream(struct stream *stream)
 {
@@ -378,7 +383,10 @@ static void end_of_stream(struct stream *stream)
 	}
 }
 
-/* A link that drains: what still comes is read and forgotten, or closing would cut off what we sent. */
+/*
+ * A link that drains: what still comes is read and forgotten, or closing would cut off what we
+ * sent.
+ */
 static void discard_input(struct stream *stream)
 {
 	ssize_t got = 1;

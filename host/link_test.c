@@ -66,7 +66,9 @@ static void crossing_dials_end_in_one_link(void **state)
 	end_pair();
 }
 
-/* Both ends lose it, dial again at random times, one of them closes again in the middle: no wedge. */
+/*
+ * Both ends lose it, dial again at random times, one of them closes again in the middle: no wedge.
+ */
 static void restless_ends_settle(void **state)
 {
 	(void)state;
@@ -297,7 +299,9 @@ static void the_second_path_is_tried_when_the_first_is_dead(void **state)
 
 /* ------------------------------------------------------------------------ ends */
 
-/* Of each of eight writes. Draining has a second; ThreadSanitizer makes copies many times slower. */
+/*
+ * Of each of eight writes. Draining has a second; ThreadSanitizer makes copies many times slower.
+ */
 #ifdef __SANITIZE_THREAD__
 #define DRAINED_BYTES (64u << 10)
 #else

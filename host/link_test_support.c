@@ -535,7 +535,8 @@ int link_test_begin(int argc, char **argv)
 		return 2;
 	}
 	(void)unsetenv("BSR_LOOP_BACKEND");
-	const char *given = getenv("BSR_TEST_SEED"); /* to see a failure again, as far as timing allows */
+	/* to see a failure again, as far as timing allows */
+	const char *given = getenv("BSR_TEST_SEED");
 	seed = given != NULL ? (uint64_t)strtoull(given, NULL, 10) : (uint64_t)getpid() ^ now_ns();
 	printf("seed %llu\n", (unsigned long long)seed);
 	struct bsr_loop *probe = NULL;

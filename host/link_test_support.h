@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * link_test_support.h - two ends of links in one process, over real sockets on the loopback interface
+ * link_test_support.h - two ends of links in one process, over real sockets on the loopback
+ * interface
  *
- * Both ends share one loop and one pool; their owner writes down what it is told. A proxy that damages, cuts or freezes
- * what passes is a child process.
+ * Both ends share one loop and one pool; their owner writes down what it is told. A proxy that
+ * damages, cuts or freezes what passes is a child process.
  */
 #ifndef BSR_HOST_LINK_TEST_SUPPORT_H
 #define BSR_HOST_LINK_TEST_SUPPORT_H
@@ -69,7 +70,10 @@ struct proxy {
 };
 
 struct proxy_plan {
-	uint64_t flip_at; /* bit 3 of the byte at this place of dialer-to-acceptor bytes, counted over each connection */
+	/*
+	 * bit 3 of the byte at this place of dialer-to-acceptor bytes, counted over each connection
+	 */
+	uint64_t flip_at;
 	uint64_t cut_at;
 	size_t piece_max; /* 0: whatever comes is passed on as it came */
 };

@@ -34,7 +34,10 @@ static void large_and_small_payloads_arrive_unchanged(void **state)
 	end_pair();
 }
 
-/* Batches of anything, each awaited to its last message: nothing may lie there until something else comes behind it. */
+/*
+ * Batches of anything, each awaited to its last message: nothing may lie there until something else
+ * comes behind it.
+ */
 static void await_batches(uint32_t rounds)
 {
 	static const uint32_t sizes[] = {4096, 4096, 4096, 4096, 512, 8192, 32768, 33280, 65536, 1 << 20};
@@ -83,8 +86,8 @@ static void no_message_waits_for_the_next_one_in_pieces(void **state)
 }
 
 /*
- * Runs of equal writes, of which the receiver makes an expectation, broken by everything else; cut into pieces at every
- * place by a proxy, and stopped by the receiver now and then.
+ * Runs of equal writes, of which the receiver makes an expectation, broken by everything else; cut
+ * into pieces at every place by a proxy, and stopped by the receiver now and then.
  */
 static void runs_of_equal_writes_land_right(void **state)
 {
@@ -118,7 +121,8 @@ static void runs_of_equal_writes_land_right(void **state)
 		while (node[1].messages[0] < number + others && now_ns() < end_ns) {
 			turn_until(end_ns);
 		}
-		assert_int_equal(node[1].messages[0], number + others); /* also when nothing comes behind the last one */
+		/* also when nothing comes behind the last one */
+		assert_int_equal(node[1].messages[0], number + others);
 		assert_int_equal(node[1].last_nonce[0], number);
 		assert_false(node[1].damaged || node[1].disordered);
 		assert_int_equal(node[0].downs + node[1].downs, 0);
@@ -142,7 +146,8 @@ static void a_slow_receiver_slows_the_sender(void **state)
 		run_turns(5, NULL);
 	}
 	assert_int_equal(node[1].messages[0], 0);
-	assert_true(bsr_links_queued_bytes(node[0].links, 1) > 0); /* the kernel did not take it all */
+	/* the kernel did not take it all */
+	assert_true(bsr_links_queued_bytes(node[0].links, 1) > 0);
 	send_ping(&node[0], node[1].last_nonce[1] + 1);
 	run_turns(100, NULL);
 	assert_int_equal(node[1].messages[1], 1); /* control is not behind it */
@@ -154,7 +159,10 @@ static void a_slow_receiver_slows_the_sender(void **state)
 	end_pair();
 }
 
-/* The receiver keeps every payload until it has none left for more; then it gives some back, now and then. */
+/*
+ * The receiver keeps every payload until it has none left for more; then it gives some back, now
+ * and then.
+ */
 static void an_empty_pool_only_delays(void **state)
 {
 	(void)state;
@@ -195,7 +203,8 @@ static void many_small_messages_keep_their_order(void **state)
 	uint64_t number = 0;
 	for (uint32_t round = 0; round < 200; round++) {
 		for (uint32_t i = 0; i < 500; i++) {
-			send_ping(&node[0], ++number); /* more than a ring's first size in some turns */
+			/* more than a ring's first size in some turns */
+			send_ping(&node[0], ++number);
 		}
 		if (random_u64() % 8 == 0) {
 			run_turns(1, NULL);
@@ -243,7 +252,8 @@ static void a_flipped_bit_ends_the_link_and_changes_nothing(void **state)
 		struct proxy proxy = make_proxied_pair(&plan, &o);
 		assert_true(run_turns(3000, both_up));
 		node[1].downs = 0;
-		for (uint64_t i = 1; i <= 20; i++) { /* one by one or in batches: read in another way */
+		/* one by one or in batches: read in another way */
+		for (uint64_t i = 1; i <= 20; i++) {
 			assert_true(send_write(&node[0], i, 4096));
 			run_turns(round % 2, NULL);
 		}
@@ -261,7 +271,8 @@ static void a_flipped_bit_ends_the_link_and_changes_nothing(void **state)
 static void a_flipped_bit_during_establishment_is_survived(void **state)
 {
 	(void)state;
-	for (uint32_t at = 3; at < 304; at += 25) { /* HELLO 112, challenge, proof 72 each, LINK_READY 48 */
+	/* HELLO 112, challenge, proof 72 each, LINK_READY 48 */
+	for (uint32_t at = 3; at < 304; at += 25) {
 		const struct proxy_plan plan = {.flip_at = at, .cut_at = UINT64_MAX};
 		const struct bsr_link_options o = options_of("sha256", "geheim");
 		struct proxy proxy = make_proxied_pair(&plan, &o);
@@ -301,7 +312,10 @@ static void a_cut_link_comes_back(void **state)
 	}
 }
 
-/* Its host died without a word, node 0 has not noticed yet: what proves itself anew displaces the old link at once. */
+/*
+ * Its host died without a word, node 0 has not noticed yet: what proves itself anew displaces the
+ * old link at once.
+ */
 static void a_peer_that_came_back_displaces_its_old_link(void **state)
 {
 	(void)state;

@@ -5,10 +5,11 @@
  * Owns:       the ring of message heads and the list of payloads between them.
  * Invariants:
  *   TX-1  Bytes leave in the order of bsr_links_send(); a sequence number is given once.
- *   TX-2  A payload is referenced from the moment it is queued until its last byte has left or the link has died.
+ *   TX-2  A payload is referenced from the moment it is queued until its last byte has left or the
+ *         link has died.
  *
- * Heads (header and body) are copied into a byte ring, so that a run of messages without payload is one piece
- * for sendmsg. A payload is a segment that says behind which ring position it belongs.
+ * Heads (header and body) are copied into a byte ring, so that a run of messages without payload is
+ * one piece for sendmsg. A payload is a segment that says behind which ring position it belongs.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -142,7 +143,8 @@ bool bsr_stream_queue(struct stream *stream, const struct bsr_fx_send *send, con
 	BSR_ASSERT(send->head_bytes >= BSR_WIRE_HEADER_BYTES);
 	BSR_ASSERT((send->payload_bytes == 0) == (send->buf == BSR_BUF_NONE));
 	if (stream->tx_broken) {
-		return true; /* it would not arrive; the end of the link is on its way to the owner */
+		/* it would not arrive; the end of the link is on its way to the owner */
+		return true;
 	}
 	if (!make_room(stream, send)) {
 		return false;
@@ -180,7 +182,8 @@ struct batch {
 
 static void batch_add(struct batch *batch, const uint8_t *mem, uint64_t bytes)
 {
-	batch->iov[batch->count].iov_base = (void *)(uintptr_t)mem; /* sendmsg() does not write to it */
+	/* sendmsg() does not write to it */
+	batch->iov[batch->count].iov_base = (void *)(uintptr_t)mem;
 	batch->iov[batch->count].iov_len = bytes;
 	batch->count++;
 	batch->bytes += bytes;
@@ -207,7 +210,8 @@ static void batch_fill(struct batch *batch, const struct stream *stream)
 	batch->bytes = 0;
 	batch->complete = false;
 	for (uint32_t i = stream->segment_tail; i != stream->segment_head; i++) {
-		if (batch->count > IOV_COUNT - 5) { /* a head in two pieces, a payload; and the heads at the end */
+		/* a head in two pieces, a payload; and the heads at the end */
+		if (batch->count > IOV_COUNT - 5) {
 			return;
 		}
 		const struct segment *s = &stream->segments[i & (stream->segments_count - 1)];
@@ -261,7 +265,10 @@ static uint64_t send_batch(struct stream *stream, bool *again)
 		if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOMEM) {
 			stream->blocked = true;
 		} else {
-			/* Reading goes on: what the peer said before it left is worth more than how it left. */
+			/*
+			 * Reading goes on: what the peer said before it left is worth more than how
+			 * it left.
+			 */
 			stream->tx_broken = true;
 			bsr_stream_drop_queue(stream);
 		}

@@ -18,7 +18,8 @@
 
 #include "link_internal.h"
 
-#define TX_RING_KEEP_BYTES (1u << 20) /* what grew beyond in a bad hour is not kept for the next link */
+/* what grew beyond in a bad hour is not kept for the next link */
+#define TX_RING_KEEP_BYTES (1u << 20)
 
 static void release(struct link *link)
 {
@@ -32,7 +33,10 @@ static void release(struct link *link)
 	free(link);
 }
 
-/* Touched at once: a link may have to come up while the machine waits for its swap device, which may be ours. */
+/*
+ * Touched at once: a link may have to come up while the machine waits for its swap device, which
+ * may be ours.
+ */
 static uint8_t *touched(size_t bytes)
 {
 	uint8_t *mem = malloc(bytes);
@@ -239,7 +243,8 @@ void bsr_link_drain_tick(struct link *link)
 		struct stream *stream = &link->stream[i];
 		if (!stream->shut && (stream->queued_bytes == 0 || stream->tx_broken)) {
 			stream->shut = true;
-			(void)shutdown(stream->watch.fd, SHUT_WR); /* fails when the peer was faster: fine */
+			/* fails when the peer was faster: fine */
+			(void)shutdown(stream->watch.fd, SHUT_WR);
 		}
 		over += stream->shut && stream->ended;
 	}

@@ -2,8 +2,8 @@
 /*
  * link_wire.h - the messages that bring a link up (docs/protocol.md, section 4)
  *
- * Encoders write the body only and return its length; decoders return 0, -BSR_E_CORRUPT or -BSR_E_RANGE and fill
- * their result only when all is well.
+ * Encoders write the body only and return its length; decoders return 0, -BSR_E_CORRUPT or
+ * -BSR_E_RANGE and fill their result only when all is well.
  */
 #ifndef BSR_HOST_LINK_WIRE_H
 #define BSR_HOST_LINK_WIRE_H

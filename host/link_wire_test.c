@@ -166,8 +166,8 @@ static void a_proof_covers_everything(void **state)
 
 /*
  * Computed by Python's hmac module from docs/protocol.md:
- * p = lambda b: struct.pack(">I", len(b)) + b; hmac.new(b"secret", b"bsr link 1" + bytes([1]) + p(b"\x01" * 70) +
- * p(b"\x02" * 80) + p(b"\x03" * 32) + p(b"\x04" * 32), hashlib.sha256)
+ * p = lambda b: struct.pack(">I", len(b)) + b; hmac.new(b"secret", b"bsr link 1" + bytes([1]) +
+ * p(b"\x01" * 70) + p(b"\x02" * 80) + p(b"\x03" * 32) + p(b"\x04" * 32), hashlib.sha256)
  */
 static void a_proof_is_the_one_of_the_specification(void **state)
 {

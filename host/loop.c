@@ -5,7 +5,8 @@
  * Owns:       queues, tables and the order of a turn. The backends own the system calls.
  * Invariants:
  *   LOOP-1  An operation is counted in in_flight from the call until just before its done().
- *   LOOP-2  No report about a watch reaches it after its arming ended: each arming has a generation.
+ *   LOOP-2  No report about a watch reaches it after its arming ended: each arming has a
+ *   generation.
  */
 #include "loop_internal.h"
 
@@ -470,10 +471,14 @@ void bsr_loop_watch_ready(struct bsr_loop *loop, uint32_t index, uint32_t genera
 	if (events != 0 && !loop->destroying) {
 		watch->ready(watch, events);
 	}
-	/* @watch may be gone, the table may have moved; the same generation says that neither has happened to it */
+	/*
+	 * @watch may be gone, the table may have moved; the same generation says that neither has
+	 * happened to it
+	 */
 	if (loop->watches[index].generation == generation && !loop->watches[index].watch->armed && !loop->destroying) {
 		const int error = arm(loop, loop->watches[index].watch);
-		BSR_ASSERT(error == 0); /* re-arming takes a submission slot, nothing that can run out */
+		/* re-arming takes a submission slot, nothing that can run out */
+		BSR_ASSERT(error == 0);
 	}
 }
 
@@ -502,7 +507,8 @@ void bsr_loop_arm(struct bsr_loop *loop, struct bsr_timer *timer, uint64_t deadl
 		return;
 	}
 	if (deadline_ns <= loop->now_ns) {
-		deadline_ns = loop->now_ns + 1; /* the next turn at the earliest: a timer cannot starve the rest */
+		/* the next turn at the earliest: a timer cannot starve the rest */
+		deadline_ns = loop->now_ns + 1;
 	}
 	timer->deadline_ns = deadline_ns;
 	if (deadline_ns < loop->next_deadline_ns) {
@@ -614,6 +620,7 @@ int bsr_loop_run(struct bsr_loop *loop)
 			return error;
 		}
 	}
-	const int error = loop->ops->wait(loop, 0); /* what the last turn asked for is submitted too */
+	/* what the last turn asked for is submitted too */
+	const int error = loop->ops->wait(loop, 0);
 	return error;
 }

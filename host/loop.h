@@ -2,18 +2,19 @@
 /*
  * loop.h - one thread's event loop: file I/O, readiness, timer, all submitted in batches
  *
- * Two implementations behind one face, chosen at run time: io_uring, and epoll with a few I/O threads where
- * io_uring is refused. A turn is: wait for completions and readiness, run their callbacks, the timer if it is due and
- * the turn hook, submit what they asked for in one system call. An idle loop sleeps. Everything here belongs to the
- * thread that created the loop.
+ * Two implementations behind one face, chosen at run time: io_uring, and epoll with a few I/O
+ * threads where io_uring is refused. A turn is: wait for completions and readiness, run their
+ * callbacks, the timer if it is due and the turn hook, submit what they asked for in one system
+ * call. An idle loop sleeps. Everything here belongs to the thread that created the loop.
  *
- * Callbacks run from a turn only, never from inside the call that asked for something. They may call anything here
- * but bsr_loop_destroy(), bsr_loop_run() and bsr_loop_turn().
+ * Callbacks run from a turn only, never from inside the call that asked for something. They may
+ * call anything here but bsr_loop_destroy(), bsr_loop_run() and bsr_loop_turn().
  *
- * Sandbox. bsr_loop_create() and bsr_loop_add_memory() do all that a system-call filter forbids later (rings, threads,
- * registrations). Afterwards the io_uring loop needs io_uring_enter, clock_gettime and write; the other one epoll_wait,
- * epoll_ctl, futex, clock_gettime, read, write, pread64, pwrite64, pwritev2, fdatasync, fallocate; both need munmap,
- * close, exit and what the C library's allocator uses (bsr_loop_watch() may grow a table).
+ * Sandbox. bsr_loop_create() and bsr_loop_add_memory() do all that a system-call filter forbids
+ * later (rings, threads, registrations). Afterwards the io_uring loop needs io_uring_enter,
+ * clock_gettime and write; the other one epoll_wait, epoll_ctl, futex, clock_gettime, read, write,
+ * pread64, pwrite64, pwritev2, fdatasync, fallocate; both need munmap, close, exit and what the C
+ * library's allocator uses (bsr_loop_watch() may grow a table).
  */
 #ifndef BSR_HOST_LOOP_H
 #define BSR_HOST_LOOP_H
@@ -32,8 +33,10 @@ struct bsr_loop;
 enum bsr_loop_backend { BSR_LOOP_AUTO, BSR_LOOP_URING, BSR_LOOP_THREADS };
 
 struct bsr_loop_options {
-	enum bsr_loop_backend backend; /* AUTO probes; BSR_LOOP_BACKEND=uring|threads in the environment overrides it */
-	uint32_t depth;		       /* operations in flight, 1..BSR_LOOP_DEPTH_MAX; later ones wait their turn */
+	/* AUTO probes; BSR_LOOP_BACKEND=uring|threads in the environment overrides it */
+	enum bsr_loop_backend backend;
+	/* operations in flight, 1..BSR_LOOP_DEPTH_MAX; later ones wait their turn */
+	uint32_t depth;
 	int lifeline_fd; /* -1, or the write end of a pipe that must stay open exactly until the last I/O of this
 			    process has ended; taken over by the loop (see docs/design/restart.md) */
 };
@@ -42,7 +45,8 @@ struct bsr_loop_options {
  * bsr_loop_create - a loop for the calling thread
  * @loop: set on success
  *
- * Returns 0 or -errno; the lifeline is the loop's even then. -EINVAL also for an unknown BSR_LOOP_BACKEND.
+ * Returns 0 or -errno; the lifeline is the loop's even then. -EINVAL also for an unknown
+ * BSR_LOOP_BACKEND.
  */
 int bsr_loop_create(struct bsr_loop **loop, const struct bsr_loop_options *options);
 /** bsr_loop_destroy - waits for operations in flight (their callbacks do not run); NULL is fine */
@@ -53,7 +57,8 @@ const char *bsr_loop_backend_word(const struct bsr_loop *loop);
 uint64_t bsr_loop_now_ns(const struct bsr_loop *loop);
 
 /**
- * bsr_loop_add_file - a descriptor for file I/O (registered where that pays); returns its slot or -errno
+ * bsr_loop_add_file - a descriptor for file I/O (registered where that pays); returns its slot or
+ * -errno
  *
  * @fd stays the caller's and open until bsr_loop_remove_file(). Works after sandboxing.
  */
@@ -61,16 +66,23 @@ int bsr_loop_add_file(struct bsr_loop *loop, int fd);
 /**
  * bsr_loop_remove_file - nothing may be in flight on it; the descriptor stays the caller's
  *
- * The kernel lets go of the file shortly afterwards, and only while the loop goes on turning: who closes @fd and then
- * wants an exclusive open of the same device tries for some milliseconds, from another process or later turns.
+ * The kernel lets go of the file shortly afterwards, and only while the loop goes on turning: who
+ * closes @fd and then wants an exclusive open of the same device tries for some milliseconds, from
+ * another process or later turns.
  */
 void bsr_loop_remove_file(struct bsr_loop *loop, int slot);
-/** bsr_loop_add_memory - register one region for fixed-buffer I/O; advisory, failure is only slower */
+/**
+ * bsr_loop_add_memory - register one region for fixed-buffer I/O; advisory, failure is only slower
+ */
 void bsr_loop_add_memory(struct bsr_loop *loop, void *mem, size_t bytes);
 
-/** One file operation; embedded in the caller's own struct, stays in place until done. No order among several. */
+/**
+ * One file operation; embedded in the caller's own struct, stays in place until done. No order
+ * among several.
+ */
 struct bsr_io {
-	void (*done)(struct bsr_io *io, int64_t result); /* bytes, 0, or -errno; never short: the loop goes on */
+	/* bytes, 0, or -errno; never short: the loop goes on */
+	void (*done)(struct bsr_io *io, int64_t result);
 	/* private to the loop */
 	uint8_t opcode;
 	uint8_t flags;
@@ -86,12 +98,18 @@ struct bsr_io {
 
 #define BSR_IO_DSYNC 1u /* write: durable when done */
 
-/** bsr_loop_read - @bytes 1..BSR_LOOP_IO_BYTES_MAX into @mem; a range that ends behind the end of the file: -EIO */
+/**
+ * bsr_loop_read - @bytes 1..BSR_LOOP_IO_BYTES_MAX into @mem; a range that ends behind the end of
+ * the file: -EIO
+ */
 void bsr_loop_read(struct bsr_loop *loop, struct bsr_io *io, int slot, void *mem, uint32_t bytes, uint64_t offset);
 /** bsr_loop_write - @flags: BSR_IO_DSYNC; @mem stays unchanged until done */
 void bsr_loop_write(struct bsr_loop *loop, struct bsr_io *io, int slot, const void *mem, uint32_t bytes,
 	uint64_t offset, uint8_t flags);
-/** bsr_loop_flush - data and what is needed to read it back are stable when done: all whose done() ran before */
+/**
+ * bsr_loop_flush - data and what is needed to read it back are stable when done: all whose done()
+ * ran before
+ */
 void bsr_loop_flush(struct bsr_loop *loop, struct bsr_io *io, int slot);
 /**
  * bsr_loop_zero - the range reads back as zeroes when done; nothing is said about stability
@@ -104,15 +122,16 @@ void bsr_loop_zero(struct bsr_loop *loop, struct bsr_io *io, int slot, uint64_t 
 /**
  * Readiness of a descriptor; embedded, armed until removed, one per descriptor.
  *
- * Normally level-triggered: ready() runs once per turn while something is ready. With @edge set it runs when something
- * has become ready since the last time, so it has to use it up (EAGAIN) or remember that it did not.
- * With events 0 a watch is silent, also about errors and hang-ups.
+ * Normally level-triggered: ready() runs once per turn while something is ready. With @edge set it
+ * runs when something has become ready since the last time, so it has to use it up (EAGAIN) or
+ * remember that it did not. With events 0 a watch is silent, also about errors and hang-ups.
  */
 struct bsr_watch {
 	int fd;
 	uint32_t events; /* POLLIN, POLLOUT, POLLRDHUP ... */
 	bool edge;
-	void (*ready)(struct bsr_watch *watch, uint32_t events); /* what is ready: also POLLERR, POLLHUP */
+	/* what is ready: also POLLERR, POLLHUP */
+	void (*ready)(struct bsr_watch *watch, uint32_t events);
 	/* private to the loop */
 	bool armed;
 	bool added;
@@ -122,11 +141,15 @@ struct bsr_watch {
 int bsr_loop_watch(struct bsr_loop *loop, struct bsr_watch *watch);
 /** bsr_loop_watch_change - other events from now on; cheap when they are the same */
 int bsr_loop_watch_change(struct bsr_loop *loop, struct bsr_watch *watch, uint32_t events);
-/** bsr_loop_unwatch - no callback after it returns; @watch may be reused, its fd closed. Not added: no effect. */
+/**
+ * bsr_loop_unwatch - no callback after it returns; @watch may be reused, its fd closed. Not added:
+ * no effect.
+ */
 void bsr_loop_unwatch(struct bsr_loop *loop, struct bsr_watch *watch);
 
 /**
- * A timer; embedded, zeroed before its first use, fn and ctx set by its owner. Any number may be armed.
+ * A timer; embedded, zeroed before its first use, fn and ctx set by its owner. Any number may be
+ * armed.
  */
 struct bsr_timer {
 	void (*fn)(void *ctx);
@@ -136,13 +159,22 @@ struct bsr_timer {
 	struct bsr_timer *prev, *next;
 	bool armed;
 };
-/** bsr_loop_arm - @timer->fn runs once when now >= @deadline_ns; armed already: moved. UINT64_MAX disarms. */
+/**
+ * bsr_loop_arm - @timer->fn runs once when now >= @deadline_ns; armed already: moved. UINT64_MAX
+ * disarms.
+ */
 void bsr_loop_arm(struct bsr_loop *loop, struct bsr_timer *timer, uint64_t deadline_ns);
 /** bsr_loop_disarm - no callback after it returns; not armed: no effect */
 void bsr_loop_disarm(struct bsr_loop *loop, struct bsr_timer *timer);
-/** bsr_loop_set_timer - the owner's timer: like bsr_loop_arm() on one built in; replaces the setting before */
+/**
+ * bsr_loop_set_timer - the owner's timer: like bsr_loop_arm() on one built in; replaces the setting
+ * before
+ */
 void bsr_loop_set_timer(struct bsr_loop *loop, uint64_t deadline_ns, void (*fn)(void *ctx), void *ctx);
-/** bsr_loop_on_turn - @fn runs after the callbacks of each turn, before submission; one hook, set once */
+/**
+ * bsr_loop_on_turn - @fn runs after the callbacks of each turn, before submission; one hook, set
+ * once
+ */
 void bsr_loop_on_turn(struct bsr_loop *loop, void (*fn)(void *ctx), void *ctx);
 /** bsr_loop_again - the next turn does not wait: somebody has left work for it */
 void bsr_loop_again(struct bsr_loop *loop);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * loop_event_test.c - watches, timers, lifeline of the event loop; run once per backend ("uring", "threads")
+ * loop_event_test.c - watches, timers, lifeline of the event loop; run once per backend ("uring",
+ * "threads")
  */
 #include "loop_test_support.h"
 
@@ -128,7 +129,9 @@ static void changed_watch_reports_the_new_events_only(void **state)
 	close(pair[0]);
 }
 
-/* Both are ready in the same turn; whichever comes first removes the other, which must stay silent. */
+/*
+ * Both are ready in the same turn; whichever comes first removes the other, which must stay silent.
+ */
 static void removed_watch_stays_silent_although_its_event_is_queued(void **state)
 {
 	(void)state;
@@ -281,7 +284,8 @@ static void timers_run_once_in_time_and_never_early(void **state)
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(tick[i].calls, 1);
 		assert_true(tick[i].at_ns >= start_ns + late_ms[i] * MS);
-		assert_true(tick[i].at_ns < start_ns + (late_ms[i] + 40) * MS); /* a loaded machine */
+		/* a loaded machine */
+		assert_true(tick[i].at_ns < start_ns + (late_ms[i] + 40) * MS);
 	}
 	bsr_loop_destroy(loop);
 }
@@ -373,7 +377,8 @@ static void lifeline_ends_with_the_loop(void **state)
 	assert_int_equal(do_write(loop, slot, mem, 4096, 0, 0), 4096);
 	bsr_loop_remove_file(loop, slot);
 	turns(loop, 2);
-	assert_int_equal(poll(&poll_end, 1, 20), 0); /* open as long as the loop lives, whatever came and went in it */
+	/* open as long as the loop lives, whatever came and went in it */
+	assert_int_equal(poll(&poll_end, 1, 20), 0);
 	bsr_loop_destroy(loop);
 	assert_int_equal(poll(&poll_end, 1, 10000), 1);
 	assert_int_equal(poll_end.revents, POLLHUP);

@@ -20,7 +20,8 @@ static void many_more_operations_than_depth_all_arrive(void **state)
 	const int slot = bsr_loop_add_file(loop, fd);
 	uint8_t *out = make_memory(COUNT * 4096);
 	uint8_t *in = make_memory(COUNT * 4096);
-	bsr_loop_add_memory(loop, out, COUNT * 4096); /* writes from registered memory, reads into other */
+	/* writes from registered memory, reads into other */
+	bsr_loop_add_memory(loop, out, COUNT * 4096);
 	for (int i = 0; i < COUNT; i++) {
 		memset(out + i * 4096, i % 255 + 1, 4096);
 		op[i] = new_op();
@@ -64,7 +65,8 @@ static void errors_of_the_file_arrive(void **state)
 	(void)state;
 	struct bsr_loop *loop = make_loop(4);
 	uint8_t *mem = make_memory(4096);
-	const int broken = open("/proc/self/mem", O_RDONLY | O_CLOEXEC); /* nothing is mapped at 0: EIO */
+	/* nothing is mapped at 0: EIO */
+	const int broken = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	const int read_only = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	const int full = open("/dev/full", O_RDWR | O_CLOEXEC);
 	assert_true(broken >= 0 && read_only >= 0 && full >= 0);
@@ -108,7 +110,8 @@ static void full_disk_is_reported_after_a_short_write_went_on(void **state)
 	assert_int_equal(do_write(loop, slot, mem, 4u << 20, 0, 0), -ENOSPC);
 	struct stat st;
 	assert_int_equal(fstat(fd, &st), 0);
-	assert_in_range(st.st_size, 512 << 10, 1 << 20); /* the first step was short, the second one failed */
+	/* the first step was short, the second one failed */
+	assert_in_range(st.st_size, 512 << 10, 1 << 20);
 	bsr_loop_destroy(loop);
 	close(fd);
 	free(mem);
@@ -119,14 +122,18 @@ static bool all_zero(const uint8_t *mem, size_t bytes)
 	return mem[0] == 0 && memcmp(mem, mem + 1, bytes - 1) == 0;
 }
 
-/* Writes 0xaa over @bytes, zeroes the middle, checks both edges and the middle. Returns allocated bytes at the end. */
+/*
+ * Writes 0xaa over @bytes, zeroes the middle, checks both edges and the middle. Returns allocated
+ * bytes at the end.
+ */
 static int64_t check_zero(int fd, uint32_t bytes, bool may_unmap)
 {
 	struct bsr_loop *loop = make_loop(4);
 	const int slot = bsr_loop_add_file(loop, fd);
 	uint8_t *mem = make_memory(bytes);
 	memset(mem, 0xaa, bytes);
-	for (int round = 0; round < 2; round++) { /* the second one uses what the first one learned */
+	/* the second one uses what the first one learned */
+	for (int round = 0; round < 2; round++) {
 		assert_int_equal(do_write(loop, slot, mem, bytes, 0, 0), bytes);
 		assert_int_equal(do_zero(loop, slot, 8192, bytes - 16384, may_unmap), 0);
 	}
@@ -201,7 +208,8 @@ static void removed_file_is_let_go(void **state)
 	for (int i = 0; i < 600; i++) { /* more often than there are slots */
 		const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		assert_true(fd >= 0);
-		bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0; /* fails while the last one is still open */
+		/* fails while the last one is still open */
+		bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
 		for (int ms = 0; ms < 500 && !locked; ms++) {
 			(void)usleep(1000);
 			turns(loop, 1);

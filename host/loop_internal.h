@@ -104,7 +104,10 @@ static inline void bsr_loop_io_step(const struct bsr_loop *loop, const struct bs
 }
 /** bsr_loop_io_result - the step has ended: the next one, or done() */
 void bsr_loop_io_result(struct bsr_loop *loop, struct bsr_io *io, int64_t result);
-/** bsr_loop_watch_ready - report readiness unless the arming is stale; @still_armed: it will report again by itself */
+/**
+ * bsr_loop_watch_ready - report readiness unless the arming is stale; @still_armed: it will report
+ * again by itself
+ */
 void bsr_loop_watch_ready(struct bsr_loop *loop, uint32_t index, uint32_t generation, uint32_t events,
 	bool still_armed);
 

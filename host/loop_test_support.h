@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * loop_test_support.h - what the tests of the event loop share: the backend under test, files, operations
+ * loop_test_support.h - what the tests of the event loop share: the backend under test, files,
+ * operations
  */
 #ifndef BSR_LOOP_TEST_SUPPORT_H
 #define BSR_LOOP_TEST_SUPPORT_H

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * loop_threads.c - the event loop on epoll, with a few threads that do file I/O by ordinary system calls
+ * loop_threads.c - the event loop on epoll, with a few threads that do file I/O by ordinary system
+ * calls
  *
  * Owns:       the threads and the two queues between them and the loop's thread.
  * Invariants:
- *   THREADS-1  A worker touches an operation only between taking it from the queue and putting it on the done list, and
+ *   THREADS-1  A worker touches an operation only between taking it from the queue and putting it
+ *   on the done list, and
  *              knows nothing but its step: everything that decides runs in the loop's thread.
  *
- * The lifeline simply stays open here: descriptors of a killed process are closed when its last thread is gone, and a
- * thread inside pwrite() is not gone.
+ * The lifeline simply stays open here: descriptors of a killed process are closed when its last
+ * thread is gone, and a thread inside pwrite() is not gone.
  */
 #include "loop_internal.h"
 
@@ -104,7 +106,8 @@ static void wake_loop(const struct threads_loop *t)
 	do {
 		written = write(t->wake_fd, &one, sizeof(one));
 	} while (written < 0 && errno == EINTR);
-	BSR_ASSERT(written == (ssize_t)sizeof(one)); /* an eventfd that is drained each turn is never full */
+	/* an eventfd that is drained each turn is never full */
+	BSR_ASSERT(written == (ssize_t)sizeof(one));
 }
 
 static void *worker_main(void *arg)
@@ -266,7 +269,8 @@ static void reap_done(struct threads_loop *t)
 {
 	uint64_t count;
 	if (read(t->wake_fd, &count, sizeof(count)) < 0) {
-		BSR_ASSERT(errno == EAGAIN || errno == EINTR); /* then the next turn finds it readable again */
+		/* then the next turn finds it readable again */
+		BSR_ASSERT(errno == EAGAIN || errno == EINTR);
 	}
 	(void)pthread_mutex_lock(&t->lock);
 	struct bsr_io *io = t->done.first;
@@ -325,7 +329,10 @@ static int threads_arm(struct bsr_loop *loop, struct bsr_watch *watch)
 
 static void threads_disarm(struct bsr_loop *loop, struct bsr_watch *watch)
 {
-	/* A descriptor that was closed before has left the set by itself: then the kernel answers EBADF or ENOENT. */
+	/*
+	 * A descriptor that was closed before has left the set by itself: then the kernel answers
+	 * EBADF or ENOENT.
+	 */
 	(void)epoll_ctl(threads_of(loop)->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
 }
 

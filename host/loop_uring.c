@@ -4,13 +4,17 @@
  *
  * Owns:       the ring, its table of files, its registered memory.
  * Invariants:
- *   URING-1  The lifeline is in the ring's file table and nowhere else in this process. The kernel releases the table
- *            when the ring's last request has ended, which may be long after the process: that is what it is for.
+ *   URING-1  The lifeline is in the ring's file table and nowhere else in this process. The kernel
+ *   releases the table
+ *            when the ring's last request has ended, which may be long after the process: that is
+ *            what it is for.
  *   URING-2  The table is never unregistered; single entries are replaced.
  *
- * A file is used through its ordinary descriptor until the kernel has confirmed its entry in the table, so adding one
- * does not wait and needs no system call that a sandbox would forbid. Watches are one-shot polls renewed after their
- * callback: that makes them level-triggered, and no wake-up is spent on what the callback has already used up. Edge
+ * A file is used through its ordinary descriptor until the kernel has confirmed its entry in the
+ * table, so adding one does not wait and needs no system call that a sandbox would forbid. Watches
+ * are one-shot polls renewed after their
+ * callback: that makes them level-triggered, and no wake-up is spent on what the callback has
+ *           already used up. Edge
  * watches are multishot.
  */
 #include "loop_internal.h"
@@ -116,7 +120,8 @@ static int uring_create(struct bsr_loop *loop, const struct bsr_loop_options *op
 		io_uring_queue_exit(&u->ring);
 		return error;
 	}
-	(void)io_uring_register_ring_fd(&u->ring); /* saves a descriptor lookup per turn; older kernels lack it */
+	/* saves a descriptor lookup per turn; older kernels lack it */
+	(void)io_uring_register_ring_fd(&u->ring);
 	if (options->lifeline_fd >= 0) {
 		(void)close(options->lifeline_fd); /* URING-1 */
 	}
@@ -132,7 +137,10 @@ static struct io_uring_sqe *get_sqe(struct uring_loop *u)
 {
 	struct io_uring_sqe *sqe = _io_uring_get_sqe(&u->ring); /* the inline one */
 	for (uint32_t attempts = 0; sqe == NULL; attempts++) {
-		/* The queue is full: hand it over now. The kernel refuses only while it has no memory for requests. */
+		/*
+		 * The queue is full: hand it over now. The kernel refuses only while it has no
+		 * memory for requests.
+		 */
 		BSR_ASSERT(attempts < SUBMIT_ATTEMPTS_MAX);
 		if (io_uring_submit(&u->ring) < 0) {
 			(void)sched_yield();
@@ -159,7 +167,11 @@ static int uring_wait(struct bsr_loop *loop, uint64_t timeout_ns)
 		result = io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
 	}
 	if (result >= 0 || result == -EINTR || result == -ETIME || result == -EAGAIN || result == -EBUSY) {
-		return 0; /* the last two: short of memory or of room for completions; reaping helps, then again */
+		/*
+		 * the last two: short of memory or of room for completions; reaping helps, then
+		 * again
+		 */
+		return 0;
 	}
 	return result;
 }
@@ -180,7 +192,8 @@ static void uring_start(struct bsr_loop *loop, struct bsr_io *io)
 	struct loop_step step;
 	bsr_loop_io_step(loop, io, &step);
 	struct io_uring_sqe *sqe = get_sqe(u);
-	const unsigned bytes = (unsigned)step.bytes; /* of reads and writes; limited by BSR_LOOP_IO_BYTES_MAX */
+	/* of reads and writes; limited by BSR_LOOP_IO_BYTES_MAX */
+	const unsigned bytes = (unsigned)step.bytes;
 	switch (step.what) {
 	case STEP_READ:
 		if (is_registered(u, &step)) {
@@ -202,7 +215,8 @@ static void uring_start(struct bsr_loop *loop, struct bsr_io *io)
 		break;
 	case STEP_FALLOCATE:
 		io_uring_prep_rw(IORING_OP_FALLOCATE, sqe, fd, NULL, (unsigned)step.mode, step.offset);
-		sqe->addr = step.bytes; /* 64 bits, which the older io_uring_prep_fallocate() cannot say */
+		/* 64 bits, which the older io_uring_prep_fallocate() cannot say */
+		sqe->addr = step.bytes;
 		break;
 	}
 	sqe->flags |= file->fixed ? IOSQE_FIXED_FILE : 0;
@@ -229,14 +243,16 @@ static void uring_file_removed(struct bsr_loop *loop, uint32_t slot)
 	struct uring_loop *u = uring_of(loop);
 	loop->file[slot].closing = true;
 	update_table(u, slot, &none, FILE_REMOVED);
-	(void)io_uring_submit(&u->ring); /* now, so that the caller's close() is the last one; otherwise with the turn */
+	/* now, so that the caller's close() is the last one; otherwise with the turn */
+	(void)io_uring_submit(&u->ring);
 }
 
 static void file_updated(struct bsr_loop *loop, uint64_t data, int result)
 {
 	struct loop_file *file = &loop->file[data >> 3];
 	if ((data & FILE_REMOVED) != 0) {
-		file->closing = result < 0; /* an entry that the kernel still holds is not used again */
+		/* an entry that the kernel still holds is not used again */
+		file->closing = result < 0;
 		return;
 	}
 	file->fixed = result == 1 && file->used && !file->closing;

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pool.c - payload buffers: one locked region, cut into chunks of 1 MiB, each chunk cut into one size
+ * pool.c - payload buffers: one locked region, cut into chunks of 1 MiB, each chunk cut into one
+ * size
  *
  * Owns:       the region, the reference counts, the lists of chunks.
  * Invariants:
- *   POOL-1  A chunk is on the free list (no buffer out), on its class's partial list (some out, some left), or on none
+ *   POOL-1  A chunk is on the free list (no buffer out), on its class's partial list (some out,
+ *   some left), or on none
  *           (all out).
  *   POOL-2  A buffer has references exactly while it is out.
  *
- * A chunk takes a size when its first buffer goes out and loses it when the last one comes back, so memory moves
- * between sizes without copying or searching. Buffers that were never out since then are counted, not listed
- * ("carved"): giving a chunk a size costs nothing. When no chunk is free, a larger size serves.
+ * A chunk takes a size when its first buffer goes out and loses it when the last one comes back, so
+ * memory moves between sizes without copying or searching. Buffers that were never out since then
+ * are counted, not listed ("carved"): giving a chunk a size costs nothing. When no chunk is free, a
+ * larger size serves.
  */
 #include "pool.h"
 
@@ -36,7 +39,8 @@ BSR_STATIC_ASSERT(BSR_POOL_BYTES_MAX / BSR_POOL_UNIT_BYTES < BSR_BUF_NONE, "a bu
 
 struct chunk {
 	uint32_t prev, next; /* on the free list or on its class's partial list */
-	uint16_t free_unit;  /* first of the returned buffers, NO_UNIT for none; unit number within the chunk */
+	/* first of the returned buffers, NO_UNIT for none; unit number within the chunk */
+	uint16_t free_unit;
 	uint16_t carved;     /* buffers that have been out since the chunk got its size */
 	uint16_t out;	     /* buffers in use */
 	uint8_t class;
@@ -121,8 +125,10 @@ static int map_region(struct bsr_pool *pool)
 	}
 	pool->mem = mem + skip;
 	pool->mapped_bytes = wanted + HUGE_PAGE_BYTES - skip;
-	(void)madvise(pool->mem, pool->bytes, MADV_HUGEPAGE);  /* advice: fewer TLB misses, cheaper pinning */
-	(void)madvise(pool->mem, pool->bytes, MADV_DONTFORK); /* a child must never copy payload pages */
+	/* advice: fewer TLB misses, cheaper pinning */
+	(void)madvise(pool->mem, pool->bytes, MADV_HUGEPAGE);
+	/* a child must never copy payload pages */
+	(void)madvise(pool->mem, pool->bytes, MADV_DONTFORK);
 	pool->chunk = (struct chunk *)(void *)(pool->mem + pool->bytes);
 	pool->unit = (struct unit *)(void *)(pool->mem + pool->bytes + chunk_bytes);
 	return 0;
@@ -147,7 +153,8 @@ int bsr_pool_create(struct bsr_pool **pool, size_t bytes, bool *locked)
 	}
 	*locked = mlock(p->mem, p->mapped_bytes) == 0;
 	if (!*locked) {
-		memset(p->mem, 0, p->mapped_bytes); /* not locked, but at least there before the first request */
+		/* not locked, but at least there before the first request */
+		memset(p->mem, 0, p->mapped_bytes);
 	}
 	p->free_chunk = NO_CHUNK;
 	for (uint32_t i = 0; i < CLASS_COUNT; i++) {
@@ -169,7 +176,10 @@ void bsr_pool_destroy(struct bsr_pool *pool)
 	free(pool);
 }
 
-/* A chunk of @class with a buffer left, made from a free chunk if need be; NO_CHUNK when there is neither. */
+/*
+ * A chunk of @class with a buffer left, made from a free chunk if need be; NO_CHUNK when there is
+ * neither.
+ */
 static uint32_t chunk_for(struct bsr_pool *pool, uint32_t class)
 {
 	if (pool->partial[class] != NO_CHUNK) {

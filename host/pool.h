@@ -2,9 +2,10 @@
 /*
  * pool.h - payload buffers: preallocated, locked, aligned to 4096, counted references
  *
- * Size classes are the powers of two from 4 KiB to 1 MiB in one region, so that a small request does not pin a large
- * buffer. Nothing is allocated after creation; an empty pool answers BSR_BUF_NONE and the caller waits for
- * bsr_pool_on_free(). Belongs to the loop's thread. Get, ref and put are O(1).
+ * Size classes are the powers of two from 4 KiB to 1 MiB in one region, so that a small request
+ * does not pin a large buffer. Nothing is allocated after creation; an empty pool answers
+ * BSR_BUF_NONE and the caller waits for bsr_pool_on_free(). Belongs to the loop's thread. Get, ref
+ * and put are O(1).
  */
 #ifndef BSR_HOST_POOL_H
 #define BSR_HOST_POOL_H
@@ -16,7 +17,8 @@
 struct bsr_pool;
 
 #define BSR_POOL_UNIT_BYTES 4096u	   /* smallest buffer, and the alignment of all of them */
-#define BSR_POOL_BYTES_MAX (1ull << 34)	   /* 16 GiB: buffer ids are 4 KiB units in 32 bits with room to spare */
+/* 16 GiB: buffer ids are 4 KiB units in 32 bits with room to spare */
+#define BSR_POOL_BYTES_MAX (1ull << 34)
 #define BSR_POOL_WAITERS_MAX 32u	   /* who may wait in bsr_pool_on_free() at once */
 #define BSR_POOL_REFERENCES_MAX 1000000u   /* of one buffer; more is a leak */
 
@@ -31,7 +33,10 @@ struct bsr_pool;
 int bsr_pool_create(struct bsr_pool **pool, size_t bytes, bool *locked);
 /** bsr_pool_destroy - give the memory back; nobody may use a buffer any more. NULL is fine. */
 void bsr_pool_destroy(struct bsr_pool *pool);
-/** bsr_pool_get - a buffer of at least @bytes (1..BSR_REQUEST_BYTES_MAX) with one reference, or BSR_BUF_NONE */
+/**
+ * bsr_pool_get - a buffer of at least @bytes (1..BSR_REQUEST_BYTES_MAX) with one reference, or
+ * BSR_BUF_NONE
+ */
 bsr_buf_t bsr_pool_get(struct bsr_pool *pool, uint32_t bytes);
 /** bsr_pool_ref - one more reference to a buffer that is in use */
 void bsr_pool_ref(struct bsr_pool *pool, bsr_buf_t buf);
@@ -48,8 +53,8 @@ void bsr_pool_region(const struct bsr_pool *pool, void **mem, size_t *bytes);
 /**
  * bsr_pool_on_free - be told when something was freed after bsr_pool_get() had failed
  *
- * @fn runs once per registration, from inside bsr_pool_put(): it only takes a note (or asks for a turn) and does not
- * call the pool. The same @fn and @ctx are kept once.
+ * @fn runs once per registration, from inside bsr_pool_put(): it only takes a note (or asks for a
+ * turn) and does not call the pool. The same @fn and @ctx are kept once.
  */
 void bsr_pool_on_free(struct bsr_pool *pool, void (*fn)(void *ctx), void *ctx);
 /** bsr_pool_in_use - buffers out; for tests and leak checks */

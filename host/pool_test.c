@@ -54,7 +54,8 @@ static void gives_every_byte_of_every_size(void **state)
 	(void)state;
 	static bsr_buf_t buf[POOL_BYTES / 4096];
 	struct bsr_pool *pool = make_pool(POOL_BYTES);
-	for (uint32_t size = 4096; size <= BSR_REQUEST_BYTES_MAX; size *= 2) { /* also: memory moves between sizes */
+	/* also: memory moves between sizes */
+	for (uint32_t size = 4096; size <= BSR_REQUEST_BYTES_MAX; size *= 2) {
 		const uint32_t count = POOL_BYTES / size;
 		for (uint32_t i = 0; i < count; i++) {
 			buf[i] = bsr_pool_get(pool, size);

@@ -3,9 +3,10 @@
  * fuzz_driver.c - runs a libFuzzer target without libFuzzer, so that every build fuzzes a little
  *
  * Usage: fuzz_x [--seconds=N] [--seed=N] [FILE...]
- * First each file as it is (a crash found earlier, a corpus), then N seconds of mutations of the files, of what the
- * target's own bsr_fuzz_example() gives, and of noise. The input of a crash is written to ./fuzz-crash-<pid>.
- * Same seed and files, same inputs; only how far it gets depends on the machine.
+ * First each file as it is (a crash found earlier, a corpus), then N seconds of mutations of the
+ * files, of what the target's own bsr_fuzz_example() gives, and of noise. The input of a crash is
+ * written to ./fuzz-crash-<pid>. Same seed and files, same inputs; only how far it gets depends on
+ * the machine.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +24,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /*
- * A target may define this: writes example number @index at @out (of @room bytes) and returns its length, 0 when
- * there are no more. Mutations of well-formed input get much deeper than noise.
+ * A target may define this: writes example number @index at @out (of @room bytes) and returns its
+ * length, 0 when there are no more. Mutations of well-formed input get much deeper than noise.
  */
 __attribute__((weak)) size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
 
@@ -66,7 +67,9 @@ static void on_crash(int number)
 
 static void run_one(void)
 {
-	/* an allocation of the exact size, so that a sanitizer sees the first byte read behind it */
+	/*
+	 * an allocation of the exact size, so that a sanitizer sees the first byte read behind it
+	 */
 	uint8_t *copy = malloc(input_bytes + 1);
 	if (copy == NULL) {
 		abort();

@@ -6,7 +6,8 @@
  * May touch:  bsrsetup, through `show` and the calls.
  * Invariants:
  *   AJ-1  What is equal is left alone: a second adjust makes no call but apply-persist-role.
- *   AJ-2  Nothing is added to a running resource before what is in its way has been removed (stages).
+ *   AJ-2  Nothing is added to a running resource before what is in its way has been removed
+ *         (stages).
  */
 #include "adm.h"
 
@@ -65,8 +66,8 @@ static bool same_resync_after(const struct adjust *a, const char *wanted, const 
 }
 
 /*
- * Connections of a running configuration carry their name as an option nowhere: only the names that `show` prints
- * can be compared.
+ * Connections of a running configuration carry their name as an option nowhere: only the names that
+ * `show` prints can be compared.
  */
 static bool is_shown_name(const struct bsr_option *def)
 {
@@ -188,7 +189,10 @@ static void remove_volume(struct adjust *a, const struct cfg_volume *running)
 	schedule_minor_call(a, ADM_STAGE_DETACH, "del-minor", running->minor);
 }
 
-/* Whether the lower devices are the same; a difference is refused because the data are elsewhere then. */
+/*
+ * Whether the lower devices are the same; a difference is refused because the data are elsewhere
+ * then.
+ */
 static bool same_lower_devices(
 	struct adjust *a, const struct cfg_volume *wanted, const struct cfg_volume *running)
 {
@@ -528,7 +532,10 @@ static int read_running(struct adm *adm, const char *name, struct bsr_config **r
 	return ADM_OK;
 }
 
-/* For one resource it is asked alone, for several all of them at once. *@running is NULL if it does not run. */
+/*
+ * For one resource it is asked alone, for several all of them at once. *@running is NULL if it does
+ * not run.
+ */
 static int find_running(struct adm *adm, const char *name, struct cfg_resource **running)
 {
 	int code = ADM_OK;

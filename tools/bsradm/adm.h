@@ -2,8 +2,8 @@
 /*
  * adm.h - what the files of bsradm share
  *
- * bsradm turns a configuration and a command of a person into calls of bsrsetup and bsrmeta. It holds no state: what
- * runs is asked from bsrsetup, what should run stands in the configuration.
+ * bsradm turns a configuration and a command of a person into calls of bsrsetup and bsrmeta. It
+ * holds no state: what runs is asked from bsrsetup, what should run stands in the configuration.
  */
 #ifndef BSR_ADM_H
 #define BSR_ADM_H
@@ -133,7 +133,10 @@ int adm_given_check(struct adm *adm);
 const struct adm_given *adm_given_find(const struct adm *adm, const char *name);
 bool adm_given_is_on(const struct adm *adm, const char *name);
 
-/* Appends --NAME=VALUE for every option of @options that the user did not give, then the given ones of @section. */
+/*
+ * Appends --NAME=VALUE for every option of @options that the user did not give, then the given ones
+ * of @section.
+ */
 void adm_call_add_options(struct adm *adm, struct adm_call *call, const struct cfg_options *options,
 	enum bsr_option_section section);
 /* The same, but not those that have a bit of @but_flags. */
@@ -151,7 +154,10 @@ void adm_call_free(struct adm_call *call);
 void adm_call_print(const struct adm_call *call, FILE *to);
 /* Runs, or prints in a dry run. Frees @call. Returns an exit code. */
 int adm_call_run(struct adm *adm, struct adm_call *call, const char *resource);
-/* Runs also in a dry run; *@output is what it wrote, to be freed. Frees @call. Returns an exit code. */
+/*
+ * Runs also in a dry run; *@output is what it wrote, to be freed. Frees @call. Returns an exit
+ * code.
+ */
 int adm_call_capture(struct adm *adm, struct adm_call *call, char **output, size_t *size);
 /* Starts it and returns at once; -1 if that fails. @call stays the caller's. */
 pid_t adm_call_start(struct adm *adm, const struct adm_call *call);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * create.c - `bsradm create`: a correct file for a new resource, from the few things only a person knows
+ * create.c - `bsradm create`: a correct file for a new resource, from the few things only a person
+ * knows
  *
- * Owns:       the text of the new file; the files bsr.conf and global_common.conf where there is no configuration yet.
+ * Owns:       the text of the new file; the files bsr.conf and global_common.conf where there is no
+ *             configuration yet.
  * May touch:  the configuration directory; with --size the file that becomes this host's disk.
  * Invariants:
- *   CR-1  Nothing is written before the whole configuration, with the new text, has been found valid.
+ *   CR-1  Nothing is written before the whole configuration, with the new text, has been found
+ *         valid.
  *   CR-2  An existing file is never overwritten.
  */
 #include "adm.h"
@@ -53,7 +56,10 @@ static int usage(const char *text)
 	return ADM_USAGE;
 }
 
-/* Copies the part of *@at before @stop or the end, and moves *@at behind it. False if it does not fit or is empty. */
+/*
+ * Copies the part of *@at before @stop or the end, and moves *@at behind it. False if it does not
+ * fit or is empty.
+ */
 static bool take_part(const char **at, char stop, char *out, size_t size)
 {
 	const char *end = strchr(*at, stop);
@@ -299,7 +305,10 @@ static char *make_text(const struct new_resource *r)
 	return text;
 }
 
-/* Writes a new file in one piece; -EEXIST if there is one. It may hold a secret: only root reads it. */
+/*
+ * Writes a new file in one piece; -EEXIST if there is one. It may hold a secret: only root reads
+ * it.
+ */
 static int write_new_file(const char *path, const char *text)
 {
 	const size_t size = strlen(text);

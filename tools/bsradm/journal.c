@@ -3,8 +3,8 @@
  * journal.c - who gave which command when, and how it ended: <log dir>/bsradm.log
  *
  * Owns:       that file and its older generations.
- * May touch:  the log directory (environment BSR_LOG_DIR, else /var/log/bsr), if it exists. What cannot be written is
- *             not a reason to fail: the command has been carried out.
+ * May touch:  the log directory (environment BSR_LOG_DIR, else /var/log/bsr), if it exists. What
+ *             cannot be written is not a reason to fail: the command has been carried out.
  */
 #include "adm.h"
 

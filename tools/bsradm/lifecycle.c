@@ -62,7 +62,10 @@ void adm_tell_about_metadata(int code, const char *resource)
 	}
 }
 
-/* Real success of `new-resource` and `new-minor` is remembered for handlers, which know a minor or a name only. */
+/*
+ * Real success of `new-resource` and `new-minor` is remembered for handlers, which know a minor or
+ * a name only.
+ */
 static bool is_creation(const struct adm_call *call)
 {
 	return !call->is_meta && (strcmp(call->word[1], "new-resource") == 0 ||
@@ -79,7 +82,8 @@ static bool run_action(struct adm *adm, struct adm_action *action)
 		adm_tell_about_metadata(code, action->resource->name);
 	}
 	if (code != 0 && is_apply_al && code != ADM_CANNOT && code < 10) {
-		return true; /* attach refuses by itself, and with better words, if the log is not usable */
+		/* attach refuses by itself, and with better words, if the log is not usable */
+		return true;
 	}
 	if (code == 0 && creates && !adm->dry_run) {
 		adm_register_resource(adm, action->resource);

@@ -2,8 +2,8 @@
 /*
  * options.c - options on our command line that are meant for a back end
  *
- * Owns:       which of them a command takes, and how they mix with configured ones: a given one replaces the
- *             configured one and stands last.
+ * Owns:       which of them a command takes, and how they mix with configured ones: a given one
+ *             replaces the configured one and stands last.
  * May touch:  stderr.
  */
 #include "adm.h"
@@ -42,7 +42,10 @@ static bool find_extra(const char *extras, const char *name, size_t length, bool
 	return false;
 }
 
-/* Whether any command has an option of this name that needs a value, so that "--name value" can be read. */
+/*
+ * Whether any command has an option of this name that needs a value, so that "--name value" can be
+ * read.
+ */
 static bool wants_value(const char *name)
 {
 	size_t count;

@@ -82,7 +82,10 @@ int adm_sh_peer(struct adm *adm, const struct adm_context *context)
 	return ADM_OK;
 }
 
-/* sh-resource-option, sh-node-option: the option that -n names, underscores for dashes as in shell variables */
+/*
+ * sh-resource-option, sh-node-option: the option that -n names, underscores for dashes as in shell
+ * variables
+ */
 int adm_sh_option(struct adm *adm, const struct adm_context *context)
 {
 	const bool node = strcmp(adm->command->name, "sh-node-option") == 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * target.c - from the words of a person (all, RES, RES/VNR, RES:PEER, RES:PEER/VNR, minor-N) to runs of a command
+ * target.c - from the words of a person (all, RES, RES/VNR, RES:PEER, RES:PEER/VNR, minor-N) to
+ * runs of a command
  *
  * Owns:       what a target may be for which command, and how exit codes add up.
  * May touch:  stderr.
@@ -170,7 +171,8 @@ static int run_volumes(struct adm *adm, struct adm_context *context, const struc
 		found = true;
 		if ((adm->command->flags & ADM_NEEDS_DISK) != 0 && bsr_config_is_diskless(v)) {
 			if (target->vnr < 0) {
-				continue; /* of several volumes those without a disk have nothing to do */
+				/* of several volumes those without a disk have nothing to do */
+				continue;
 			}
 			fprintf(stderr,
 				"%s: volume %u of resource %s requires a local disk, and has none\n",
@@ -297,7 +299,10 @@ static int check_shape(const struct adm *adm, const struct target *target)
 	return ADM_OK;
 }
 
-/* Commands that take a peer, or leave it out: one run; the peer and volume are in the context if given. */
+/*
+ * Commands that take a peer, or leave it out: one run; the peer and volume are in the context if
+ * given.
+ */
 static int run_optional(struct adm *adm, struct adm_context *context, const struct target *target)
 {
 	if (adm->command->kind == ADM_VOLUME) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * meta.h - what the parts of bsrmeta share: options, the opened device, one form for v08 and v09 metadata
+ * meta.h - what the parts of bsrmeta share: options, the opened device, one form for v08 and v09
+ * metadata
  */
 #ifndef BSR_TOOLS_META_H
 #define BSR_TOOLS_META_H
@@ -26,9 +27,11 @@ enum bsr_meta_exit {
 
 #define META_DEVICE_BYTES_MIN (68u << 10) /* what the test for existing data looks at */
 #define META_AL_BLOCKS_DEFAULT 80u	  /* one stripe of 320 KiB */
-#define META_AL_BLOCKS_DRBD_INDEXED 8u	  /* all that fits before the bitmap of DRBD's indexed layout */
+/* all that fits before the bitmap of DRBD's indexed layout */
+#define META_AL_BLOCKS_DRBD_INDEXED 8u
 #define META_AL_STRIPES_MAX 1024u
-#define META_AL_EXTENTS_CREATED 257u /* every tool stores this at creation; the engine stores its own */
+/* every tool stores this at creation; the engine stores its own */
+#define META_AL_EXTENTS_CREATED 257u
 #define META_PATH_BYTES_MAX 4096u
 #define BSR_META_MINOR_MAX 1048575u
 
@@ -66,14 +69,18 @@ struct bsr_meta_context {
 	bool attached; /* somebody holds the minor's lock, and the command only reads */
 };
 
-/** Metadata as found: v08 is kept in the same structure, as one peer (0) in slot 0 and two history entries. */
+/**
+ * Metadata as found: v08 is kept in the same structure, as one peer (0) in slot 0 and two history
+ * entries.
+ */
 struct bsr_meta_md {
 	uint32_t format; /* 8 or 9 */
 	struct bsr_superblock sb; /* v08: device flags as v08 has them, in sb.flags */
 	bool v08_in_use; /* v08: the magic of a device that is or was attached */
 	uint64_t v08_reserved;
 	uint64_t stride_bytes;
-	uint64_t device_bytes; /* for which @layout was computed; differs from the device's after a resize */
+	/* for which @layout was computed; differs from the device's after a resize */
+	uint64_t device_bytes;
 	struct bsr_md_layout layout;
 };
 
@@ -87,7 +94,8 @@ enum bsr_meta_probe {
 	META_PROBE_V07, /* v06 or v07: known by its magic only */
 	META_PROBE_V08,
 	META_PROBE_V09,
-	META_PROBE_DAMAGED, /* the magic of v08 or v09, and something impossible; @problem says what */
+	/* the magic of v08 or v09, and something impossible; @problem says what */
+	META_PROBE_DAMAGED,
 };
 
 struct bsr_meta_found {
@@ -109,7 +117,10 @@ bool bsr_meta_parse_hex(const char *text, uint64_t *value);
 /** bsr_meta_parse_number - decimal digits, at most @max */
 bool bsr_meta_parse_number(const char *text, uint64_t max, uint64_t *value);
 
-/* ---- device.c: all input and output; every function says itself what went wrong and returns 0 or META_* ---- */
+/*
+ * ---- device.c: all input and output; every function says itself what went wrong and returns 0 or
+ * META_* ----
+ */
 int bsr_meta_device_open(struct bsr_meta_context *ctx, bool writable, bool exclusive);
 void bsr_meta_device_close(struct bsr_meta_context *ctx);
 int bsr_meta_device_read(const struct bsr_meta_context *ctx, void *buffer, size_t bytes, uint64_t offset);
@@ -118,7 +129,10 @@ int bsr_meta_device_zero(const struct bsr_meta_context *ctx, uint64_t bytes, uin
 int bsr_meta_device_sync(const struct bsr_meta_context *ctx);
 
 /* ---- loop_file.c ---- */
-/** bsr_meta_loop_file_bind - make sure that the loop device shows ctx->loop_file; nothing to do without one */
+/**
+ * bsr_meta_loop_file_bind - make sure that the loop device shows ctx->loop_file; nothing to do
+ * without one
+ */
 int bsr_meta_loop_file_bind(const struct bsr_meta_context *ctx);
 
 /* ---- minor.c: the minor's lock and the last known size of its backing device ---- */
@@ -136,7 +150,9 @@ int bsr_meta_last_known_remove(const struct bsr_meta_context *ctx);
 /* ---- format.c: find, read and write superblocks ---- */
 int bsr_meta_v08_decode(struct bsr_meta_md *md, const uint8_t *block) BSR_MUST_CHECK;
 void bsr_meta_v08_encode(uint8_t *block, const struct bsr_meta_md *md);
-/** bsr_meta_layout - placement for these settings on a device of @device_bytes; says what is wrong */
+/**
+ * bsr_meta_layout - placement for these settings on a device of @device_bytes; says what is wrong
+ */
 int bsr_meta_layout(const struct bsr_meta_context *ctx, struct bsr_meta_md *md, uint64_t device_bytes);
 /** bsr_meta_probe - look at the place where metadata belongs on a device of @device_bytes */
 int bsr_meta_probe(const struct bsr_meta_context *ctx, uint64_t device_bytes, struct bsr_meta_found *found,
@@ -185,7 +201,10 @@ int bsr_meta_check_resize(struct bsr_meta_context *ctx);
 int bsr_meta_check_existing_data(const struct bsr_meta_context *ctx, uint64_t offset, uint64_t usable_bytes);
 
 /* ---- resize.c ---- */
-/** bsr_meta_find_moved - metadata at the end of the device as it was last known; 0 when there, META_NOT_FOUND */
+/**
+ * bsr_meta_find_moved - metadata at the end of the device as it was last known; 0 when there,
+ * META_NOT_FOUND
+ */
 int bsr_meta_find_moved(const struct bsr_meta_context *ctx, struct bsr_meta_md *md);
 /** bsr_meta_move - move internal metadata, found for another size, to the device's present end */
 int bsr_meta_move(const struct bsr_meta_context *ctx, struct bsr_meta_md *md);

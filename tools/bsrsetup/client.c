@@ -3,7 +3,8 @@
  * client.c - the tools' end of the control socket
  *
  * Owns:       connections to sockets in the run directory, lines that were read and not yet taken.
- * Invariants: a line of the server is bounded; a server that floods or sends garbage ends with -EPROTO.
+ * Invariants: a line of the server is bounded; a server that floods or sends garbage ends with
+ *             -EPROTO.
  */
 #include "client.h"
 

@@ -23,13 +23,17 @@ struct bsr_client {
 
 /** bsr_client_run_dir - BSR_RUN_DIR or /run/bsr; static */
 const char *bsr_client_run_dir(void);
-/** bsr_client_name_ok - may a resource be called so: 1..128 bytes, no slash, no control character, not "all" */
+/**
+ * bsr_client_name_ok - may a resource be called so: 1..128 bytes, no slash, no control character,
+ * not "all"
+ */
 bool bsr_client_name_ok(const char *resource);
 
 /**
  * bsr_client_open - connect to a resource and read the greeting
  *
- * Returns 0; -ENOENT or -ECONNREFUSED when no process serves it; another -errno: -EPROTO for a greeting that is none,
+ * Returns 0; -ENOENT or -ECONNREFUSED when no process serves it; another -errno: -EPROTO for a
+ * greeting that is none,
  * -EACCES when the caller was refused, -ETIMEDOUT.
  */
 int bsr_client_open(struct bsr_client *client, const char *resource);
@@ -44,11 +48,17 @@ int64_t bsr_client_send(struct bsr_client *client, struct json_object *request);
 int bsr_client_read(struct bsr_client *client, struct json_object **line, int timeout_ms);
 /** bsr_client_has_line - bsr_client_read() would return without waiting */
 bool bsr_client_has_line(const struct bsr_client *client);
-/** bsr_client_call - send, then wait for the reply; events that come before it are kept for bsr_client_read() */
+/**
+ * bsr_client_call - send, then wait for the reply; events that come before it are kept for
+ * bsr_client_read()
+ */
 int bsr_client_call(struct bsr_client *client, struct json_object *request,
 	struct json_object **reply, int timeout_ms);
 
-/** bsr_client_list - names of the resources that have a socket, sorted; a JSON array, the caller puts it */
+/**
+ * bsr_client_list - names of the resources that have a socket, sorted; a JSON array, the caller
+ * puts it
+ */
 struct json_object *bsr_client_list(void);
 
 #endif

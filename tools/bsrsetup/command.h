@@ -85,7 +85,10 @@ int bsr_setup_parse(struct bsr_setup_call *call, const struct bsr_setup_command 
 void bsr_setup_call_free(struct bsr_setup_call *call);
 /** bsr_setup_flag - is a local boolean set to yes */
 bool bsr_setup_flag(const struct bsr_setup_call *call, const char *name);
-/** bsr_setup_address - "[local:|peer:][AF:]ADDR[:PORT]" as "AF:ADDR:PORT"; false when it has no such form */
+/**
+ * bsr_setup_address - "[local:|peer:][AF:]ADDR[:PORT]" as "AF:ADDR:PORT"; false when it has no such
+ * form
+ */
 bool bsr_setup_address(struct bsr_text *out, const char *text, bool of_peer);
 /** bsr_setup_minor - N, bsrN, /dev/bsrN, or a link to one; -1 when it is none of these */
 int64_t bsr_setup_minor(const char *text);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * event_fields.h - which keys and fields the objects of `events2` have, made from the objects of the control socket
+ * event_fields.h - which keys and fields the objects of `events2` have, made from the objects of
+ * the control socket
  *
- * Keys and fields are JSON objects whose members are strings or integers, in the order in which they are printed.
- * The caller puts what it gets.
+ * Keys and fields are JSON objects whose members are strings or integers, in the order in which
+ * they are printed. The caller puts what it gets.
  */
 #ifndef BSRSETUP_EVENT_FIELDS_H
 #define BSRSETUP_EVENT_FIELDS_H
 
 #include "text.h"
 
-/** bsr_event_keys - name, peer-node-id, conn-name, local, peer, volume, minor: those that @from has */
+/**
+ * bsr_event_keys - name, peer-node-id, conn-name, local, peer, volume, minor: those that @from has
+ */
 struct json_object *bsr_event_keys(const char *resource, struct json_object *from, bool with_minor);
 
 struct json_object *bsr_event_resource_fields(struct json_object *resource, bool statistics);

@@ -2,8 +2,8 @@
 /*
  * events.h - what `events2` prints: a model of one resource, fed with snapshots and events
  *
- * The model remembers the last value of every field, so that a change prints only what has changed, and so that a
- * resource whose engine process was replaced goes on without repeating itself.
+ * The model remembers the last value of every field, so that a change prints only what has changed,
+ * and so that a resource whose engine process was replaced goes on without repeating itself.
  */
 #ifndef BSRSETUP_EVENTS_H
 #define BSRSETUP_EVENTS_H
@@ -40,7 +40,10 @@ void bsr_events_event(struct bsr_events_model *model, struct bsr_text *out,
 /** bsr_events_gone - the resource was taken down: `destroy` for what is left, last created first */
 void bsr_events_gone(struct bsr_events_model *model, struct bsr_text *out,
 	const struct bsr_events_style *style, int64_t time_us);
-/** bsr_events_sync - a `sync` line for each peer device of @snapshot whose resync runs; returns how many */
+/**
+ * bsr_events_sync - a `sync` line for each peer device of @snapshot whose resync runs; returns how
+ * many
+ */
 uint32_t bsr_events_sync(struct bsr_events_model *model, struct bsr_text *out,
 	const struct bsr_events_style *style, struct json_object *snapshot);
 /** bsr_events_dump_end - the line that ends the initial dump */

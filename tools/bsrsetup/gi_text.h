@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gi_text.h - generation identifiers and metadata flags of one peer and volume, as get-gi and show-gi print them
+ * gi_text.h - generation identifiers and metadata flags of one peer and volume, as get-gi and
+ * show-gi print them
  */
 #ifndef BSRSETUP_GI_TEXT_H
 #define BSRSETUP_GI_TEXT_H
@@ -15,7 +16,10 @@
  */
 bool bsr_gi_line(
 	struct bsr_text *out, struct json_object *device, struct json_object *peer_device);
-/** bsr_gi_legend - the same line between explanations that point to each of its parts, and an empty line */
+/**
+ * bsr_gi_legend - the same line between explanations that point to each of its parts, and an empty
+ * line
+ */
 bool bsr_gi_legend(
 	struct bsr_text *out, struct json_object *device, struct json_object *peer_device);
 

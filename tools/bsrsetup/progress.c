@@ -64,7 +64,8 @@ uint64_t bsr_progress_rate(struct json_object *peer_device)
 	int64_t elapsed_ms = bsr_json_int(resync, "elapsed_ms", 0);
 	int64_t moved = bsr_json_int(resync, "total", 0) - bsr_json_int(resync, "left", 0);
 	if (rate == 0 && elapsed_ms > 0 && elapsed_ms < FIRST_RATE_MS && moved > 0) {
-		return (uint64_t)moved / (uint64_t)elapsed_ms * 1000; /* not measured yet: since it began */
+		/* not measured yet: since it began */
+		return (uint64_t)moved / (uint64_t)elapsed_ms * 1000;
 	}
 	return rate < 0 ? 0 : (uint64_t)rate;
 }

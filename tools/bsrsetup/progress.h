@@ -9,7 +9,10 @@
 
 /** bsr_progress_runs - is a resync or verify running or paused in this replication state */
 bool bsr_progress_runs(const char *replication);
-/** bsr_progress_done - hundredths of a percent that are in sync, 0..10000, truncated; @device may be NULL */
+/**
+ * bsr_progress_done - hundredths of a percent that are in sync, 0..10000, truncated; @device may be
+ * NULL
+ */
 uint32_t bsr_progress_done(struct json_object *peer_device, struct json_object *device);
 /** bsr_progress_rate - bytes a second lately, 0 when unknown */
 uint64_t bsr_progress_rate(struct json_object *peer_device);

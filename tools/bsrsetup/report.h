@@ -17,7 +17,10 @@
 
 /** bsr_report_exit_code - exit code for an error number of docs/control.md; 0 for 0 */
 int bsr_report_exit_code(int64_t code);
-/** bsr_report_error - append the lines for an error object; @object: what the command was about ("r0", "0") */
+/**
+ * bsr_report_error - append the lines for an error object; @object: what the command was about
+ * ("r0", "0")
+ */
 void bsr_report_error(struct bsr_text *out, const char *object, struct json_object *error);
 
 #endif

@@ -27,10 +27,14 @@ int bsr_run_wait(struct bsr_setup_call *call);
 
 /** bsr_run_open - connect to call's resource; 0, or an exit code after the reason was told */
 int bsr_run_open(struct bsr_setup_call *call, struct bsr_client *client);
-/** bsr_run_ask - one request without arguments; *@result is the caller's; 0 or an exit code, told */
+/**
+ * bsr_run_ask - one request without arguments; *@result is the caller's; 0 or an exit code, told
+ */
 int bsr_run_ask(struct bsr_setup_call *call, struct bsr_client *client, const char *command,
 	struct json_object **result);
-/** bsr_run_find_minor - which resource has call->minor: into call->resource; 0 or an exit code, told */
+/**
+ * bsr_run_find_minor - which resource has call->minor: into call->resource; 0 or an exit code, told
+ */
 int bsr_run_find_minor(struct bsr_setup_call *call);
 /** bsr_run_tell_reply - report a refusal; the exit code for @reply */
 int bsr_run_tell_reply(const char *object, struct json_object *reply);

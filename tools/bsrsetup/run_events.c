@@ -2,9 +2,10 @@
 /*
  * run_events.c - events2: follow one or all resources, also those that begin later
  *
- * Owns:       connections to the followed resources, their models, the moment a resource counts as gone.
- * Invariants: a resource whose engine process is replaced is followed on without a line of its own; one whose process
- *             is gone is destroyed line by line.
+ * Owns:       connections to the followed resources, their models, the moment a resource counts as
+ *             gone.
+ * Invariants: a resource whose engine process is replaced is followed on without a line of its own;
+ *             one whose process is gone is destroyed line by line.
  */
 #include "run.h"
 
@@ -280,7 +281,9 @@ static void drain_watch(struct follow *follow)
 	char buffer[4096];
 	while (read(follow->watch, buffer, sizeof(buffer)) > 0) {
 	}
-	/* the socket is there a moment before it listens; the next tick repairs a loss of this race */
+	/*
+	 * the socket is there a moment before it listens; the next tick repairs a loss of this race
+	 */
 	look_around(follow);
 }
 

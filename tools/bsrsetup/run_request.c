@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * run_request.c - commands that are one request, and what all commands need: finding, asking, telling
+ * run_request.c - commands that are one request, and what all commands need: finding, asking,
+ * telling
  *
  * Owns:       which process serves a minor; repeating of requests that meet a passing state.
  * May touch:  links <run dir>/minor-N, a cache that is checked before it is believed.

@@ -3,8 +3,8 @@
  * run_wait.c - wait until peers replicate, or until no resync runs
  *
  * Owns:       which peer devices count, when they are done, which time limit belongs to which peer.
- * Invariants: exit code 0 only when every peer device that counts is done, was given up by its own time limit while
- *             another one got there, or fell to a state that no waiting helps.
+ * Invariants: exit code 0 only when every peer device that counts is done, was given up by its own
+ *             time limit while another one got there, or fell to a state that no waiting helps.
  */
 #include "run.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * show_text.h - the running configuration in the configuration language, as `show` prints it and `adjust` reads it
+ * show_text.h - the running configuration in the configuration language, as `show` prints it and
+ * `adjust` reads it
  */
 #ifndef BSRSETUP_SHOW_TEXT_H
 #define BSRSETUP_SHOW_TEXT_H

@@ -15,7 +15,10 @@ struct bsr_status_style {
 	uint32_t width; /* columns of the terminal; lines are wrapped there */
 };
 
-/** bsr_status_text - append one resource, as docs/control.md section 6 describes it, and an empty line */
+/**
+ * bsr_status_text - append one resource, as docs/control.md section 6 describes it, and an empty
+ * line
+ */
 void bsr_status_text(
 	struct bsr_text *out, struct json_object *snapshot, const struct bsr_status_style *style);
 

@@ -27,7 +27,10 @@ const char *bsr_text_string(const struct bsr_text *text);
 void bsr_text_clear(struct bsr_text *text);
 void bsr_text_free(struct bsr_text *text);
 
-/* Members of @object, which may be NULL; the default ("", 0, false, NULL) when absent or of another type. */
+/*
+ * Members of @object, which may be NULL; the default ("", 0, false, NULL) when absent or of another
+ * type.
+ */
 const char *bsr_json_string(struct json_object *object, const char *name);
 int64_t bsr_json_int(struct json_object *object, const char *name, int64_t otherwise);
 bool bsr_json_bool(struct json_object *object, const char *name);
@@ -38,11 +41,15 @@ struct json_object *bsr_json_object(struct json_object *object, const char *name
 /** bsr_json_count - entries of an array, 0 for NULL */
 size_t bsr_json_count(struct json_object *array);
 struct json_object *bsr_json_at(struct json_object *array, size_t index);
-/** bsr_json_set_text - a set of words as tools print it: "no" when empty, else separated by commas */
+/**
+ * bsr_json_set_text - a set of words as tools print it: "no" when empty, else separated by commas
+ */
 void bsr_json_set_text(struct bsr_text *out, struct json_object *array);
 /** bsr_json_set_has - is @word in the array */
 bool bsr_json_set_has(struct json_object *array, const char *word);
-/** bsr_json_find_volume - the entry of an array whose "volume" is @volume; NULL when there is none */
+/**
+ * bsr_json_find_volume - the entry of an array whose "volume" is @volume; NULL when there is none
+ */
 struct json_object *bsr_json_find_volume(struct json_object *array, int64_t volume);
 
 #endif

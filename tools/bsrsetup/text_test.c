@@ -370,7 +370,10 @@ static void events_as_json_parse_line_by_line(void **state)
 		assert_true(bsr_json_has(object, "action"));
 		json_object_put(object);
 	}
-	/* resource, node, connection, peer-node, path, device, gi-uuid, flags, peer-device, flags; sync; end */
+	/*
+	 * resource, node, connection, peer-node, path, device, gi-uuid, flags, peer-device, flags;
+	 * sync; end
+	 */
 	assert_int_equal(lines, 12);
 	assert_non_null(strstr(bsr_text_string(&out), "\"done\":75.00"));
 	assert_non_null(strstr(bsr_text_string(&out),

@@ -10,7 +10,8 @@
 
 /**
  * bsr_crc32c - running CRC-32C, reflected polynomial 0x82f63b78, portable code
- * @crc: start value: ~0u for the standard checksum (invert the result), 0 for the activity log's variant
+ * @crc: start value: ~0u for the standard checksum (invert the result), 0 for the activity log's
+ *   variant
  *
  * No inversion here: callers that want the standard form write ~bsr_crc32c(~0u, p, n).
  */

@@ -2,23 +2,25 @@
 /*
  * engine.h - the replication engine: events in, effects out
  *
- * One engine is one resource on one node. It is single-threaded and deterministic: from the same start and the
- * same events come the same effects, byte for byte. It never blocks, reads a clock, starts a thread or makes a
- * system call. Memory comes from the host's allocator while a command runs (new peer, new volume, attach);
- * nothing is allocated while I/O runs.
+ * One engine is one resource on one node. It is single-threaded and deterministic: from the same
+ * start and the same events come the same effects, byte for byte. It never blocks, reads a clock,
+ * starts a thread or makes a system call. Memory comes from the host's allocator while a command
+ * runs (new peer, new volume, attach); nothing is allocated while I/O runs.
  *
- * Order. Effects of one step are independent; a host may carry them out in any order and in parallel, with one
+ * Order. Effects of one step are independent; a host may carry them out in any order and in
+ * parallel, with one
  * exception: messages of one stream of one link leave in the order of their effects.
  *
- * Buffers. Payload bytes are never touched by the engine; it passes buffer ids. A host counts references:
- *   - the buffer of an application request belongs to the request until its BSR_FX_COMPLETE; the host keeps it
- *     longer while disk or send effects that name it are still being carried out;
- *   - the payload buffer of a message, and the buffer that comes with a finished disk read that the host
- *     allocated (effect with BSR_BUF_NONE), belong to the engine until BSR_FX_BUF_PUT; again the host adds its own
- *     references for effects under way.
+ * Buffers. Payload bytes are never touched by the engine; it passes buffer ids. A host counts
+ * references:
+ *   - the buffer of an application request belongs to the request until its BSR_FX_COMPLETE; the
+ *     host keeps it longer while disk or send effects that name it are still being carried out;
+ *   - the payload buffer of a message, and the buffer that comes with a finished disk read that the
+ *     host allocated (effect with BSR_BUF_NONE), belong to the engine until BSR_FX_BUF_PUT; again
+ *     the host adds its own references for effects under way.
  *
- * Addresses. Volumes are named by an index 0..63 that the host chooses when it adds the volume (the number that
- * users see, vnr, is a property of it); peers by their node id.
+ * Addresses. Volumes are named by an index 0..63 that the host chooses when it adds the volume (the
+ * number that users see, vnr, is a property of it); peers by their node id.
  */
 #ifndef BSR_ENGINE_H
 #define BSR_ENGINE_H
@@ -67,7 +69,8 @@ enum bsr_cmd {
 	BSR_CMD_NEW_CURRENT_UUID,
 	BSR_CMD_SUSPEND_IO,
 	BSR_CMD_RESUME_IO,
-	BSR_CMD_DOWN, /* demote, disconnect all, detach all; the host removes the engine afterwards */
+	/* demote, disconnect all, detach all; the host removes the engine afterwards */
+	BSR_CMD_DOWN,
 };
 #define BSR_CMD_COUNT 23u
 
@@ -75,13 +78,15 @@ enum bsr_cmd {
 #define BSR_CMDF_DISCARD_MY_DATA 2u /* connect */
 #define BSR_CMDF_TENTATIVE 4u	   /* connect: report the decision, then drop the link */
 #define BSR_CMDF_CLEAR_BITMAP 8u   /* new-current-uuid */
-#define BSR_CMDF_RESUME_PRIMARY 16u /* primary: a restarted engine takes up the role its device still has */
+/* primary: a restarted engine takes up the role its device still has */
+#define BSR_CMDF_RESUME_PRIMARY 16u
 
 enum bsr_md_kind { BSR_MD_INTERNAL, BSR_MD_FLEX_EXTERNAL, BSR_MD_INDEXED };
 
 struct bsr_attach {
 	uint64_t data_bytes; /* size of the backing device */
-	uint64_t md_bytes;   /* size of the device that holds the metadata; equals data_bytes for internal */
+	/* size of the device that holds the metadata; equals data_bytes for internal */
+	uint64_t md_bytes;
 	enum bsr_md_kind md_kind;
 	uint32_t md_index;	     /* indexed only */
 	uint64_t md_index_stride_bytes; /* indexed only: 128 MiB (DRBD) or 256 MiB (bsr) */
@@ -108,7 +113,11 @@ struct bsr_command {
 /* ------------------------------------------------------------------ events */
 
 enum bsr_event_type {
-	BSR_EV_TIME, /* the deadline has come, or a turn of the host ends and bsr_engine_deadline() is not after now */
+	/*
+	 * the deadline has come, or a turn of the host ends and bsr_engine_deadline() is not after
+	 * now
+	 */
+	BSR_EV_TIME,
 	BSR_EV_REQUEST,
 	BSR_EV_DISK_DONE, /* of BSR_FX_DISK and of BSR_FX_MD */
 	BSR_EV_LINK_UP,
@@ -135,7 +144,9 @@ struct bsr_ev_disk_done {
 	bsr_buf_t buf;	/* reads for which the host allocated; otherwise BSR_BUF_NONE */
 };
 
-/** Both streams of a link stand: peers have proved who they are, version and features are agreed. */
+/**
+ * Both streams of a link stand: peers have proved who they are, version and features are agreed.
+ */
 struct bsr_ev_link_up {
 	uint32_t peer;
 	uint32_t link; /* from BSR_FX_LISTEN_DIAL */
@@ -214,13 +225,15 @@ enum bsr_effect_type {
 	BSR_FX_SEND,
 	BSR_FX_COMPLETE,
 	BSR_FX_BUF_PUT,
-	BSR_FX_LISTEN_DIAL, /* try to bring up a link to the peer until it stands or BSR_FX_CLOSE comes */
+	/* try to bring up a link to the peer until it stands or BSR_FX_CLOSE comes */
+	BSR_FX_LISTEN_DIAL,
 	BSR_FX_CLOSE,
 	BSR_FX_HANDLER,
 	BSR_FX_STATE,
 	BSR_FX_LOG,
 	BSR_FX_COMMAND_DONE,
-	BSR_FX_DISK_GONE, /* after detach or failure: no operation is under way, the host closes the devices */
+	/* after detach or failure: no operation is under way, the host closes the devices */
+	BSR_FX_DISK_GONE,
 };
 
 struct bsr_fx_disk {
@@ -271,7 +284,8 @@ struct bsr_fx_link {
 	uint32_t link;
 	enum bsr_link_reason reason; /* close only */
 	uint64_t not_before_ns;	     /* listen/dial: first attempt not earlier */
-	bool drain;		     /* close: what is queued still goes out, at most for a second */
+	/* close: what is queued still goes out, at most for a second */
+	bool drain;
 };
 
 enum bsr_handler {
@@ -385,12 +399,16 @@ void bsr_engine_step(struct bsr_engine *e, const struct bsr_event *ev, struct bs
 /**
  * bsr_engine_deadline - when BSR_EV_TIME is due, UINT64_MAX for never; may change with every step
  *
- * Not after now: something has been collected (acknowledgements, resync requests) and waits for the end of the host's
- * turn. The host steps BSR_EV_TIME before it sleeps or submits, so that a turn's acknowledgements share one message.
+ * Not after now: something has been collected (acknowledgements, resync requests) and waits for the
+ * end of the host's turn. The host steps BSR_EV_TIME before it sleeps or submits, so that a turn's
+ * acknowledgements share one message.
  */
 uint64_t bsr_engine_deadline(const struct bsr_engine *e);
 
-/** bsr_engine_credits - how many more application requests it takes now; at 0 the host stops fetching */
+/**
+ * bsr_engine_credits - how many more application requests it takes now; at 0 the host stops
+ * fetching
+ */
 uint32_t bsr_engine_credits(const struct bsr_engine *e);
 
 /** bsr_engine_may_receive - false: the host stops reading this stream until it is true again */
@@ -459,13 +477,18 @@ struct bsr_peer_device_info {
 };
 
 void bsr_engine_resource_info(const struct bsr_engine *e, struct bsr_resource_info *info);
-/** The *_info calls set exists = false for what is not there; @volume and @peer may be any number. */
+/**
+ * The *_info calls set exists = false for what is not there; @volume and @peer may be any number.
+ */
 void bsr_engine_volume_info(const struct bsr_engine *e, uint32_t volume, struct bsr_volume_info *info);
 void bsr_engine_peer_info(const struct bsr_engine *e, uint32_t peer, struct bsr_peer_info *info);
 void bsr_engine_peer_device_info(
 	const struct bsr_engine *e, uint32_t peer, uint32_t volume, struct bsr_peer_device_info *info);
 
-/** bsr_engine_explain - sentence and remedy for a handshake reason; static strings, "" when none is needed */
+/**
+ * bsr_engine_explain - sentence and remedy for a handshake reason; static strings, "" when none is
+ * needed
+ */
 void bsr_engine_explain(uint16_t handshake_reason, const char **sentence, const char **remedy);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * handshake.h - what two disks that meet do: one pure, total function
  *
- * Both ends call it with the two records that were exchanged, each from its own side, and must come to mirrored
- * decisions; HS_CONFIRM carries them and a link whose ends disagree is dropped and reported.
- * Rules, their order and their sources: docs/design/handshake.md.
+ * Both ends call it with the two records that were exchanged, each from its own side, and must come
+ * to mirrored decisions; HS_CONFIRM carries them and a link whose ends disagree is dropped and
+ * reported. Rules, their order and their sources: docs/design/handshake.md.
  */
 #ifndef BSR_HANDSHAKE_H
 #define BSR_HANDSHAKE_H
@@ -19,11 +19,15 @@ enum bsr_hs_action {
 	BSR_HS_TARGET_BITMAP = 3,
 	BSR_HS_SOURCE_FULL = 4,	   /* everything (used) is copied */
 	BSR_HS_TARGET_FULL = 5,
-	BSR_HS_SPLIT_BRAIN = 6,	   /* both wrote apart and no policy decides: StandAlone, a person decides */
+	/* both wrote apart and no policy decides: StandAlone, a person decides */
+	BSR_HS_SPLIT_BRAIN = 6,
 	BSR_HS_UNRELATED = 7,	   /* no common history: StandAlone */
-	BSR_HS_REFUSED = 8,	   /* direction forbidden (Primary would be overwritten, sizes, ...): StandAlone */
-	BSR_HS_RETRY = 9,	   /* a passing state on one side: connect again after connect-int */
-	BSR_HS_NO_DISK = 10,	   /* one side has no disk in this volume: connected, nothing to compare */
+	/* direction forbidden (Primary would be overwritten, sizes, ...): StandAlone */
+	BSR_HS_REFUSED = 8,
+	/* a passing state on one side: connect again after connect-int */
+	BSR_HS_RETRY = 9,
+	/* one side has no disk in this volume: connected, nothing to compare */
+	BSR_HS_NO_DISK = 10,
 };
 
 /** One side, as its HS_RESOURCE and HS_VOLUME describe it. */
@@ -45,13 +49,20 @@ struct bsr_hs_policy {
 
 struct bsr_hs_decision {
 	enum bsr_hs_action action;
-	uint16_t reason;	 /* number of the rule that decided; permanent, see bsr_hs_reason_text() */
+	/* number of the rule that decided; permanent, see bsr_hs_reason_text() */
+	uint16_t reason;
 	enum bsr_conn_error error; /* for SPLIT_BRAIN, UNRELATED, REFUSED */
 	uint64_t size_bytes;	 /* size both use from now on (0 when no disk has one) */
 	bool split_brain_resolved; /* there was one, and a policy or discard-my-data decided it */
-	/* only with NO_SYNC: both have the same generation and no bits; what is left, the slot generation, may go */
+	/*
+	 * only with NO_SYNC: both have the same generation and no bits; what is left, the slot
+	 * generation, may go
+	 */
 	bool clear_bits;
-	/* I am Primary and lose: run pri-lost (action REFUSED) or pri-lost-after-sb (action SPLIT_BRAIN) */
+	/*
+	 * I am Primary and lose: run pri-lost (action REFUSED) or pri-lost-after-sb (action
+	 * SPLIT_BRAIN)
+	 */
 	bool pri_lost;
 };
 
@@ -63,7 +74,8 @@ enum bsr_hs_reason {
 };
 
 /**
- * bsr_handshake_decide - total: every record gives a decision, and both ends of a link the mirrored one
+ * bsr_handshake_decide - total: every record gives a decision, and both ends of a link the mirrored
+ * one
  * @local: my side; what was sent to the peer, not what has become of it since
  * @peer: the other side, as received; nothing in it is trusted
  * @policy: of this end; discard-local here has to be discard-remote there
@@ -76,9 +88,11 @@ void bsr_handshake_decide(const struct bsr_hs_side *local, const struct bsr_hs_s
 enum bsr_hs_action bsr_hs_mirror(enum bsr_hs_action action);
 
 /**
- * bsr_hs_reason_text - the sentence for a reason, and the command that helps a person ("" when none is needed)
+ * bsr_hs_reason_text - the sentence for a reason, and the command that helps a person ("" when none
+ * is needed)
  *
- * Both are "" for a number that no rule has; static storage. @remedy has "<resource>" where its name goes.
+ * Both are "" for a number that no rule has; static storage. @remedy has "<resource>" where its
+ * name goes.
  */
 void bsr_hs_reason_text(uint16_t reason, const char **sentence, const char **remedy);
 

@@ -2,7 +2,8 @@
 /*
  * limits.h - every limit of the engine, with its unit and its reason
  *
- * A limit that is not in this file does not exist. Whoever adds a table or a queue adds its size here.
+ * A limit that is not in this file does not exist. Whoever adds a table or a queue adds its size
+ * here.
  */
 #ifndef BSR_LIMITS_H
 #define BSR_LIMITS_H
@@ -19,18 +20,22 @@
 #define BSR_NAME_BYTES_MAX 128u /* resource, host and connection names, without the final zero */
 
 #define BSR_VOLUME_BYTES_MAX (1ull << 50)	/* 1 PiB: 2^41 sectors */
-#define BSR_REQUEST_BYTES_MAX (1u << 20)	/* payload of one read or write; longer ones are split by adapters */
-#define BSR_RANGE_BYTES_MAX (1u << 27)		/* one discard or write-zeroes: 128 MiB, half of an AL transaction */
+/* payload of one read or write; longer ones are split by adapters */
+#define BSR_REQUEST_BYTES_MAX (1u << 20)
+/* one discard or write-zeroes: 128 MiB, half of an AL transaction */
+#define BSR_RANGE_BYTES_MAX (1u << 27)
 
 #define BSR_REQUESTS_MAX 1024u		/* application requests in flight per resource */
 #define BSR_PEER_REQUESTS_MAX 4096u	/* requests that peers have in flight here, per resource */
-#define BSR_TRANSFER_LOG_MAX 65536u	/* writes remembered until every peer has them on stable storage */
+/* writes remembered until every peer has them on stable storage */
+#define BSR_TRANSFER_LOG_MAX 65536u
 #define BSR_DISK_OPS_MAX 8192u		/* disk and metadata operations in flight per resource */
 #define BSR_EFFECTS_MAX 16384u		/* effects of one step */
 #define BSR_SEND_ARENA_BYTES (256u << 10) /* message heads and bodies of one step */
 
 #define BSR_BITMAP_BLOCK_BYTES 4096u	/* bytes of data behind one bit */
-#define BSR_BITMAP_POOL_PAGES 8192u	/* in-memory bitmap pages of one volume, 4 KiB each: 32 MiB */
+/* in-memory bitmap pages of one volume, 4 KiB each: 32 MiB */
+#define BSR_BITMAP_POOL_PAGES 8192u
 
 #define BSR_AL_EXTENT_BYTES (4u << 20)
 #define BSR_AL_EXTENT_SHIFT 22u
@@ -39,7 +44,8 @@
 #define BSR_AL_EXTENTS_DEFAULT 6001u
 #define BSR_AL_UPDATES_PER_TRANSACTION 64u
 #define BSR_AL_CONTEXT_PER_TRANSACTION 919u
-#define BSR_AL_RING_BLOCKS_MAX 8192u	/* 32 MiB: the longest log any tool creates; replay holds it in memory */
+/* 32 MiB: the longest log any tool creates; replay holds it in memory */
+#define BSR_AL_RING_BLOCKS_MAX 8192u
 #define BSR_REQUEST_EXTENTS_MAX 33u	/* 128 MiB range, not aligned to an extent */
 
 #define BSR_RESYNC_CHUNK_BYTES_MAX (1u << 20) /* one resync request */

@@ -2,8 +2,8 @@
 /*
  * options.h - what an administrator can set, as numbers the engine uses
  *
- * Names, ranges and defaults are those of the configuration language (docs/config). Units last in the name;
- * "ds" is 0.1 s. The *_defaults() functions fill in what an empty configuration means.
+ * Names, ranges and defaults are those of the configuration language (docs/config). Units last in
+ * the name; "ds" is 0.1 s. The *_defaults() functions fill in what an empty configuration means.
  */
 #ifndef BSR_OPTIONS_H
 #define BSR_OPTIONS_H
@@ -59,7 +59,8 @@ struct bsr_net_options {
 	uint32_t connect_int_s;
 	uint32_t ping_int_s;
 	uint32_t ping_timeout_ds;
-	uint64_t sndbuf_bytes; /* protocol A: bytes that may wait for the network; 0 = the engine's default */
+	/* protocol A: bytes that may wait for the network; 0 = the engine's default */
+	uint64_t sndbuf_bytes;
 	enum bsr_on_congestion on_congestion;
 	uint64_t congestion_fill_bytes;
 	uint32_t congestion_extents;

@@ -2,8 +2,8 @@
 /*
  * types.h - the vocabulary: states, roles, identifiers, operations
  *
- * Values are those of the field (numeric order of states is significant: see docs/design/states.md).
- * Words are what the tools print.
+ * Values are those of the field (numeric order of states is significant: see
+ * docs/design/states.md). Words are what the tools print.
  */
 #ifndef BSR_TYPES_H
 #define BSR_TYPES_H
@@ -117,7 +117,9 @@ typedef uint32_t bsr_buf_t;
 enum bsr_stream { BSR_STREAM_DATA = 0, BSR_STREAM_CONTROL = 1 };
 #define BSR_STREAM_COUNT 2u
 
-/* Words as the tools print them; "?" for a value outside of the enum. Never NULL, static storage. */
+/*
+ * Words as the tools print them; "?" for a value outside of the enum. Never NULL, static storage.
+ */
 const char *bsr_role_word(enum bsr_role role);
 const char *bsr_conn_state_word(enum bsr_conn_state state);
 const char *bsr_conn_error_word(enum bsr_conn_error error);

@@ -2,11 +2,13 @@
 /*
  * wire.h - the native protocol: frame header and messages, as structs and as bytes
  *
- * A message is header, body, payload. The engine writes header and body unsealed; the host seals them when they
- * leave (stream sequence number, checksums), because it alone may look at payload bytes. Receiving, the host
- * verifies frame and checksums with bsr_wire_header_decode() and the content checksum, and hands the body to the
- * engine, which decodes it with the bsr_msg_*_decode() functions. Numbers travel big-endian.
- * Specification: docs/protocol.md. No decode function reads past the bytes it is given; each checks every
+ * A message is header, body, payload. The engine writes header and body unsealed; the host seals
+ * them when they leave (stream sequence number, checksums), because it alone may look at payload
+ * bytes. Receiving, the host verifies frame and checksums with bsr_wire_header_decode() and the
+ * content checksum, and hands the body to the engine, which decodes it with the bsr_msg_*_decode()
+ * functions. Numbers travel big-endian.
+ * Specification: docs/protocol.md. No decode function reads past the bytes it is given; each checks
+ *                every
  * length, count, enum and range against limits.h and returns 0 or -BSR_E_CORRUPT / -BSR_E_RANGE.
  */
 #ifndef BSR_WIRE_H
@@ -18,7 +20,8 @@
 
 #define BSR_WIRE_HEADER_BYTES 40u
 #define BSR_WIRE_MAGIC 0x62737231u /* "bsr1" */
-#define BSR_WIRE_WRITE_SEQ_MAX ((1ull << 56) - 1) /* write_seq: 1..this; a million a second for 2,000 years */
+/* write_seq: 1..this; a million a second for 2,000 years */
+#define BSR_WIRE_WRITE_SEQ_MAX ((1ull << 56) - 1)
 
 /* features, agreed at connect: those that both ends offer */
 #define BSR_FEATURE_DATA_CHECKSUMS 1ull /* content checksums cover payloads, not only bodies */
@@ -67,11 +70,19 @@ struct bsr_wire_header {
 	uint32_t content_crc;	/* CRC32C of body and payload */
 };
 
-/** bsr_wire_header_encode - header without sequence and checksums; @out has BSR_WIRE_HEADER_BYTES */
+/**
+ * bsr_wire_header_encode - header without sequence and checksums; @out has BSR_WIRE_HEADER_BYTES
+ */
 void bsr_wire_header_encode(uint8_t *out, const struct bsr_wire_header *h);
-/** bsr_wire_seal - put sequence, content checksum (body and payload) and header checksum into an encoded header */
+/**
+ * bsr_wire_seal - put sequence, content checksum (body and payload) and header checksum into an
+ * encoded header
+ */
 void bsr_wire_seal(uint8_t *header, uint64_t sequence, uint32_t content_crc);
-/** bsr_wire_header_decode - magic, checksum, limits; -BSR_E_NOT_OURS, -BSR_E_CORRUPT, -BSR_E_RANGE, -BSR_E_VERSION */
+/**
+ * bsr_wire_header_decode - magic, checksum, limits; -BSR_E_NOT_OURS, -BSR_E_CORRUPT, -BSR_E_RANGE,
+ * -BSR_E_VERSION
+ */
 int bsr_wire_header_decode(struct bsr_wire_header *h, const uint8_t *in) BSR_MUST_CHECK;
 
 /* The same two for hosts that have a faster bsr_crc32c(). */
@@ -81,7 +92,10 @@ int bsr_wire_header_decode_with(struct bsr_wire_header *h, const uint8_t *in, bs
 
 /* Two requests are different things to name: those of the application and those of a resync. */
 
-/* ---- handshake: one HS_RESOURCE, then one HS_VOLUME per volume, then HS_CONFIRM on both streams ---- */
+/*
+ * ---- handshake: one HS_RESOURCE, then one HS_VOLUME per volume, then HS_CONFIRM on both streams
+ * ----
+ */
 
 struct bsr_msg_hs_resource {
 	uint32_t node_id;
@@ -97,7 +111,8 @@ struct bsr_msg_hs_resource {
 #define BSR_HSF_CRASHED_PRIMARY 1u /* was Primary when it last stopped without warning */
 #define BSR_HSF_RECONNECT 2u	   /* has been connected to this peer since it attached */
 #define BSR_HSF_FULL_SYNC 4u	   /* every bit toward the peer is to be taken as set */
-#define BSR_HSF_RESYNC_MISSED_END 8u /* was source of a resync to the receiver, and does not know how that ended */
+/* was source of a resync to the receiver, and does not know how that ended */
+#define BSR_HSF_RESYNC_MISSED_END 8u
 
 struct bsr_msg_hs_volume {
 	uint32_t vnr;
@@ -138,7 +153,8 @@ struct bsr_msg_state { /* of the sender; vnr UINT32_MAX: role only */
 
 #define BSR_GIF_NEW_GENERATION 1u /* a Primary starts this generation; receivers adopt it */
 #define BSR_GIF_SKIP_INITIAL_SYNC 2u
-#define BSR_GIF_SYNC_BASE 4u /* full sync begins: the target takes @current as its own, Inconsistent, so that bits continue it */
+/* full sync begins: the target takes @current as its own, Inconsistent, so that bits continue it */
+#define BSR_GIF_SYNC_BASE 4u
 
 struct bsr_msg_gi {
 	uint32_t vnr;
@@ -183,9 +199,11 @@ struct bsr_msg_checkpoint { /* CHECKPOINT, CHECKPOINT_ACK */
 	int32_t error; /* ACK: 0, or -BSR_E_IO when some disk could not be flushed */
 };
 
-#define BSR_OOS_OF_SENDER 1ull /* id of OUT_OF_SYNC: the sender's own disk lacks the range; 0: the receiver's */
+/* id of OUT_OF_SYNC: the sender's own disk lacks the range; 0: the receiver's */
+#define BSR_OOS_OF_SENDER 1ull
 
-struct bsr_msg_range { /* READ_REQUEST, RESYNC_REQUEST, RESYNC_ACK, OUT_OF_SYNC, and heads of RESYNC_DATA, READ_REPLY */
+/* READ_REQUEST, RESYNC_REQUEST, RESYNC_ACK, OUT_OF_SYNC, and heads of RESYNC_DATA, READ_REPLY */
+struct bsr_msg_range {
 	uint32_t vnr;
 	uint64_t id; /* the requester's */
 	uint64_t offset; /* bytes */
@@ -194,7 +212,8 @@ struct bsr_msg_range { /* READ_REQUEST, RESYNC_REQUEST, RESYNC_ACK, OUT_OF_SYNC,
 	bool zeroes; /* the range reads as zeroes; no payload */
 };
 
-struct bsr_msg_resync_done { /* target to source: all written, stable, adopted; and back as acknowledgement */
+/* target to source: all written, stable, adopted; and back as acknowledgement */
+struct bsr_msg_resync_done {
 	uint32_t vnr;
 	bool answer;
 	uint64_t failed_bytes; /* could not be read or written; still out of sync */
@@ -210,7 +229,8 @@ struct bsr_msg_tear_down {
 
 #define BSR_WRITEF_FUA 1u
 #define BSR_WRITEF_WANT_RECEIVED 2u /* protocol B */
-#define BSR_WRITEF_NO_LOCAL 4u	    /* the sender's own disk does not get it: the receiver marks it for the sender */
+/* the sender's own disk does not get it: the receiver marks it for the sender */
+#define BSR_WRITEF_NO_LOCAL 4u
 
 struct bsr_msg_write {
 	uint32_t vnr;
@@ -230,9 +250,11 @@ enum bsr_bitmap_encoding { BSR_BITMAP_PLAIN = 1, BSR_BITMAP_ALL_SET = 2 };
 struct bsr_msg_bitmap {
 	uint32_t vnr;
 	uint64_t first_bit; /* multiple of 64 */
-	uint32_t bit_count; /* multiple of 64; PLAIN: <= BSR_BITMAP_BITS_PER_MESSAGE; ALL_SET: any */
+	/* multiple of 64; PLAIN: <= BSR_BITMAP_BITS_PER_MESSAGE; ALL_SET: any */
+	uint32_t bit_count;
 	uint8_t encoding;
-	const uint8_t *words; /* PLAIN: bit_count / 8 bytes, bit n in byte n/8 at position n%8; points into the body */
+	/* PLAIN: bit_count / 8 bytes, bit n in byte n/8 at position n%8; points into the body */
+	const uint8_t *words;
 };
 
 struct bsr_msg_bitmap_end {
@@ -241,8 +263,9 @@ struct bsr_msg_bitmap_end {
 };
 
 /*
- * bsr_msg_<name>_encode writes header (unsealed) and body for message type @type at @out, which has @room bytes,
- * and returns the bytes written; it panics when @room is too small (callers reserve the maximum).
+ * bsr_msg_<name>_encode writes header (unsealed) and body for message type @type at @out, which has
+ * @room bytes, and returns the bytes written; it panics when @room is too small (callers reserve
+ * the maximum).
  * @payload_bytes is what the host will append. bsr_msg_<name>_decode is its inverse on a body.
  */
 #define BSR_WIRE_DECLARE(name)                                                                                \
@@ -266,7 +289,10 @@ BSR_WIRE_DECLARE(write);
 BSR_WIRE_DECLARE(bitmap);
 BSR_WIRE_DECLARE(bitmap_end);
 
-/** bsr_msg_stream - the stream a message type travels on: BSR_STREAM_DATA, BSR_STREAM_CONTROL, or -1 for both/unknown */
+/**
+ * bsr_msg_stream - the stream a message type travels on: BSR_STREAM_DATA, BSR_STREAM_CONTROL, or -1
+ * for both/unknown
+ */
 int bsr_msg_stream(uint16_t type);
 /** bsr_msg_known - whether this version has such a message */
 bool bsr_msg_known(uint16_t type);
