@@ -446,7 +446,7 @@ static void run_forget_peer(struct control_request *request)
 {
 	control_finish_error(request, BSR_CTL_NOT_SUPPORTED,
 		"forget-peer while the resource runs is not possible in this version; "
-		"take it down and use bsrmeta forget-peer");
+		"bsradm down, bsradm forget-peer, bsradm up");
 }
 
 /* ----------------------------------------------------------------------- end */

@@ -102,3 +102,17 @@ def test_a_volume_is_added_and_why_sees_what_is_missing(cluster):
     for host, words in ((alice, "the peer has no disk"), (bob, "this node has no disk")):
         why = host.out("bsradm why r0")
         assert words in why and "bsradm attach r0/1" in why, why
+
+
+def test_metadata_of_a_resource_that_is_down_are_asked_without_noise(cluster):
+    configure(cluster)
+    bring_up(cluster)
+    alice = cluster.hosts[0]
+    refused = alice.run("bsradm forget-peer r0:bob", check=False)
+    assert refused.returncode != 0 and "bsradm down" in refused.stderr, refused.stderr
+    assert alice.run("bsradm get-gi r0/0").stderr == ""
+    alice.run("bsradm down r0")
+    shown = alice.run("bsradm get-gi r0/0")
+    assert re.match(r"[0-9A-F]{16}:", shown.stdout) and shown.stderr == "", shown.stderr
+    done = alice.run("bsradm apply-al r0 && bsradm forget-peer r0:bob")
+    assert done.stderr == "", done.stderr

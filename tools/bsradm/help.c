@@ -97,6 +97,17 @@ static void print_extras(const char *extras)
 	}
 }
 
+/* A command that nobody can guess from the names of its options. */
+static void print_example(const char *name)
+{
+	if (strcmp(name, "create") == 0) {
+		puts("  bsradm create r0 --hosts=alice=192.0.2.1,bob=192.0.2.2 --disk=/dev/sdb1\n"
+		     "  bsradm create r0 --hosts=alice=192.0.2.1,bob=192.0.2.2 --disk=alice=/dev/sdb1,bob=/dev/sdc1\n"
+		     "  bsradm create r0 --hosts=alice=192.0.2.1,bob=192.0.2.2 --size=1G     # a file below /var/lib/bsr/disks\n"
+		     "\n  Names are those of `hostname`. -d shows the file and writes nothing.\n");
+	}
+}
+
 static void print_command(const struct adm_command *command)
 {
 	static const struct {
@@ -108,6 +119,7 @@ static void print_command(const struct adm_command *command)
 
 	printf("bsradm %s [OPTION...]%s\n\n  %s\n\n", command->name, target_words(command),
 		command->help);
+	print_example(command->name);
 	if (command->sections != NULL || command->extras != NULL) {
 		printf("Options of %s:\n", command->name);
 		print_extras(command->extras);

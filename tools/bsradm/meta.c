@@ -184,6 +184,7 @@ int adm_show_gi(struct adm *adm, const struct adm_context *context)
 	adm_call_add(&call, "%u", context->peer_device->vnr);
 	const bool diskless = context->volume == NULL || bsr_config_is_diskless(context->volume);
 	call.quiet = !diskless;
+	call.silent = !diskless; /* not running is normal: the metadata are asked then */
 	const int code = adm_call_run(adm, &call, context->resource->name);
 	if (code == 0 || diskless) {
 		return code;
@@ -229,6 +230,7 @@ int adm_forget_peer(struct adm *adm, const struct adm_context *context)
 	adm_call_add(&call, "%s", context->resource->name);
 	adm_call_add(&call, "%d", context->connection->peer->node_id);
 	call.quiet = true;
+	call.silent = true; /* not running is normal here: the metadata are asked then, and say what is wrong */
 	if (adm_call_run(adm, &call, context->resource->name) == 0) {
 		return ADM_OK;
 	}
