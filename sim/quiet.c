@@ -182,6 +182,9 @@ static void look_after_volume(struct sim *w, uint32_t a, uint32_t v)
 	struct bsr_command cmd = {.volume = v};
 	if (volume_info(w, a, v).disk == BSR_DISK_DISKLESS && w->node[a].app.running) {
 		close_device(w, a); /* a Primary gets no disk: demote, attach, promote */
+	} else if (volume_info(w, a, v).disk == BSR_DISK_DISKLESS && w->node[a].pub.role == BSR_ROLE_PRIMARY) {
+		cmd.type = BSR_CMD_SECONDARY; /* resumed without a disk, and its application has given up */
+		sim_node_script_add(w, a, &cmd, 0);
 	} else if (volume_info(w, a, v).disk == BSR_DISK_DISKLESS) {
 		sim_node_attach_command(w, a, v, &cmd);
 		sim_node_script_add(w, a, &cmd, 0);
