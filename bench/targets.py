@@ -162,8 +162,8 @@ class Pair:
         for file in self.files:
             file.close()
 
-    def configure(self, protocol):
-        text = resource_config(self.cluster, self.disks, disk="c-max-rate 4G;",
+    def configure(self, protocol, flushes="yes"):
+        text = resource_config(self.cluster, self.disks, disk=f"c-max-rate 4G;\n        disk-flushes {flushes};",
                                net=f"protocol {protocol};\n        cram-hmac-alg sha256;\n"
                                    "        shared-secret \"the secret of the benchmark\";\n        connect-int 1;")
         for host in self.cluster.hosts:
@@ -190,10 +190,10 @@ class Pair:
     def unconnect(self):
         self.alice.run("bsradm disconnect r0")
 
-    def connect(self, protocol):
-        """Connected with another protocol, and in sync."""
+    def connect(self, protocol, flushes="yes"):
+        """Connected with another protocol, and in sync; flushes: does the Secondary flush its disk between epochs?"""
         self.alice.run("bsradm disconnect r0", check=False)
-        self.configure(protocol)
+        self.configure(protocol, flushes)
         for host in (self.bob, self.alice):
             host.run("bsradm adjust r0")
         self.alice.run("bsradm connect r0", check=False)
