@@ -388,7 +388,7 @@ static void a_damaged_body_is_found_wherever_its_payload_lands(void **state)
 				}
 			}
 			send_write_by_hand(&raw, good + 1, sizes[size], true);
-			run_turns(50, NULL);
+			assert_true(run_turns(5000, some_down));
 			assert_int_equal(node[0].messages[0], good);
 			assert_int_equal(node[0].downs, 1);
 			assert_int_equal(node[0].reason, BSR_LINK_BAD_MESSAGE);
