@@ -61,7 +61,9 @@ static void judge_peers_without_disk(struct bsr_engine *e, struct bsr_volume *vo
 	}
 	BSR_FOR_EACH_PEER (e, p) {
 		struct bsr_peer_device *pd = &p->device[vol->index];
-		if (pd->slot >= 0 && bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0) {
+		/* bits toward a peer that took every write name what this disk could not write itself */
+		const bool took_all = pd->mirrored && pd->repl == BSR_REPL_ESTABLISHED && !pd->refused;
+		if (!took_all && pd->slot >= 0 && bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0) {
 			missing = true;
 			pd->stale = true;
 			bsr_state_set_peer_disk(e, p, vol, pd->disk); /* clamped */

@@ -112,6 +112,7 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 		return;
 	}
 	pd->pending -= pd->pending > 0;
+	pd->refused = pd->refused || kind == BSR_ACK_NEGATIVE;
 	if (kind == BSR_ACK_NEGATIVE && !BSR_MUTATION(10)) {
 		bsr_md_set_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
 	} else if (pd->repl > BSR_REPL_ESTABLISHED) {

@@ -173,6 +173,7 @@ struct bsr_peer_device {
 	struct bsr_hs_decision decision;
 	uint16_t handshake_reason;
 	struct bsr_gi peer_current;
+	bool refused; /* it has answered NEGATIVE and was not resynced since: bits name what it lacks, too */
 	bool stale; /* its data is not what I, a Primary without a disk, have exposed */
 	enum bsr_repl_state peer_repl; /* as the peer last said of itself */
 	uint64_t peer_capacity;

@@ -607,6 +607,7 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
 	struct bsr_msg_resync_done m = {.vnr = vol->vnr, .answer = true, .current = vol->sb.current_gi};
+	pd->refused = pd->refused && bsr_resync_weight(vol, pd) != 0;
 	/* I25: otherwise the slot keeps saying what the bits are relative to */
 	if (bsr_resync_weight(vol, pd) == 0) {
 		const struct bsr_gi old = sp->bitmap_gi;

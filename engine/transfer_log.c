@@ -167,6 +167,10 @@ void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const stru
 	p->checkpoint_count--;
 	if (m->error < 0 && !BSR_MUTATION(13)) {
 		mark_range(e, p, p->log_from, covered); /* the peer cannot promise to keep them */
+		struct bsr_volume *vol;
+		BSR_FOR_EACH_VOLUME (e, vol) {
+			p->device[vol->index].refused = true;
+		}
 	}
 	p->log_from = covered;
 	bsr_log_advance(e);
