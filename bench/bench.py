@@ -25,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BARE, NBDKIT, NBDFUSE = Bare.name, Nbdkit.name, NbdFuse.name
 UNCONNECTED_NBD, UNCONNECTED_DEVICE = "bsr unconnected, NBD", "bsr unconnected, device"
 C_NBD, C_DEVICE = "bsr C, NBD", "bsr C, device"
-C_NO_FLUSH = "bsr C disk-flushes no, NBD"
+C_FLUSH = "bsr C disk-flushes yes, NBD"
 W16, W1M = "randwrite 4k qd16", "write 1M qd4"
 GOALS = [  # (sentence, job, measured, yardstick, wanted ratio)
     ("protocol C through NBD, against nbdkit file", W16, C_NBD, NBDKIT, 0.8),
@@ -35,7 +35,7 @@ GOALS = [  # (sentence, job, measured, yardstick, wanted ratio)
     ("protocol C through NBD, against the bare file", W1M, C_NBD, BARE, 0.35),
     ("resync, against a plain O_DIRECT copy over the same veth", "resync", "resync", "plain copy", 0.8),
 ]
-GOAL_TARGETS = {BARE, NBDKIT, NbdkitUncached.name, C_NO_FLUSH, NBDFUSE, UNCONNECTED_NBD, UNCONNECTED_DEVICE, C_NBD, C_DEVICE}
+GOAL_TARGETS = {BARE, NBDKIT, NbdkitUncached.name, C_FLUSH, NBDFUSE, UNCONNECTED_NBD, UNCONNECTED_DEVICE, C_NBD, C_DEVICE}
 
 
 class Runner:
@@ -101,8 +101,8 @@ class Runner:
                 self.pair.connect(protocol)
                 self.take(Nbd(self.pair, f"bsr {protocol}, NBD"))
                 self.take(Device(self.pair, f"bsr {protocol}, device"))
-        self.pair.connect("C", flushes="no")
-        self.take(Nbd(self.pair, C_NO_FLUSH), [W16])
+        self.pair.connect("C", flushes="yes")
+        self.take(Nbd(self.pair, C_FLUSH), [W16])
         self.pair.connect("C")
         self.rate("resync", *self.pair.full_resync())
         self.rate("plain copy", plain_copy(self.pair, self.bare, self.other, self.area), self.area)

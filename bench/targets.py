@@ -162,7 +162,7 @@ class Pair:
         for file in self.files:
             file.close()
 
-    def configure(self, protocol, flushes="yes"):
+    def configure(self, protocol, flushes="no"):
         text = resource_config(self.cluster, self.disks, disk=f"c-max-rate 4G;\n        disk-flushes {flushes};",
                                net=f"protocol {protocol};\n        cram-hmac-alg sha256;\n"
                                    "        shared-secret \"the secret of the benchmark\";\n        connect-int 1;")
@@ -190,7 +190,7 @@ class Pair:
     def unconnect(self):
         self.alice.run("bsradm disconnect r0")
 
-    def connect(self, protocol, flushes="yes"):
+    def connect(self, protocol, flushes="no"):
         """Connected with another protocol, and in sync; flushes: does the Secondary flush its disk between epochs?"""
         self.alice.run("bsradm disconnect r0", check=False)
         self.configure(protocol, flushes)
