@@ -12,18 +12,13 @@
  */
 #include "core.h"
 
-static bool is_write(const struct bsr_request *rq)
-{
-	return rq->op != BSR_OP_READ && rq->op != BSR_OP_FLUSH;
-}
-
 /*
  * Only an UpToDate disk that can be reached counts: another one may be dropped or overwritten by
  * the next resync.
  */
 static bool has_copy(const struct bsr_engine *e, const struct bsr_volume *vol, const struct bsr_request *rq)
 {
-	if (!is_write(rq)) {
+	if (!bsr_request_is_write(rq)) {
 		return rq->some_copy;
 	}
 	if (rq->some_copy && vol->disk == BSR_DISK_UP_TO_DATE) {
@@ -47,7 +42,7 @@ void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
 	}
 	bsr_fx_add(e, BSR_FX_COMPLETE)->u.complete =
 		(struct bsr_fx_complete){.tag = rq->tag, .result = rq->result, .data = BSR_BUF_NONE};
-	if (is_write(rq) && rq->log_index != 0) {
+	if (bsr_request_is_write(rq) && rq->log_index != 0) {
 		e->epoch_close = !BSR_MUTATION(3); /* RQ-3 */
 		bsr_log_complete(e, rq->log_index);
 	}
@@ -71,11 +66,11 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 		return;
 	}
 	struct bsr_volume *vol = e->volume[rq->volume];
-	if (is_write(rq) && rq->result == 0 && !has_copy(e, vol, rq) && (rq->await_any & vol->mirror_mask)) {
+	if (bsr_request_is_write(rq) && rq->result == 0 && !has_copy(e, vol, rq) && (rq->await_any & vol->mirror_mask)) {
 		/* not on a disk of mine: some peer's disk must have it, whatever the protocol */
 		return;
 	}
-	if (is_write(rq) && !BSR_MUTATION(11) && bsr_gi_hold(e, vol)) {
+	if (bsr_request_is_write(rq) && !BSR_MUTATION(11) && bsr_gi_hold(e, vol)) {
 		rq->stage = BSR_RQ_DONE;
 		bsr_list_remove(&rq->link);
 		bsr_list_append(&vol->done_waiting, &rq->link);

@@ -229,10 +229,8 @@ static void establish_volume(struct bsr_engine *e, struct bsr_peer *p, struct bs
 		return;
 	}
 	if (d->action == BSR_HS_NO_SYNC && d->clear_bits && vol->bitmap && pd->slot >= 0) {
-		const struct bsr_gi old = vol->sb.peer[p->node_id].bitmap_gi;
 		bsr_bitmap_clear(vol->bitmap, (uint32_t)pd->slot, 0, bsr_bitmap_bit_count(vol->bitmap));
-		vol->sb.peer[p->node_id].bitmap_gi.v = BSR_GI_NONE;
-		bsr_superblock_push_history(&vol->sb, old);
+		bsr_superblock_retire_base(&vol->sb, p->node_id);
 		bsr_md_superblock_dirty(e, vol);
 	}
 	bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);

@@ -680,6 +680,19 @@ bool bsr_demote_step(struct bsr_engine *e, struct bsr_task *t);
 void bsr_demote_abort(struct bsr_engine *e);
 void bsr_twopc_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_twopc *m);
 
+/** bsr_request_is_write - changes data: write, discard, write-zeroes */
+static inline bool bsr_request_is_write(const struct bsr_request *rq)
+{
+	return rq->op != BSR_OP_READ && rq->op != BSR_OP_FLUSH;
+}
+
+/** bsr_extents_of - activity-log extents that a range touches: the first in *@first, returns how many */
+static inline uint32_t bsr_extents_of(uint64_t offset, uint32_t length, uint32_t *first)
+{
+	*first = (uint32_t)(offset >> BSR_AL_EXTENT_SHIFT);
+	return (uint32_t)((offset + length - 1) >> BSR_AL_EXTENT_SHIFT) - *first + 1;
+}
+
 static inline uint32_t bsr_node_bit(uint32_t node_id)
 {
 	return 1u << node_id;

@@ -21,11 +21,6 @@ uint32_t bsr_request_index(const struct bsr_engine *e, const struct bsr_request 
 	return (uint32_t)(rq - e->request);
 }
 
-static bool is_write(const struct bsr_request *rq)
-{
-	return rq->op != BSR_OP_READ && rq->op != BSR_OP_FLUSH;
-}
-
 static void refuse(struct bsr_engine *e, uint32_t tag, int32_t error)
 {
 	bsr_fx_add(e, BSR_FX_COMPLETE)->u.complete =
@@ -53,7 +48,7 @@ static bool must_hold(struct bsr_engine *e, struct bsr_request *rq)
 	if (e->suspended || e->demoting || e->promoting) {
 		return true;
 	}
-	if (!is_write(rq)) {
+	if (!bsr_request_is_write(rq)) {
 		return false;
 	}
 	return e->disconnecting || bsr_log_full(e) || bsr_gi_hold(e, vol) || send_buffer_full(e, vol);
@@ -67,9 +62,9 @@ static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 		submit_write(e, rq);
 		return;
 	}
-	const uint32_t first = (uint32_t)(rq->offset >> BSR_AL_EXTENT_SHIFT);
-	const uint32_t last = (uint32_t)((rq->offset + rq->length - 1) >> BSR_AL_EXTENT_SHIFT);
-	const enum bsr_al_answer answer = bsr_al_pin(vol->al, first, last - first + 1);
+	uint32_t first;
+	const uint32_t count = bsr_extents_of(rq->offset, rq->length, &first);
+	const enum bsr_al_answer answer = bsr_al_pin(vol->al, first, count);
 	rq->al_pinned = answer != BSR_AL_FULL;
 	if (answer == BSR_AL_GO || (answer == BSR_AL_WAIT && BSR_MUTATION(1))) {
 		submit_write(e, rq);
@@ -96,14 +91,14 @@ void bsr_request_al_progress(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_list_move_all(&again, &vol->al_waiting);
 	while (!bsr_list_empty(&again)) {
 		struct bsr_request *rq = BSR_CONTAINER(again.next, struct bsr_request, link);
-		const uint32_t first = (uint32_t)(rq->offset >> BSR_AL_EXTENT_SHIFT);
-		const uint32_t last = (uint32_t)((rq->offset + rq->length - 1) >> BSR_AL_EXTENT_SHIFT);
+		uint32_t first;
+		const uint32_t count = bsr_extents_of(rq->offset, rq->length, &first);
 		bsr_list_remove(&rq->link);
 		if (!vol->al || vol->disk < BSR_DISK_INCONSISTENT) {
 			submit_write(e, rq);
 		} else if (!rq->al_pinned) {
 			write_turn(e, &rq->range);
-		} else if (bsr_al_ready(vol->al, first, last - first + 1)) {
+		} else if (bsr_al_ready(vol->al, first, count)) {
 			submit_write(e, rq);
 		} else {
 			bsr_list_append(&vol->al_waiting, &rq->link);
@@ -464,7 +459,7 @@ void bsr_request_arrive(struct bsr_engine *e, const struct bsr_ev_request *ev)
 	rq->local_failed = false;
 	e->request_count++;
 	e->volume[ev->volume]->requests++;
-	if ((is_write(rq) && !bsr_list_empty(&e->held)) || must_hold(e, rq)) {
+	if ((bsr_request_is_write(rq) && !bsr_list_empty(&e->held)) || must_hold(e, rq)) {
 		rq->stage = BSR_RQ_HELD;
 		bsr_list_append(&e->held, &rq->link);
 		e->kick = true;

@@ -215,12 +215,9 @@ static void finish_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	struct bsr_superblock *sb = &vol->sb;
 	const struct bsr_gi old_current = sb->current_gi;
-	const struct bsr_gi old_slot = sb->peer[p->node_id].bitmap_gi;
 	sb->current_gi.v = pd->peer_current.v & BSR_GI_MASK;
 	sb->current_gi.v |= e->role == BSR_ROLE_PRIMARY ? BSR_GI_PRIMARY_BIT : 0;
-	sb->peer[p->node_id].bitmap_gi.v = BSR_GI_NONE;
-	sb->peer[p->node_id].bitmap_dagtag = 0;
-	bsr_superblock_push_history(sb, old_slot);
+	bsr_superblock_retire_base(sb, p->node_id);
 	bsr_superblock_push_history(sb, old_current);
 	/* not better than the source: a copy of an Outdated disk is Outdated */
 	vol->sync_result = pd->disk == BSR_DISK_OUTDATED || pd->disk == BSR_DISK_CONSISTENT ? pd->disk : BSR_DISK_UP_TO_DATE;
@@ -610,11 +607,8 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 	pd->refused = pd->refused && bsr_resync_weight(vol, pd) != 0;
 	/* I25: otherwise the slot keeps saying what the bits are relative to */
 	if (bsr_resync_weight(vol, pd) == 0) {
-		const struct bsr_gi old = sp->bitmap_gi;
-		sp->bitmap_gi.v = BSR_GI_NONE;
-		sp->bitmap_dagtag = 0;
 		sp->flags &= ~(BSR_MDPF_FULL_SYNC | BSR_MDPF_IN_PROGRESS_SYNC);
-		bsr_superblock_push_history(&vol->sb, old);
+		bsr_superblock_retire_base(&vol->sb, p->node_id);
 		bsr_md_superblock_dirty(e, vol);
 	}
 	BSR_SEND(e, p, BSR_STREAM_CONTROL, resync_done, BSR_MSG_RESYNC_DONE, &m);

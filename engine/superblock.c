@@ -317,3 +317,12 @@ int32_t bsr_superblock_slot(struct bsr_superblock *sb, uint32_t node_id)
 	}
 	return -1;
 }
+
+void bsr_superblock_retire_base(struct bsr_superblock *sb, uint32_t node_id)
+{
+	BSR_ASSERT(node_id < BSR_NODES_MAX);
+	const struct bsr_gi old = sb->peer[node_id].bitmap_gi;
+	sb->peer[node_id].bitmap_gi.v = BSR_GI_NONE;
+	sb->peer[node_id].bitmap_dagtag = 0;
+	bsr_superblock_push_history(sb, old);
+}

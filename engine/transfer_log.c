@@ -21,12 +21,6 @@ static struct bsr_log_entry *entry_at(struct bsr_engine *e, uint64_t index)
 	return &e->log[index % BSR_TRANSFER_LOG_MAX];
 }
 
-static uint32_t extent_count(const struct bsr_log_entry *en, uint32_t *first)
-{
-	*first = (uint32_t)(en->offset >> BSR_AL_EXTENT_SHIFT);
-	return (uint32_t)((en->offset + en->length - 1) >> BSR_AL_EXTENT_SHIFT) - *first + 1;
-}
-
 bool bsr_log_full(const struct bsr_engine *e)
 {
 	/* requests that were admitted already and are not in the log yet find room */
@@ -61,7 +55,7 @@ void bsr_log_advance(struct bsr_engine *e)
 		}
 		if (en->pinned && vol && vol->al) {
 			uint32_t first;
-			const uint32_t count = extent_count(en, &first);
+			const uint32_t count = bsr_extents_of(en->offset, en->length, &first);
 			bsr_al_unpin(vol->al, first, count);
 			if (!bsr_list_empty(&vol->al_waiting)) {
 				vol->al_released = true;

@@ -21,6 +21,8 @@ def functions(lines):
     for number, line in enumerate(lines):
         if HEAD.match(line) and not line.startswith(("#", "struct ", "enum ", "union ", "typedef ", "static const ")):
             head = number if head is None or lines[number - 1].startswith("}") or not lines[number - 1].strip() else head
+        if head is not None and line.endswith(";"):
+            head = None  # a declaration over several lines, not a function
         if line == "{" and head is not None:
             end = next((n for n in range(number, len(lines)) if lines[n].startswith("}")), len(lines))
             name = re.search(r"(\w+)\s*\(", " ".join(lines[head:number]))
