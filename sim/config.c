@@ -59,7 +59,7 @@ static void draw_options(struct sim_config *c, struct sim_rng *r)
 	c->on_io_error = sim_rng_chance(r, 500) ? BSR_IO_ERROR_DETACH : BSR_IO_ERROR_PASSTHROUGH;
 	c->full_initial_sync = sim_rng_chance(r, 400);
 	for (uint32_t i = 0; i < SIM_NODES_MAX; i++) {
-		c->write_through[i] = sim_rng_chance(r, 250);
+		c->write_through[i] = i < SIM_NODES_USUAL ? sim_rng_chance(r, 250) : c->write_through[i - SIM_NODES_USUAL];
 	}
 }
 
@@ -90,16 +90,38 @@ static void draw_acts(struct sim_config *c, struct sim_rng *r)
 	c->plan_max = (uint32_t)sim_rng_range(r, 1, 24);
 }
 
+/* A stream of its own: the number of nodes leaves the other choices alone. */
+static void draw_nodes(struct sim *w, struct sim_config *c)
+{
+	struct sim_rng *r = &w->rng[SIM_RNG_NODES];
+	const uint64_t dice = sim_rng_below(r, 1000);
+	c->node_count = w->over.nodes == 0 ? 2 : w->over.nodes;
+	if (w->over.nodes == SIM_NODES_MIX) {
+		c->node_count = dice < 450 ? 2 : dice < 800 ? 3 : dice < 900 ? 4 : dice < 998 ? 5 : (uint32_t)sim_rng_range(r, 6, 12);
+	}
+}
+
+static void shrink_for_many(struct sim_config *c)
+{
+	c->volume_count = 1;
+	c->volume_bytes[0] = c->volume_bytes[0] % (8u << 20) / 4096u * 4096u + (8u << 20);
+	c->requests_max = c->requests_max < 150 ? c->requests_max : 150;
+}
+
 void sim_config_make(struct sim *w, uint64_t seed)
 {
 	struct sim_config *c = &w->cfg;
 	struct sim_rng *r = &w->rng[SIM_RNG_CONFIG];
-	*c = (struct sim_config){.seed = seed, .node_count = 2};
+	*c = (struct sim_config){.seed = seed};
+	draw_nodes(w, c);
 	draw_volumes(c, r);
 	draw_timing(c, r);
 	draw_options(c, r);
 	draw_application(c, r);
 	draw_acts(c, r);
+	if (c->node_count > SIM_NODES_USUAL) {
+		shrink_for_many(c);
+	}
 	if (w->over.scenario != NULL) {
 		sim_scenario_configure(w);
 	}

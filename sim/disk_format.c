@@ -10,7 +10,12 @@
 #include "disk.h"
 
 #define AL_STRIPE_BLOCKS 8u
-#define MAX_PEERS 3u
+
+/* As `create-md --max-peers` does: a few more than there are. */
+static uint32_t max_peers(const struct sim *w)
+{
+	return w->cfg.node_count <= 4 ? 3 : w->cfg.node_count <= 8 ? 7 : BSR_PEERS_MAX;
+}
 
 static uint8_t *md_block(struct sim *w, struct sim_disk *d, uint64_t offset)
 {
@@ -34,7 +39,7 @@ void sim_md_format(struct sim *w, uint32_t node, uint32_t volume)
 		.al_extents = 257,
 		.bm_offset_sectors = (int32_t)(((int64_t)l->bitmap_offset - (int64_t)l->superblock_offset) / 512),
 		.bytes_per_bit = 4096,
-		.max_peers = MAX_PEERS,
+		.max_peers = max_peers(w),
 		.node_id = -1,
 		.al_stripes = 1,
 		.al_stripe_blocks = AL_STRIPE_BLOCKS};
@@ -62,7 +67,7 @@ void sim_disk_create(struct sim *w, uint32_t node, uint32_t volume)
 	const struct bsr_md_geometry g = {.kind = d->external_md ? BSR_MD_FLEX_EXTERNAL : BSR_MD_INTERNAL,
 		.md_device_bytes = d->md_device_bytes,
 		.data_device_bytes = d->device_bytes,
-		.max_peers = MAX_PEERS,
+		.max_peers = max_peers(w),
 		.al_stripes = 1,
 		.al_stripe_blocks = AL_STRIPE_BLOCKS,
 		.bytes_per_bit = 4096};

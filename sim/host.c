@@ -344,7 +344,7 @@ void sim_node_event(struct sim *w, uint32_t node, struct bsr_event *ev)
 	BSR_ASSERT(n->state == SIM_NODE_UP && !w->in_step);
 	ev->now_ns = w->now_ns + n->clock_base_ns;
 	sim_cov_hit(w, SIM_COV_EVENT, ev->type);
-	sim_hash(w, w->now_ns << 8 | (uint64_t)ev->type << 4 | node);
+	sim_hash(w, w->now_ns << 16 | (uint64_t)ev->type << 8 | node);
 	w->fx.count = 0;
 	w->fx.arena_used = 0;
 	w->in_step = true;

@@ -38,6 +38,7 @@ static void usage(void)
 	      "  --without A,..  all but these\n"
 	      "  --protocol P    A, B or C in every run\n"
 	      "  --volumes N     number of volumes\n"
+	      "  --nodes N       number of nodes (2); mix: by seed\n"
 	      "  --requests N    at most so many requests\n"
 	      "  --acts N        at most so many actions; --drop I,J,.. leaves actions out (made by --shrink)\n"
 	      "  --check         let the engine re-derive its invariants after each step (slow)\n"
@@ -100,7 +101,7 @@ static void list_acts(void)
 
 static const struct option long_options[] = {{"seed", 1, NULL, 's'}, {"seeds", 1, NULL, 's'}, {"replay", 0, NULL, 'r'},
 	{"trace", 0, NULL, 'r'}, {"lines", 1, NULL, 'n'}, {"hash", 0, NULL, 'h'}, {"shrink", 0, NULL, 'x'},
-	{"only", 1, NULL, 'o'}, {"without", 1, NULL, 'w'}, {"protocol", 1, NULL, 'p'}, {"volumes", 1, NULL, 'v'},
+	{"only", 1, NULL, 'o'}, {"without", 1, NULL, 'w'}, {"protocol", 1, NULL, 'p'}, {"volumes", 1, NULL, 'v'}, {"nodes", 1, NULL, 'N'},
 	{"requests", 1, NULL, 'q'}, {"acts", 1, NULL, 'a'}, {"drop", 1, NULL, 'd'}, {"check", 0, NULL, 'c'},
 	{"mutant", 1, NULL, 'm'}, {"fail-max", 1, NULL, 'f'}, {"seconds", 1, NULL, 't'}, {"coverage", 0, NULL, 'g'},
 	{"dump-coverage", 0, NULL, 'G'}, {"ignore", 1, NULL, 'i'}, {"list", 0, NULL, 'l'}, {"list-mutants", 0, NULL, 'L'}, {"scenario", 1, NULL, 'S'}, {NULL, 0, NULL, 0}};
@@ -120,6 +121,13 @@ static bool parse_override(struct sim_override *o, int c, const char *text)
 		return true;
 	case 'v':
 		o->volumes = number < SIM_VOLUMES_MAX ? number : SIM_VOLUMES_MAX;
+		return true;
+	case 'N':
+		o->nodes = strcmp(text, "mix") == 0 ? SIM_NODES_MIX : number;
+		if (o->nodes != SIM_NODES_MIX && (number < 2 || number > SIM_NODES_MAX)) {
+			fprintf(stderr, "bsr-sim: --nodes %s: 2..%u or mix\n", text, SIM_NODES_MAX);
+			exit(2);
+		}
 		return true;
 	case 'q':
 		o->requests_max = number;
@@ -219,6 +227,9 @@ void sim_print_command(const struct sim *w, const struct sim_override *o, FILE *
 	if (o->volumes != 0) {
 		fprintf(out, " --volumes %u", o->volumes);
 	}
+	if (o->nodes != 0 && o->scenario == NULL) {
+		fprintf(out, " --nodes %u", w->cfg.node_count);
+	}
 	if (o->requests_max != 0) {
 		fprintf(out, " --requests %u", o->requests_max);
 	}
@@ -252,7 +263,8 @@ static void tell(struct sim *w, const struct options *o)
 	if (w->hash != hash) {
 		printf("  E1: the second run took another course; the simulator or the engine is not deterministic\n");
 	}
-	printf("  protocol %c, %u volumes, %s metadata, depth %u\n", 'A' + (int)w->cfg.protocol - (int)BSR_PROTOCOL_A,
+	printf("  %u nodes, protocol %c, %u volumes, %s metadata, depth %u\n", w->cfg.node_count,
+		'A' + (int)w->cfg.protocol - (int)BSR_PROTOCOL_A,
 		w->cfg.volume_count, w->cfg.external_md ? "external" : "internal", w->cfg.app_depth);
 	uint64_t from = w->trace_count > o->lines ? w->trace_count - o->lines : 0;
 	if (w->trace_count - from > SIM_TRACE_LINES) {

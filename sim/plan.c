@@ -9,10 +9,10 @@
 #include "scenario.h"
 
 static const char *const act_word[SIM_ACT_COUNT] = {"process-crash", "power-cut", "power-cut-all", "freeze", "link-reset",
-	"cut-both", "cut-one-way", "cut-stream", "corrupt", "slow-disk", "stuck-disk", "read-errors", "write-errors",
+	"cut-both", "cut-one-way", "partition", "isolate", "cut-stream", "corrupt", "slow-disk", "stuck-disk", "read-errors", "write-errors",
 	"flush-errors", "md-errors", "dead-disk", "slow-link", "switch-over", "promote", "promote-force", "demote",
 	"disconnect", "disconnect-force", "connect", "detach", "detach-force", "attach", "invalidate",
-	"invalidate-remote", "pause-sync", "resume-sync", "new-uuid", "suspend-io", "resume-io", "outdate", "down"};
+	"invalidate-remote", "pause-sync", "resume-sync", "new-uuid", "suspend-io", "resume-io", "outdate", "down", "failover"};
 
 const char *sim_act_word(enum sim_act act)
 {
@@ -68,6 +68,7 @@ void sim_plan_make(struct sim *w)
 		a->volume = (uint32_t)sim_rng_below(r, w->cfg.volume_count);
 		a->duration_ns = draw_duration(w);
 		a->argument = (uint32_t)sim_rng_u64(r);
+		a->peer = SIM_NONE;
 		a->dropped = false;
 	}
 	for (uint32_t i = 0; i < w->over.drop_count; i++) {
@@ -79,6 +80,9 @@ void sim_plan_make(struct sim *w)
 
 static uint32_t other_node(const struct sim *w, const struct sim_action *a)
 {
+	if (a->peer < w->cfg.node_count) {
+		return a->peer;
+	}
 	return (a->node + 1 + a->argument % (w->cfg.node_count - 1)) % w->cfg.node_count;
 }
 
@@ -106,6 +110,19 @@ static void cut(struct sim *w, const struct sim_action *a, bool begin)
 	sim_net_set_blocked(w, a->node, peer, begin);
 	if (a->act == SIM_ACT_CUT_BOTH) {
 		sim_net_set_blocked(w, peer, a->node, begin);
+	}
+}
+
+/* Packets between the two sides vanish. With two nodes this is cut-both. */
+static void partition(struct sim *w, const struct sim_action *a, bool begin)
+{
+	const uint32_t sides = a->act == SIM_ACT_ISOLATE ? 1u << a->node : a->argument >> 1;
+	for (uint32_t i = 0; i < w->cfg.node_count; i++) {
+		for (uint32_t k = 0; k < w->cfg.node_count; k++) {
+			if (i != k && (sides >> i & 1u) != (sides >> k & 1u)) {
+				sim_net_set_blocked(w, i, k, begin);
+			}
+		}
 	}
 }
 
@@ -166,6 +183,27 @@ static void switch_over(struct sim *w, const struct sim_action *a)
 		}
 	}
 	command(w, a, BSR_CMD_PRIMARY, 0);
+}
+
+static void failover(struct sim *w, const struct sim_action *a, bool begin)
+{
+	if (begin) {
+		for (uint32_t i = 0; i < w->cfg.node_count; i++) {
+			if (w->node[i].app.running) {
+				crash(w, i, a, true);
+				return;
+			}
+		}
+		return;
+	}
+	for (uint32_t i = 0; i < w->cfg.node_count; i++) {
+		if (w->node[i].app.running) {
+			return; /* somebody is Primary again */
+		}
+	}
+	const struct bsr_command cmd = {.type = BSR_CMD_PRIMARY};
+	const uint32_t next = w->node[a->node].state == SIM_NODE_UP ? a->node : other_node(w, a);
+	sim_node_script_add(w, next, &cmd, 10);
 }
 
 static void take_down(struct sim *w, const struct sim_action *a)
@@ -230,6 +268,10 @@ static void fault(struct sim *w, const struct sim_action *a, bool begin)
 		sim_net_reset(w, a->node, other_node(w, a));
 	} else if (a->act == SIM_ACT_CUT_BOTH || a->act == SIM_ACT_CUT_ONE_WAY) {
 		cut(w, a, begin);
+	} else if (a->act == SIM_ACT_PARTITION || a->act == SIM_ACT_ISOLATE) {
+		partition(w, a, begin);
+	} else if (a->act == SIM_ACT_FAILOVER) {
+		failover(w, a, begin);
 	} else if (a->act == SIM_ACT_CUT_STREAM) {
 		if (begin) {
 			sim_net_freeze_stream(w, a->node, other_node(w, a), a->argument % 2);
@@ -249,7 +291,7 @@ static void fault(struct sim *w, const struct sim_action *a, bool begin)
 
 static bool lasts(enum sim_act act)
 {
-	return (act >= SIM_ACT_CUT_BOTH && act <= SIM_ACT_SLOW_LINK);
+	return (act >= SIM_ACT_CUT_BOTH && act <= SIM_ACT_SLOW_LINK) || act == SIM_ACT_FAILOVER;
 }
 
 void sim_plan_run(struct sim *w, uint32_t index)

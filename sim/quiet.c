@@ -6,7 +6,7 @@
  *   L3..L5  no request, command or logged write is left over
  *   L6      no link goes up and down for ever
  *   E6      counters are back at zero, buffers and memory are given back
- * What needs a person (split brain, a detached disk, a paused resync) is done here as a person would.
+ * What needs a person is done by person.c.
  */
 #include <string.h>
 
@@ -19,29 +19,28 @@
 #define REST_NS (15u * SIM_S)
 #define LINKS_MAX 60u
 
-static struct bsr_volume_info volume_info(struct sim *w, uint32_t node, uint32_t v)
+struct bsr_volume_info sim_volume_info(struct sim *w, uint32_t node, uint32_t v)
 {
 	struct bsr_volume_info info;
 	bsr_engine_volume_info(w->node[node].engine, v, &info);
 	return info;
 }
 
-static struct bsr_peer_info peer_info(struct sim *w, uint32_t node, uint32_t p)
+struct bsr_peer_info sim_peer_info(struct sim *w, uint32_t node, uint32_t p)
 {
 	struct bsr_peer_info info;
 	bsr_engine_peer_info(w->node[node].engine, p, &info);
 	return info;
 }
 
-static struct bsr_peer_device_info peer_device_info(struct sim *w, uint32_t node, uint32_t p, uint32_t v)
+struct bsr_peer_device_info sim_peer_device_info(struct sim *w, uint32_t node, uint32_t p, uint32_t v)
 {
 	struct bsr_peer_device_info info;
 	bsr_engine_peer_device_info(w->node[node].engine, p, v, &info);
 	return info;
 }
 
-/* What keeps the cluster from being at rest; NULL when nothing does. */
-static const char *unsettled(struct sim *w, bool want_data, uint32_t *where)
+const char *sim_quiet_unsettled(struct sim *w, bool want_data, uint32_t *where)
 {
 	for (uint32_t a = 0; a < w->cfg.node_count; a++) {
 		*where = a;
@@ -49,7 +48,7 @@ static const char *unsettled(struct sim *w, bool want_data, uint32_t *where)
 			return "a node is down";
 		}
 		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-			const enum bsr_disk_state disk = volume_info(w, a, v).disk;
+			const enum bsr_disk_state disk = sim_volume_info(w, a, v).disk;
 			if (disk < BSR_DISK_INCONSISTENT || (want_data && disk != BSR_DISK_UP_TO_DATE)) {
 				return bsr_disk_state_word(disk);
 			}
@@ -58,11 +57,11 @@ static const char *unsettled(struct sim *w, bool want_data, uint32_t *where)
 			if (a == b) {
 				continue;
 			}
-			if (peer_info(w, a, b).conn != BSR_CONN_CONNECTED) {
-				return bsr_conn_state_word(peer_info(w, a, b).conn);
+			if (sim_peer_info(w, a, b).conn != BSR_CONN_CONNECTED) {
+				return bsr_conn_state_word(sim_peer_info(w, a, b).conn);
 			}
 			for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-				const struct bsr_peer_device_info pd = peer_device_info(w, a, b, v);
+				const struct bsr_peer_device_info pd = sim_peer_device_info(w, a, b, v);
 				if (pd.repl != BSR_REPL_ESTABLISHED) {
 					return bsr_repl_state_word(pd.repl);
 				}
@@ -112,7 +111,7 @@ static void first_data(struct sim *w)
 static void setup_turn(struct sim *w)
 {
 	uint32_t where = 0;
-	const char *why = unsettled(w, w->setup_stage > 0, &where);
+	const char *why = sim_quiet_unsettled(w, w->setup_stage > 0, &where);
 	if (w->setup_stage == 0 && why == NULL) {
 		w->setup_stage = 1;
 		first_data(w);
@@ -140,123 +139,6 @@ void sim_quiet_begin(struct sim *w)
 	}
 }
 
-static void close_device(struct sim *w, uint32_t node)
-{
-	w->node[node].demote_wanted = true;
-	w->node[node].promote_next = SIM_NONE;
-	sim_app_stop(w, node);
-	sim_app_wake(w, node);
-}
-
-static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error error)
-{
-	struct bsr_command cmd = {.type = BSR_CMD_CONNECT, .peer = b};
-	if (error == BSR_CONN_ERROR_UNRELATED) {
-		sim_fail(w, "I20", "node %u calls node %u's data unrelated; they come from one history", a, b);
-	}
-	if (error == BSR_CONN_ERROR_DISCARD_REFUSED && a < b) {
-		w->other_victim = !w->other_victim; /* its data are worse than those it was to take */
-	}
-	const bool mine = w->node[a].app.running;
-	const bool theirs = w->node[b].app.running;
-	if (error == BSR_CONN_ERROR_SPLIT_BRAIN) {
-		const bool victim = mine == theirs ? (a < b) != w->other_victim : theirs;
-		w->split_brains++;
-		if (victim && mine) {
-			close_device(w, a);
-			return;
-		}
-		cmd.flags = victim ? BSR_CMDF_DISCARD_MY_DATA : 0;
-	}
-	if (error == BSR_CONN_ERROR_SYNC_TARGET_PRIMARY || error == BSR_CONN_ERROR_TWO_PRIMARIES) {
-		if (mine && (a > b || !theirs)) {
-			close_device(w, a);
-			return;
-		}
-	}
-	sim_node_script_add(w, a, &cmd, 0);
-}
-
-static void look_after_volume(struct sim *w, uint32_t a, uint32_t v)
-{
-	struct bsr_command cmd = {.volume = v};
-	if (volume_info(w, a, v).disk == BSR_DISK_DISKLESS && w->node[a].app.running) {
-		close_device(w, a); /* a Primary gets no disk: demote, attach, promote */
-	} else if (volume_info(w, a, v).disk == BSR_DISK_DISKLESS && w->node[a].pub.role == BSR_ROLE_PRIMARY) {
-		cmd.type = BSR_CMD_SECONDARY; /* resumed without a disk, and its application has given up */
-		sim_node_script_add(w, a, &cmd, 0);
-	} else if (volume_info(w, a, v).disk == BSR_DISK_DISKLESS) {
-		sim_node_attach_command(w, a, v, &cmd);
-		sim_node_script_add(w, a, &cmd, 0);
-	}
-	const bool stays_outdated = volume_info(w, a, v).disk == BSR_DISK_OUTDATED && w->now_ns - w->phase_began_ns > 40u * SIM_S;
-	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
-		const struct bsr_peer_device_info pd = peer_device_info(w, a, b, v);
-		if (b != a && stays_outdated && pd.repl == BSR_REPL_ESTABLISHED && pd.disk == BSR_DISK_UP_TO_DATE) {
-			/* somebody typed `outdate`: a new handshake decides what it is worth */
-			cmd = (struct bsr_command){.type = BSR_CMD_DISCONNECT, .peer = b};
-			sim_node_script_add(w, a, &cmd, 0);
-		}
-		if (b != a && (pd.paused & BSR_PAUSE_USER) != 0) {
-			cmd = (struct bsr_command){.type = BSR_CMD_RESUME_SYNC, .volume = v, .peer = b};
-			sim_node_script_add(w, a, &cmd, 0);
-		}
-	}
-}
-
-/* Everybody is connected and nobody has good data: a person chooses where to go on. */
-static void choose_data(struct sim *w)
-{
-	uint32_t where = 0;
-	const uint64_t waited = w->now_ns - w->phase_began_ns;
-	if (waited < 30u * SIM_S || unsettled(w, false, &where) != NULL) {
-		return;
-	}
-	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-		uint32_t best = 0;
-		for (uint32_t a = 0; a < w->cfg.node_count; a++) {
-			if (volume_info(w, a, v).disk == BSR_DISK_UP_TO_DATE) {
-				best = SIM_NONE;
-				break;
-			}
-			best = volume_info(w, a, v).disk > volume_info(w, best, v).disk ? a : best;
-		}
-		if (best != SIM_NONE && w->node[best].script_count == 0) {
-			const struct bsr_command cmd = {.type = BSR_CMD_PRIMARY, .flags = waited > 60u * SIM_S ? BSR_CMDF_FORCE : 0};
-			sim_node_script_add(w, best, &cmd, 0);
-			return;
-		}
-	}
-}
-
-static void look_after_node(struct sim *w, uint32_t a)
-{
-	struct sim_node *n = &w->node[a];
-	if (n->state == SIM_NODE_DOWN) {
-		if (!n->boot_armed) {
-			sim_node_boot(w, a);
-		}
-		return;
-	}
-	if (n->script_count != 0) {
-		return;
-	}
-	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-		look_after_volume(w, a, v);
-	}
-	struct bsr_resource_info r;
-	bsr_engine_resource_info(n->engine, &r);
-	if ((r.suspended & BSR_SUSPEND_USER) != 0) {
-		const struct bsr_command cmd = {.type = BSR_CMD_RESUME_IO};
-		sim_node_script_add(w, a, &cmd, 0);
-	}
-	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
-		if (b != a && peer_info(w, a, b).conn == BSR_CONN_STANDALONE) {
-			reconnect(w, a, b, peer_info(w, a, b).error);
-		}
-	}
-}
-
 void sim_quiet_leaks(struct sim *w)
 {
 	for (uint32_t a = 0; a < w->cfg.node_count; a++) {
@@ -271,13 +153,13 @@ void sim_quiet_leaks(struct sim *w)
 				r.requests_pending, r.transfer_log_used);
 		}
 		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-			const struct bsr_volume_info i = volume_info(w, a, v);
+			const struct bsr_volume_info i = sim_volume_info(w, a, v);
 			if (i.upper_pending != 0 || i.lower_pending != 0) {
 				sim_fail(w, "E6", "node %u volume %u: pending %u above, %u below at rest", a, v, i.upper_pending,
 					i.lower_pending);
 			}
 			for (uint32_t b = 0; b < w->cfg.node_count; b++) {
-				const struct bsr_peer_device_info pd = peer_device_info(w, a, b, v);
+				const struct bsr_peer_device_info pd = sim_peer_device_info(w, a, b, v);
 				if (b != a && (pd.pending != 0 || pd.unacked != 0)) {
 					sim_fail(w, "E6", "node %u volume %u peer %u: pending %u, unacked %u at rest", a, v, b,
 						pd.pending, pd.unacked);
@@ -306,15 +188,15 @@ static void tell_what_is_left(struct sim *w)
 			}
 		}
 		for (uint32_t v = 0; n->state == SIM_NODE_UP && v < w->cfg.volume_count; v++) {
-			const struct bsr_volume_info i = volume_info(w, a, v);
+			const struct bsr_volume_info i = sim_volume_info(w, a, v);
 			sim_trace(w, "n%u left: volume %u disk %s pending %u/%u al %u of %u, %u operations", a, v,
 				bsr_disk_state_word(i.disk), i.upper_pending, i.lower_pending, i.al_used, i.al_extents,
 				n->disk[v].op_count);
 			for (uint32_t b = 0; b < w->cfg.node_count; b++) {
-				const struct bsr_peer_device_info pd = peer_device_info(w, a, b, v);
+				const struct bsr_peer_device_info pd = sim_peer_device_info(w, a, b, v);
 				if (b != a) {
 					sim_trace(w, "n%u left: peer %u volume %u %s %s disk %s oos %llu pending %u unacked %u", a,
-						b, v, bsr_conn_state_word(peer_info(w, a, b).conn),
+						b, v, bsr_conn_state_word(sim_peer_info(w, a, b).conn),
 						bsr_repl_state_word(pd.repl), bsr_disk_state_word(pd.disk),
 						(unsigned long long)pd.out_of_sync_bytes, pd.pending, pd.unacked);
 				}
@@ -359,13 +241,13 @@ static void quiet_turn(struct sim *w)
 {
 	uint32_t where = 0;
 	for (uint32_t a = 0; a < w->cfg.node_count; a++) {
-		look_after_node(w, a);
-		if (w->node[a].links_up > LINKS_MAX) {
+		sim_person_look_after(w, a);
+		if (w->node[a].links_up > LINKS_MAX * (w->cfg.node_count - 1)) {
 			sim_fail(w, "L6", "node %u: %u links have come and gone since the faults stopped", a, w->node[a].links_up);
 		}
 	}
-	choose_data(w);
-	const char *why = unsettled(w, true, &where);
+	sim_person_choose_data(w);
+	const char *why = sim_quiet_unsettled(w, true, &where);
 	if (why == NULL) {
 		why = busy(w, &where);
 	}

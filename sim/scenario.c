@@ -46,12 +46,13 @@ static bool parse_at(const struct reader *r, char *rest)
 	char *when = strtok_r(rest, " \t", &state);
 	char *what = strtok_r(NULL, " \t", &state);
 	if (s->action_count == SIM_PLAN_MAX || when == NULL || what == NULL) {
-		return complain(r, "at TIME ACTION [node=N] [volume=N] [for=TIME] [arg=N], not", rest);
+		return complain(r, "at TIME ACTION [node=N] [peer=N] [volume=N] [for=TIME] [arg=N], not", rest);
 	}
 	if (!parse_time(when, &a->at_ns)) {
 		return complain(r, "a time ends in us, ms or s:", when);
 	}
 	a->act = SIM_ACT_COUNT;
+	a->peer = SIM_NONE;
 	for (uint32_t i = 0; i < SIM_ACT_COUNT; i++) {
 		if (strcmp(what, sim_act_word((enum sim_act)i)) == 0) {
 			a->act = (enum sim_act)i;
@@ -63,6 +64,8 @@ static bool parse_at(const struct reader *r, char *rest)
 	for (char *t = strtok_r(NULL, " \t", &state); t != NULL; t = strtok_r(NULL, " \t", &state)) {
 		if (strncmp(t, "node=", 5) == 0) {
 			a->node = (uint32_t)strtoul(t + 5, NULL, 0);
+		} else if (strncmp(t, "peer=", 5) == 0) {
+			a->peer = (uint32_t)strtoul(t + 5, NULL, 0);
 		} else if (strncmp(t, "volume=", 7) == 0) {
 			a->volume = (uint32_t)strtoul(t + 7, NULL, 0);
 		} else if (strncmp(t, "arg=", 4) == 0) {
@@ -71,8 +74,8 @@ static bool parse_at(const struct reader *r, char *rest)
 			return complain(r, "unknown parameter", t);
 		}
 	}
-	if (a->node >= 2 || a->volume >= SIM_VOLUMES_MAX) {
-		return complain(r, "no such node or volume in", what);
+	if (a->node >= s->nodes || a->volume >= SIM_VOLUMES_MAX || (a->peer != SIM_NONE && (a->peer >= s->nodes || a->peer == a->node))) {
+		return complain(r, "no such node, peer or volume (set nodes N comes first) in", what);
 	}
 	s->action_count++;
 	return true;
@@ -115,6 +118,7 @@ static bool parse_set(const struct reader *r, char *rest)
 		const char *name;
 		size_t offset;
 	} number[] = {
+		{"nodes", offsetof(struct sim_scenario, nodes)},
 		{"volumes", offsetof(struct sim_scenario, volumes)},
 		{"mib", offsetof(struct sim_scenario, mib)},
 		{"requests", offsetof(struct sim_scenario, requests)},
@@ -191,7 +195,7 @@ bool sim_scenario_load(struct sim_scenario *s, const char *path)
 		return false;
 	}
 	*s = (struct sim_scenario){
-		.volumes = 1, .mib = 8, .requests = 300, .depth = 8, .read_pm = 200, .write_through = 1, .protocol = BSR_PROTOCOL_C,
+		.nodes = 2, .volumes = 1, .mib = 8, .requests = 300, .depth = 8, .read_pm = 200, .write_through = 1, .protocol = BSR_PROTOCOL_C,
 		.fault_ns = 10u * SIM_S, .expect_primary = SIM_NONE, .resync_most_bytes = UINT64_MAX};
 	snprintf(s->path, sizeof(s->path), "%.*s", (int)sizeof(s->path) - 1, path);
 	bool ok = true;
@@ -207,6 +211,7 @@ void sim_scenario_configure(struct sim *w)
 {
 	const struct sim_scenario *s = w->over.scenario;
 	struct sim_config *c = &w->cfg;
+	c->node_count = s->nodes;
 	c->volume_count = s->volumes;
 	for (uint32_t v = 0; v < SIM_VOLUMES_MAX; v++) {
 		c->volume_bytes[v] = (uint64_t)s->mib << 20;

@@ -10,7 +10,7 @@
 struct sim_scenario {
 	char story[256];
 	char path[256];
-	uint32_t volumes, mib, requests, depth, read_pm, flush_pm, zero_pm, spots, protocol, resync_kib;
+	uint32_t nodes, volumes, mib, requests, depth, read_pm, flush_pm, zero_pm, spots, protocol, resync_kib;
 	uint32_t write_through; /* 0: both nodes have a volatile cache; 1: by seed */
 	bool full_sync;
 	uint64_t fault_ns;

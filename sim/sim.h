@@ -17,7 +17,8 @@
 #include "rng.h"
 #include "superblock.h"
 
-#define SIM_NODES_MAX 5u
+#define SIM_NODES_MAX 31u
+#define SIM_NODES_USUAL 5u /* more only in a few runs: small ones */
 #define SIM_VOLUMES_MAX 4u
 #define SIM_NONE UINT32_MAX
 #define SIM_US 1000ull
@@ -302,7 +303,7 @@ struct sim_script_entry {
 	uint32_t retries;
 	bool keep_going; /* its failure is not the end of the script */
 };
-#define SIM_SCRIPT_MAX 64u
+#define SIM_SCRIPT_MAX 160u
 
 struct sim_pending_cmd {
 	bool used;
@@ -404,6 +405,8 @@ enum sim_act {
 	SIM_ACT_LINK_RESET,
 	SIM_ACT_CUT_BOTH,
 	SIM_ACT_CUT_ONE_WAY,
+	SIM_ACT_PARTITION, /* argument: who is on which side */
+	SIM_ACT_ISOLATE,
 	SIM_ACT_CUT_STREAM,
 	SIM_ACT_CORRUPT,
 	SIM_ACT_SLOW_DISK,
@@ -433,6 +436,7 @@ enum sim_act {
 	SIM_ACT_RESUME_IO,
 	SIM_ACT_OUTDATE,
 	SIM_ACT_DOWN,
+	SIM_ACT_FAILOVER, /* the Primary's host dies, and a cluster manager promotes another node */
 	SIM_ACT_COUNT,
 };
 const char *sim_act_word(enum sim_act act);
@@ -444,6 +448,7 @@ struct sim_action {
 	uint32_t volume;
 	uint64_t duration_ns;
 	uint32_t argument;
+	uint32_t peer; /* SIM_NONE: from the argument */
 	bool dropped; /* by the shrinker */
 	bool undone;  /* the fault's end, scheduled by itself */
 };
@@ -456,7 +461,7 @@ void sim_plan_heal(struct sim *w); /* every fault ends */
 /* ------------------------------------------------------------ configuration */
 
 enum sim_rng_stream { SIM_RNG_CONFIG, SIM_RNG_TIE, SIM_RNG_NET, SIM_RNG_DISK, SIM_RNG_APP, SIM_RNG_PLAN, SIM_RNG_ENGINE,
-	SIM_RNG_COUNT };
+	SIM_RNG_NODES, SIM_RNG_COUNT };
 
 struct sim_config {
 	uint64_t seed;
@@ -490,11 +495,13 @@ struct sim_config {
 	uint32_t plan_max;
 };
 
+#define SIM_NODES_MIX 1000u
 /** What the command line forces on a run. */
 struct sim_override {
 	uint64_t acts_mask;
 	uint32_t protocol; /* 0 = by seed */
 	uint32_t volumes;  /* 0 = by seed */
+	uint32_t nodes;	   /* 0 = two; SIM_NODES_MIX = by seed */
 	uint32_t requests_max;
 	uint32_t plan_max;
 	uint32_t drop[SIM_PLAN_MAX];
@@ -622,7 +629,7 @@ struct sim {
 	struct sim_rng rng[SIM_RNG_COUNT];
 	struct sim_config cfg;
 	struct sim_override over;
-	struct sim_node node[SIM_NODES_MAX];
+	struct sim_node node[SIM_NODES_MAX]; /* followed by links: see forget_last_run() */
 	struct sim_link *links;
 	bool blocked[SIM_NODES_MAX][SIM_NODES_MAX];
 	uint32_t corrupt_pm;
@@ -645,7 +652,7 @@ struct sim {
 	uint32_t power_cuts;
 	uint64_t resync_bytes; /* after set-up */
 	uint32_t split_brains;
-	bool other_victim; /* the first choice of who discards was refused */
+	uint32_t other_victim; /* choices of who discards that were refused */
 };
 
 /** sim_fail - invariant @label is broken: the run ends here */
@@ -667,5 +674,14 @@ bool sim_run(struct sim *w, uint64_t seed, const struct sim_override *over);
 void sim_quiet_begin(struct sim *w);
 void sim_quiet_turn(struct sim *w);
 void sim_quiet_leaks(struct sim *w);
+struct bsr_volume_info sim_volume_info(struct sim *w, uint32_t node, uint32_t v);
+struct bsr_peer_info sim_peer_info(struct sim *w, uint32_t node, uint32_t p);
+struct bsr_peer_device_info sim_peer_device_info(struct sim *w, uint32_t node, uint32_t p, uint32_t v);
+/** sim_person_look_after - what needs a person at node @a: split brain, a detached disk, a paused resync */
+void sim_person_look_after(struct sim *w, uint32_t a);
+/** sim_person_choose_data - everybody is connected and nobody has good data: choose where to go on */
+void sim_person_choose_data(struct sim *w);
+/** sim_quiet_unsettled - what keeps the cluster from being at rest; NULL when nothing does */
+const char *sim_quiet_unsettled(struct sim *w, bool want_data, uint32_t *where);
 
 #endif

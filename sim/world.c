@@ -173,12 +173,21 @@ static void dispatch(struct sim *w, const struct sim_ev *ev)
 	}
 }
 
-static void prepare(struct sim *w, uint64_t seed, const struct sim_override *over)
+/* Only what was used is cleared: nodes that no run had, and effects, are large. */
+static void forget_last_run(struct sim *w)
 {
 	struct sim_mem *mem = w->mem;
-	memset(w, 0, offsetof(struct sim, fx));
-	w->mem = mem;
+	const uint32_t nodes = w->cfg.node_count;
+	memset(w, 0, offsetof(struct sim, node));
+	memset(w->node, 0, nodes * sizeof(w->node[0]));
+	memset((uint8_t *)w + offsetof(struct sim, links), 0, offsetof(struct sim, fx) - offsetof(struct sim, links));
 	memset((uint8_t *)w + offsetof(struct sim, in_step), 0, sizeof(*w) - offsetof(struct sim, in_step));
+	w->mem = mem;
+}
+
+static void prepare(struct sim *w, uint64_t seed, const struct sim_override *over)
+{
+	forget_last_run(w);
 	sim_mem_reset(w);
 	w->over = *over;
 	w->hash = 0xcbf29ce484222325ull;
@@ -187,7 +196,7 @@ static void prepare(struct sim *w, uint64_t seed, const struct sim_override *ove
 		sim_rng_seed(&w->rng[i], seed, i + 1);
 	}
 	sim_config_make(w, seed);
-	for (uint32_t i = 0; i < SIM_NODES_MAX; i++) {
+	for (uint32_t i = 0; i < w->cfg.node_count; i++) {
 		w->node[i].promote_next = SIM_NONE;
 		w->node[i].bufs.first_free = SIM_NONE;
 	}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * person.c - what a person does when faults have stopped: split brain, detached disks, paused resyncs, no good data
+ *
+ * Somebody who looks after a cluster first says whose data is to stay (the winner: the Primary, if there is one), then
+ * lets those give way that are in split brain with it; pairs of others come together by themselves.
+ */
+#include "scenario.h"
+
+#define OUTDATED_STAYS_NS (40u * SIM_S)
+
+static void close_device(struct sim *w, uint32_t node)
+{
+	w->node[node].demote_wanted = true;
+	w->node[node].promote_next = SIM_NONE;
+	sim_app_stop(w, node);
+	sim_app_wake(w, node);
+}
+
+static bool torn_apart(struct sim *w, uint32_t a, uint32_t b)
+{
+	const struct bsr_peer_info p = sim_peer_info(w, a, b);
+	return p.conn == BSR_CONN_STANDALONE && p.error == BSR_CONN_ERROR_SPLIT_BRAIN;
+}
+
+static bool either_torn_apart(struct sim *w, uint32_t a, uint32_t b)
+{
+	return torn_apart(w, a, b) || (w->node[b].state == SIM_NODE_UP && torn_apart(w, b, a));
+}
+
+/* Whose data stays when @a and @b have gone different ways; refused choices move on to the next one. */
+static uint32_t winner(struct sim *w)
+{
+	uint32_t candidate[SIM_NODES_MAX];
+	uint32_t count = 0;
+	for (uint32_t primaries = 1; count == 0 && primaries < 2; primaries--) {
+		for (uint32_t i = 0; i < w->cfg.node_count; i++) {
+			if (w->node[i].state == SIM_NODE_UP && (primaries == 0 || w->node[i].app.running)) {
+				candidate[count++] = i;
+			}
+		}
+	}
+	return count != 0 ? candidate[w->other_victim % count] : 0;
+}
+
+/* Split brain between @a and @b: true when a command is to be typed at @a, perhaps one that gives @a's data up. */
+static bool settle_split(struct sim *w, uint32_t a, uint32_t b, uint32_t *flags)
+{
+	const uint32_t keeper = winner(w);
+	const bool victim = b == keeper || (a != keeper && either_torn_apart(w, a, keeper) && !either_torn_apart(w, b, keeper));
+	w->split_brains++;
+	if (a != keeper && b != keeper && either_torn_apart(w, a, keeper) && either_torn_apart(w, b, keeper)) {
+		return false; /* both give way to the winner first */
+	}
+	if (victim && w->node[a].app.running) {
+		close_device(w, a);
+		return false;
+	}
+	*flags = victim ? BSR_CMDF_DISCARD_MY_DATA : 0;
+	return true;
+}
+
+static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error error)
+{
+	struct bsr_command cmd = {.type = BSR_CMD_CONNECT, .peer = b};
+	const bool mine = w->node[a].app.running;
+	const bool theirs = w->node[b].app.running;
+	if (error == BSR_CONN_ERROR_UNRELATED) {
+		sim_fail(w, "I20", "node %u calls node %u's data unrelated; they come from one history", a, b);
+	}
+	if (error == BSR_CONN_ERROR_DISCARD_REFUSED && a < b) {
+		w->other_victim++; /* its data are worse than those it was to take */
+	}
+	if (error == BSR_CONN_ERROR_SPLIT_BRAIN && !settle_split(w, a, b, &cmd.flags)) {
+		return;
+	}
+	if (error == BSR_CONN_ERROR_SYNC_TARGET_PRIMARY || error == BSR_CONN_ERROR_TWO_PRIMARIES) {
+		if (mine && (a > b || !theirs)) {
+			close_device(w, a);
+			return;
+		}
+	}
+	sim_node_script_add(w, a, &cmd, 0);
+}
+
+static void look_after_disk(struct sim *w, uint32_t a, uint32_t v)
+{
+	struct bsr_command cmd = {.volume = v};
+	if (sim_volume_info(w, a, v).disk != BSR_DISK_DISKLESS) {
+		return;
+	}
+	if (w->node[a].app.running) {
+		close_device(w, a); /* a Primary gets no disk: demote, attach, promote */
+		return;
+	}
+	if (w->node[a].pub.role == BSR_ROLE_PRIMARY) {
+		cmd.type = BSR_CMD_SECONDARY; /* resumed without a disk, and its application has given up */
+	} else {
+		sim_node_attach_command(w, a, v, &cmd);
+	}
+	sim_node_script_add(w, a, &cmd, 0);
+}
+
+static void look_after_volume(struct sim *w, uint32_t a, uint32_t v)
+{
+	look_after_disk(w, a, v);
+	const bool stays_outdated = sim_volume_info(w, a, v).disk == BSR_DISK_OUTDATED &&
+				    w->now_ns - w->phase_began_ns > OUTDATED_STAYS_NS;
+	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
+		if (b == a) {
+			continue;
+		}
+		const struct bsr_peer_device_info pd = sim_peer_device_info(w, a, b, v);
+		if (stays_outdated && pd.repl == BSR_REPL_ESTABLISHED && pd.disk == BSR_DISK_UP_TO_DATE) {
+			/* somebody typed `outdate`: a new handshake decides what it is worth */
+			const struct bsr_command cmd = {.type = BSR_CMD_DISCONNECT, .peer = b};
+			sim_node_script_add(w, a, &cmd, 0);
+		}
+		if ((pd.paused & BSR_PAUSE_USER) != 0) {
+			const struct bsr_command cmd = {.type = BSR_CMD_RESUME_SYNC, .volume = v, .peer = b};
+			sim_node_script_add(w, a, &cmd, 0);
+		}
+	}
+}
+
+/* The node with the best data of a volume that nobody has UpToDate; SIM_NONE when somebody has. */
+static uint32_t best_data(struct sim *w, uint32_t v)
+{
+	uint32_t best = 0;
+	for (uint32_t a = 0; a < w->cfg.node_count; a++) {
+		const enum bsr_disk_state disk = sim_volume_info(w, a, v).disk;
+		if (disk == BSR_DISK_UP_TO_DATE) {
+			return SIM_NONE;
+		}
+		best = disk > sim_volume_info(w, best, v).disk ? a : best;
+	}
+	return best;
+}
+
+void sim_person_choose_data(struct sim *w)
+{
+	uint32_t where = 0;
+	const uint64_t waited = w->now_ns - w->phase_began_ns;
+	if (waited < 30u * SIM_S || sim_quiet_unsettled(w, false, &where) != NULL) {
+		return;
+	}
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		const uint32_t best = best_data(w, v);
+		if (best != SIM_NONE && w->node[best].script_count == 0) {
+			const struct bsr_command cmd = {.type = BSR_CMD_PRIMARY, .flags = waited > 60u * SIM_S ? BSR_CMDF_FORCE : 0};
+			sim_node_script_add(w, best, &cmd, 0);
+			return;
+		}
+	}
+}
+
+void sim_person_look_after(struct sim *w, uint32_t a)
+{
+	struct sim_node *n = &w->node[a];
+	if (n->state == SIM_NODE_DOWN) {
+		if (!n->boot_armed) {
+			sim_node_boot(w, a);
+		}
+		return;
+	}
+	if (n->script_count != 0) {
+		return;
+	}
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		look_after_volume(w, a, v);
+	}
+	struct bsr_resource_info r;
+	bsr_engine_resource_info(n->engine, &r);
+	if ((r.suspended & BSR_SUSPEND_USER) != 0) {
+		const struct bsr_command cmd = {.type = BSR_CMD_RESUME_IO};
+		sim_node_script_add(w, a, &cmd, 0);
+	}
+	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
+		if (b != a && sim_peer_info(w, a, b).conn == BSR_CONN_STANDALONE) {
+			reconnect(w, a, b, sim_peer_info(w, a, b).error);
+		}
+	}
+}
