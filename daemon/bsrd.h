@@ -26,6 +26,7 @@
 #include "../host/link.h"
 #include "../host/loop.h"
 #include "../host/pool.h"
+#include "ipc.h"
 
 #define BSRD_PATH_MAX 4096u
 #define BSRD_PATHS_MAX BSR_LINK_PATHS_MAX /* address pairs of one peer */
@@ -188,6 +189,8 @@ struct bsrd_attach_args {
 	enum bsr_md_kind md_kind;
 	uint32_t md_index;
 	struct json_object *options; /* disk options as given, `size` among them */
+	/* taken over: disk and metadata device, O_PATH, from who asked; none when they do not exist */
+	struct bsrd_fds fds;
 };
 void bsrd_flow_attach(struct bsrd *d, const struct bsrd_attach_args *args, bsrd_done_fn done, void *ctx);
 /** bsrd_flow_detach - done when disk, claim and lock are released. @flags: BSR_CMDF_FORCE */

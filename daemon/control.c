@@ -25,6 +25,8 @@
 
 #include <bsr/assert.h>
 
+#include "ipc.h"
+
 #define OUT_ROOM_FIRST 4096u
 #define ACCEPTS_PER_TURN 16
 #define LINES_PER_TURN 16u
@@ -47,6 +49,7 @@ static void client_close(struct control_client *client)
 	}
 	bsr_loop_unwatch(control->d->loop, &client->watch);
 	close(client->watch.fd);
+	bsrd_fds_close(&client->fds);
 	free(client->in);
 	free(client->out);
 	if (client->subscribed) {
@@ -144,10 +147,17 @@ static bool may_take(const struct control_client *client)
 		client->running < BSR_CONTROL_RUNNING_MAX;
 }
 
+/* Nothing comes behind descriptors before the line that they belong to is taken. */
+static bool may_read(const struct control_client *client)
+{
+	return may_take(client) &&
+		(client->fds.count == 0 || memchr(client->in, '\n', client->in_used) == NULL);
+}
+
 static void watch_again(struct control_client *client)
 {
 	uint32_t events = 0;
-	if (may_take(client) && !client->end_of_input && client->in_used < BSR_CONTROL_LINE_BYTES_MAX) {
+	if (may_read(client) && !client->end_of_input && client->in_used < BSR_CONTROL_LINE_BYTES_MAX) {
 		events |= POLLIN;
 	}
 	/* a writable socket brings us back for the next lines */
@@ -191,16 +201,28 @@ void control_write(struct control_client *client)
 /* ------------------------------------------------------------------- input */
 
 /* A line that never ends cannot be answered by id, and what follows it cannot be trusted. */
-static void refuse_line(struct control_client *client)
+static void refuse(struct control_client *client, enum bsr_control_error code, const char *message)
 {
-	struct json_object *line =
-		control_make_error(-1, BSR_CTL_LINE_TOO_LONG, "a request line is longer than 65,536 bytes");
+	struct json_object *line = control_make_error(-1, code, message);
 	client->control->rejected++;
 	control_send(client, line);
 	json_object_put(line);
 	if (client->used) {
 		control_close_after(client);
 	}
+}
+
+/* One line, with the descriptors that came with it; those that it did not want are closed. */
+static bool take_line(struct control_client *client, const char *start, size_t bytes)
+{
+	const size_t end = (size_t)(start - client->in) + bytes + 1;
+	client->line_has_fds = client->fds.count > 0 && end >= client->fds_at;
+	bool taken = control_take_line(client, start, bytes);
+	if (taken && client->line_has_fds) {
+		bsrd_fds_close(&client->fds);
+	}
+	client->line_has_fds = false;
+	return taken;
 }
 
 /* Takes lines as long as replies can be queued and commands started, a few per turn. */
@@ -214,7 +236,7 @@ static void client_process(struct control_client *client)
 		char *end = memchr(start, '\n', client->in_used - taken);
 		if (end == NULL) {
 			if (client->in_used - taken >= BSR_CONTROL_LINE_BYTES_MAX) {
-				refuse_line(client);
+				refuse(client, BSR_CTL_LINE_TOO_LONG, "a request line is longer than 65,536 bytes");
 			}
 			break;
 		}
@@ -222,7 +244,7 @@ static void client_process(struct control_client *client)
 			client->more = true;
 			break;
 		}
-		if (!control_take_line(client, start, (size_t)(end - start))) {
+		if (!take_line(client, start, (size_t)(end - start))) {
 			client->waits = true; /* for another command; control_resume() comes back */
 			break;
 		}
@@ -231,18 +253,60 @@ static void client_process(struct control_client *client)
 	}
 	if (client->used && !client->closing && taken > 0) {
 		client->in_used -= taken;
+		client->fds_at -= client->fds_at < taken ? client->fds_at : taken;
 		memmove(client->in, client->in + taken, client->in_used);
+	}
+}
+
+/* False when more came than any line may have; what is kept is closed with the connection. */
+static bool keep_fds(struct control_client *client, struct msghdr *msg)
+{
+	bool fits = (msg->msg_flags & MSG_CTRUNC) == 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+		size_t count = c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS ?
+			(c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (client->fds.count < BSRD_DISK_FDS) {
+				client->fds.fd[client->fds.count++] = fd;
+			} else {
+				close(fd);
+				fits = false;
+			}
+		}
+		/* the kernel ends a read behind descriptors: they are of the line that is the last now */
+		client->fds_at = client->in_used;
+	}
+	return fits;
+}
+
+void control_take_fds(struct control_client *client, struct bsrd_fds *fds)
+{
+	*fds = (struct bsrd_fds){.count = 0};
+	if (client->line_has_fds) {
+		*fds = client->fds;
+		client->fds.count = 0;
 	}
 }
 
 static void client_read(struct control_client *client)
 {
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * BSRD_IPC_FDS_MAX)];
+	} ancillary;
 	BSR_ASSERT(client->in_used <= BSR_CONTROL_LINE_BYTES_MAX);
 	const size_t room = BSR_CONTROL_LINE_BYTES_MAX - client->in_used;
 	if (room == 0) {
 		return;
 	}
-	ssize_t got = recv(client->watch.fd, client->in + client->in_used, room, MSG_DONTWAIT);
+	struct iovec iov = {.iov_base = client->in + client->in_used, .iov_len = room};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = ancillary.bytes,
+		.msg_controllen = sizeof(ancillary.bytes)};
+	ssize_t got = recvmsg(client->watch.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (got < 0) {
 		if (errno != EAGAIN && errno != EINTR) {
 			client_close(client);
@@ -253,6 +317,9 @@ static void client_read(struct control_client *client)
 		client->end_of_input = true; /* what it asked for is still answered */
 	}
 	client->in_used += (size_t)got;
+	if (!keep_fds(client, &msg)) {
+		refuse(client, BSR_CTL_BAD_FIELD, "too many descriptors: two come with each attach, none with others");
+	}
 }
 
 void control_resume(struct bsr_control *control)
@@ -281,7 +348,7 @@ static void on_client_ready(struct bsr_watch *watch, uint32_t events)
 	if ((events & POLLOUT) != 0) {
 		control_write(client);
 	}
-	if (client->used && (events & POLLIN) != 0 && may_take(client)) {
+	if (client->used && (events & POLLIN) != 0 && may_read(client)) {
 		client_read(client);
 	}
 	if (client->used && client->in_used > 0) {

@@ -56,6 +56,9 @@ struct control_client {
 	uint32_t running; /* commands under way */
 	char *in;
 	size_t in_used;
+	struct bsrd_fds fds; /* came with a line that has not been taken yet ... */
+	size_t fds_at;	     /* ... which ends here in @in, or later */
+	bool line_has_fds;   /* the line that is being taken is that one */
 	char *out;
 	size_t out_used; /* bytes queued, of which ... */
 	size_t out_sent; /* ... these have left */
@@ -160,6 +163,8 @@ void control_send_event(struct control_client *client, const char *line, size_t 
 void control_write(struct control_client *client);
 /** control_close_after - nothing is read any more; closed when the queue is empty */
 void control_close_after(struct control_client *client);
+/** control_take_fds - into @fds, the caller's then, what came with the line that is being taken */
+void control_take_fds(struct control_client *client, struct bsrd_fds *fds);
 /** control_resume - a command has ended: go on with what waits for that */
 void control_resume(struct bsr_control *control);
 

@@ -264,7 +264,11 @@ static void run_attach(struct control_request *request)
 	}
 	args.options = given_or_empty(request);
 	if (!refused_options(request, bsr_options_disk(args.options, &checked, &size, why, sizeof(why)), why)) {
+		struct control_client *client = control_find_client(request);
 		note_options(request, SECTION(DISK));
+		if (client != NULL) {
+			control_take_fds(client, &args.fds);
+		}
 		bsrd_flow_attach(d, &args, control_done, request);
 	}
 	json_object_put(args.options);

@@ -232,6 +232,9 @@ void bsrd_flow_attach(struct bsrd *d, const struct bsrd_attach_args *args, bsrd_
 		fakes.volume[args->volume].disk = BSR_DISK_INCONSISTENT;
 	}
 	set_options(&volume->disk_given, args->options);
+	struct bsrd_fds fds = args->fds;
+	fakes.attach_fds = fds.count;
+	bsrd_fds_close(&fds);
 	later("attach", done, ctx);
 }
 

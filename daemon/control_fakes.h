@@ -19,6 +19,7 @@ struct fakes {
 	char last[64]; /* name of the last flow or engine command */
 	struct json_object *last_options;
 	struct bsr_command last_command;
+	uint32_t attach_fds; /* descriptors that came with the last attach */
 	uint32_t ended; /* bsrd_flow_down() was done */
 };
 extern struct fakes fakes;

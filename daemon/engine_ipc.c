@@ -130,6 +130,12 @@ static struct pending *pending_find(struct bsrd_ipc *ipc, uint32_t number)
 
 void bsrd_ipc_request(struct bsrd_ipc *ipc, struct bsrd_message *m, bsrd_answer_fn fn, void *ctx)
 {
+	bsrd_ipc_request_with(ipc, m, NULL, fn, ctx);
+}
+
+void bsrd_ipc_request_with(struct bsrd_ipc *ipc, struct bsrd_message *m, const struct bsrd_fds *fds,
+	bsrd_answer_fn fn, void *ctx)
+{
 	struct pending *slot = pending_find(ipc, 0);
 	/*
 	 * flows are limited and each has one request at a time; handlers are limited by the
@@ -141,7 +147,7 @@ void bsrd_ipc_request(struct bsrd_ipc *ipc, struct bsrd_message *m, bsrd_answer_
 	} while (ipc->next_number == 0 || pending_find(ipc, ipc->next_number) != NULL);
 	*slot = (struct pending){.number = ipc->next_number, .volume = m->volume, .fn = fn, .ctx = ctx};
 	m->request = slot->number;
-	bsrd_ipc_note(ipc, m, NULL);
+	bsrd_ipc_note(ipc, m, fds);
 	if (ipc->d->keeper_gone) {
 		ipc->failing = true;
 	}

@@ -37,6 +37,9 @@ typedef void (*bsrd_answer_fn)(void *ctx, const struct bsrd_message *answer, str
 int bsrd_ipc_create(struct bsrd_ipc **ipc, struct bsrd *d, int sock);
 /** bsrd_ipc_request - @m is copied, its request number chosen here */
 void bsrd_ipc_request(struct bsrd_ipc *ipc, struct bsrd_message *m, bsrd_answer_fn fn, void *ctx);
+/** bsrd_ipc_request_with - the same with descriptors, which stay the caller's; @fds may be NULL */
+void bsrd_ipc_request_with(struct bsrd_ipc *ipc, struct bsrd_message *m, const struct bsrd_fds *fds,
+	bsrd_answer_fn fn, void *ctx);
 /** bsrd_ipc_note - a message without an answer; @fds stay the caller's */
 void bsrd_ipc_note(struct bsrd_ipc *ipc, const struct bsrd_message *m, const struct bsrd_fds *fds);
 /** bsrd_ipc_turn - end of a turn: answers for requests that nobody is left to answer */

@@ -60,6 +60,7 @@ void flow_end(struct flow *f, int error)
 	json_object_put(f->given);
 	free(f->text1);
 	free(f->text2);
+	bsrd_fds_close(&f->disk_fds);
 	explicit_bzero(f, sizeof(*f)); /* options carry a secret */
 	free(f);
 	bsr_loop_again(d->loop);

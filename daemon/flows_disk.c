@@ -321,7 +321,7 @@ static void attach_start(struct flow *f)
 		flow_fail(f, -BSR_E_OPEN_BACKING, "the path is too long");
 		return;
 	}
-	bsrd_ipc_request(d->ipc, &m, disk_opened, f);
+	bsrd_ipc_request_with(d->ipc, &m, &f->disk_fds, disk_opened, f);
 }
 
 void bsrd_flow_attach(struct bsrd *d, const struct bsrd_attach_args *args, bsrd_done_fn done, void *ctx)
@@ -333,6 +333,7 @@ void bsrd_flow_attach(struct bsrd *d, const struct bsrd_attach_args *args, bsrd_
 	BSR_ASSERT(f->text1 != NULL && f->text2 != NULL);
 	f->md_kind = args->md_kind;
 	f->md_index = args->md_index;
+	f->disk_fds = args->fds;
 	f->given = json_object_get(args->options);
 	flow_submit(f);
 }

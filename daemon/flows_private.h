@@ -31,6 +31,7 @@ struct flow {
 	uint32_t volume, peer, flags, minor, vnr, node_id;
 	struct json_object *given;
 	char *text1, *text2; /* paths, addresses, a name */
+	struct bsrd_fds disk_fds; /* attach: what these paths named, opened by who asked */
 	enum bsr_md_kind md_kind;
 	uint32_t md_index;
 	struct bsr_command cmd;

@@ -18,6 +18,7 @@
 #define BSRD_IPC_ARGS 8u
 #define BSRD_IPC_TEXT_MAX 12288u /* two paths, or a screenful for people */
 #define BSRD_IPC_FDS_MAX 7u
+#define BSRD_DISK_FDS 2u /* of OPEN_DISK: disk, metadata device */
 #define BSRD_IPC_SEND_TIMEOUT_S 5
 
 enum bsrd_ipc_type {
@@ -41,8 +42,10 @@ enum bsrd_ipc_type {
 	/* engine to keeper, answered */
 	BSRD_IPC_CLAIM_MINOR, /* volume; arg0 minor, arg1 vnr */
 	BSRD_IPC_FREE_MINOR,  /* volume */
-	BSRD_IPC_OPEN_DISK,   /* volume; arg0 md kind, arg1 md index, arg2 stride; text disk path \0 md path \0.
-				 Answer: arg0 data bytes, arg1 md bytes, arg2 write-through; fds data[, md] */
+	BSRD_IPC_OPEN_DISK,   /* volume; arg0 md kind, arg1 md index, arg2 stride; text disk path \0 md path \0 (for
+				 messages only); fds: what the administrator's program opened (O_PATH): disk,
+				 metadata device; none when it could not. Answer: arg0 data bytes, arg1 md
+				 bytes, arg2 write-through; fds data[, md] */
 	BSRD_IPC_CLOSE_DISK,  /* volume */
 	/* volume; arg0 bytes. CHANNEL comes first; answer: text device path */
 	BSRD_IPC_CREATE_DEVICE,

@@ -33,6 +33,8 @@ struct keeper_disk {
 	uint64_t md_bytes;
 };
 
+struct keeper_job;
+
 struct keeper_device {
 	struct bsr_loopdev *loopdev; /* NULL: none */
 	int channel_fd;		     /* a copy for engine processes to come, and for resending */
@@ -52,7 +54,7 @@ struct keeper_volume {
 	/* at most one job; others wait, and are answered in order */
 	bool busy;
 	uint32_t waiting_count;
-	struct bsrd_message *waiting[KEEPER_WAITING_MAX];
+	struct keeper_job *waiting[KEEPER_WAITING_MAX];
 };
 
 struct keeper_listener {
@@ -76,8 +78,8 @@ struct keeper_job {
 	struct bsrd_message message; /* the request, then the answer */
 	/* as of the start; the thread's own copy, disk and device are its results */
 	struct keeper_volume volume;
+	struct bsrd_fds fds; /* open disk: what the administrator's program opened; closed with the job */
 	uint64_t generation;
-	bool channel_made; /* create: channel_fd is ready for the engine process */
 };
 
 enum keeper_phase {
@@ -158,7 +160,11 @@ void keeper_disk_close(struct keeper_disk *disk);
 int keeper_lock_attached(uint32_t minor_number);
 
 /* keeper_jobs.c: devices, and the threads themselves */
-bool keeper_job_start(struct keeper *k, const struct bsrd_message *request);
+/**
+ * keeper_job_start - run a request in a thread, or let it wait behind the one that runs
+ * @fds: taken over; NULL for none. False: too many wait.
+ */
+bool keeper_job_start(struct keeper *k, const struct bsrd_message *request, struct bsrd_fds *fds);
 void keeper_job_done(struct keeper *k);
 void keeper_jobs_forget(struct keeper *k);
 bool keeper_resend(struct keeper *k);

@@ -9,6 +9,8 @@
  *         lock of the slot's range for metadata devices that several volumes share; and byte 1 of
  *         <lock dir>/bsr-147-<minor>, which tells bsrmeta that the volume is attached.
  *   KD-2  Only block devices and regular files are opened, always for direct I/O.
+ *   KD-3  Which file is opened is said by descriptors that an administrator's program has opened, never
+ *         by a path that came through the engine process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,21 +50,17 @@ static int refuse(struct keeper_job *job, int error, const char *what, const cha
 	return error;
 }
 
-/* Two steps, so that nothing but a disk is ever opened for real: no FIFO, no character device. */
-static int open_checked(const char *path, enum claim claim, struct stat *st)
+/*
+ * What @path_fd names is opened for real only when it is a disk: no FIFO, no character device. The
+ * link in /proc leads to the very file, whatever its path means by now.
+ */
+static int open_checked(int path_fd, enum claim claim, struct stat *st)
 {
 	char by_fd[64];
-	int path_fd = open(path, O_PATH | O_CLOEXEC);
-	if (path_fd < 0) {
+	if (fstat(path_fd, st) != 0) {
 		return -errno;
 	}
-	if (fstat(path_fd, st) != 0) {
-		int error = -errno;
-		close(path_fd);
-		return error;
-	}
 	if (!S_ISBLK(st->st_mode) && !S_ISREG(st->st_mode)) {
-		close(path_fd);
 		return -ENOTBLK;
 	}
 	int flags = O_RDWR | O_CLOEXEC | O_DIRECT | O_LARGEFILE;
@@ -71,9 +69,7 @@ static int open_checked(const char *path, enum claim claim, struct stat *st)
 	}
 	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", path_fd);
 	int fd = open(by_fd, flags);
-	int error = fd < 0 ? -errno : 0;
-	close(path_fd);
-	return fd < 0 ? error : fd;
+	return fd < 0 ? -errno : fd;
 }
 
 /*
@@ -117,16 +113,31 @@ static const char *open_reason(int error)
 	}
 }
 
+/* Why an administrator's program had no descriptor to give: the path, tried again, says it. */
+static int refuse_unopened(struct keeper_job *job, const char *path, bool data)
+{
+	const char *why = "its descriptor did not come with the request";
+	int path_fd = path[0] == '/' ? open(path, O_PATH | O_CLOEXEC) : -1;
+	if (path[0] != '/') {
+		why = "not an absolute path";
+	} else if (path_fd < 0) {
+		why = strerror(errno);
+	} else {
+		close(path_fd);
+		if (data) {
+			return 0; /* then it is the other one */
+		}
+	}
+	return refuse(job, data ? -BSR_E_OPEN_BACKING : -BSR_E_OPEN_MD, data ? "backing device" : "metadata device",
+		path, why);
+}
+
 /* 0 or -BSR_E_*, text set. @data: the disk itself, else its metadata device. */
 static int open_one(struct keeper_job *job, const char *path, bool data, enum claim claim, struct opened *out)
 {
 	struct stat st = {0};
-	const char *what = data ? "backing device" : "metadata device";
 	uint64_t stride = job->message.arg[2];
-	if (path[0] != '/') {
-		return refuse(job, data ? -BSR_E_OPEN_BACKING : -BSR_E_OPEN_MD, what, path, "not an absolute path");
-	}
-	int fd = open_checked(path, claim, &st);
+	int fd = open_checked(job->fds.fd[data ? 0 : 1], claim, &st);
 	int error = fd < 0 ? fd : size_of(fd, &st, &out->bytes);
 	if (error == 0 && (!S_ISBLK(st.st_mode) || claim == CLAIM_SLOT)) {
 		error = claim_range(fd, claim, job->message.arg[1] * stride, stride);
@@ -139,7 +150,7 @@ static int open_one(struct keeper_job *job, const char *path, bool data, enum cl
 		int code = claimed ? (data ? BSR_E_DISK_CLAIMED : BSR_E_MD_CLAIMED) :
 				     (data ? BSR_E_OPEN_BACKING : BSR_E_OPEN_MD);
 		const char *reason = error == -EACCES && fd < 0 ? strerror(EACCES) : open_reason(error);
-		return refuse(job, -code, what, path, reason);
+		return refuse(job, -code, data ? "backing device" : "metadata device", path, reason);
 	}
 	out->fd = fd;
 	out->is_block = S_ISBLK(st.st_mode);
@@ -199,6 +210,16 @@ int keeper_lock_attached(uint32_t minor_number)
 	return -EAGAIN;
 }
 
+static bool same_file(int a_fd, int b_fd)
+{
+	struct stat a, b;
+	if (fstat(a_fd, &a) != 0 || fstat(b_fd, &b) != 0) {
+		return false;
+	}
+	return S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode) ? a.st_rdev == b.st_rdev :
+							  a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 static int open_both(struct keeper_job *job, struct opened *data, struct opened *md)
 {
 	size_t first = strlen(job->message.text) + 1;
@@ -207,12 +228,16 @@ static int open_both(struct keeper_job *job, struct opened *data, struct opened 
 	BSR_ASSERT(first <= sizeof(data_copy) && job->message.text_bytes - first <= sizeof(md_copy));
 	memcpy(data_copy, job->message.text, first);
 	memcpy(md_copy, job->message.text + first, job->message.text_bytes - first);
+	if (job->fds.count != BSRD_DISK_FDS) {
+		int missing = refuse_unopened(job, data_copy, true);
+		return missing != 0 ? missing : refuse_unopened(job, md_copy, false);
+	}
 	int error = open_one(job, data_copy, true, CLAIM_WHOLE, data);
 	if (error != 0) {
 		return error;
 	}
 	*md = *data;
-	if (strcmp(data_copy, md_copy) != 0) {
+	if (strcmp(data_copy, md_copy) != 0 || !same_file(job->fds.fd[0], job->fds.fd[1])) {
 		error = open_one(job, md_copy, false, claim, md);
 		if (error != 0) {
 			close(data->fd);

@@ -230,6 +230,12 @@ static void answer_job(struct keeper *k, struct keeper_job *job)
 	keeper_answer(k, &job->message, &fds);
 }
 
+static void job_free(struct keeper_job *job)
+{
+	bsrd_fds_close(&job->fds);
+	free(job);
+}
+
 static void refuse_start(struct keeper *k, struct keeper_job *job, int error, const char *text)
 {
 	job->message.error = error;
@@ -238,7 +244,7 @@ static void refuse_start(struct keeper *k, struct keeper_job *job, int error, co
 	}
 	job->message.type = BSRD_IPC_ANSWER;
 	keeper_answer(k, &job->message, NULL);
-	free(job);
+	job_free(job);
 }
 
 static bool start_thread(struct keeper_job *job)
@@ -257,56 +263,63 @@ static bool start_thread(struct keeper_job *job)
 	return error == 0;
 }
 
-bool keeper_job_start(struct keeper *k, const struct bsrd_message *request)
+/* The volume is free: the thread begins, or the request is answered at once. */
+static void job_begin(struct keeper *k, struct keeper_job *job)
 {
-	struct keeper_volume *volume = &k->volume[request->volume];
-	if (volume->busy) {
-		if (volume->waiting_count == KEEPER_WAITING_MAX) {
-			return false;
-		}
-		struct bsrd_message *copy = malloc(sizeof(*copy));
-		BSR_ASSERT(copy != NULL);
-		memcpy(copy, request, sizeof(*copy));
-		volume->waiting[volume->waiting_count++] = copy;
-		return true;
-	}
-	struct keeper_job *job = calloc(1, sizeof(*job));
-	BSR_ASSERT(job != NULL);
-	job->keeper = k;
+	struct keeper_volume *volume = &k->volume[job->message.volume];
+	BSR_ASSERT(!volume->busy);
 	job->generation = k->generation;
-	memcpy(&job->message, request, sizeof(job->message));
 	job->volume = *volume;
-	if (request->type == BSRD_IPC_OPEN_DISK && volume->disk.open) {
+	if (job->message.type == BSRD_IPC_OPEN_DISK && volume->disk.open) {
 		refuse_start(k, job, -BSR_E_DISK_CONFIGURED, "a disk is open for this volume already");
-		return true;
+		return;
 	}
-	if (request->type == BSRD_IPC_CREATE_DEVICE) {
+	if (job->message.type == BSRD_IPC_CREATE_DEVICE) {
 		if (volume->device.loopdev != NULL) {
 			refuse_start(k, job, -BSR_E_MINOR_EXISTS, "the device is there already");
-			return true;
+			return;
 		}
 		if (!create_channel(k, job)) {
 			refuse_start(k, job, job->message.error, NULL);
-			return true;
+			return;
 		}
 	}
 	if (!start_thread(job)) {
 		refuse_start(k, job, -BSR_E_NO_MEMORY, "no thread could be started");
-		return true;
+		return;
 	}
 	volume->busy = true;
+}
+
+bool keeper_job_start(struct keeper *k, const struct bsrd_message *request, struct bsrd_fds *fds)
+{
+	struct keeper_volume *volume = &k->volume[request->volume];
+	if (volume->busy && volume->waiting_count == KEEPER_WAITING_MAX) {
+		return false;
+	}
+	struct keeper_job *job = calloc(1, sizeof(*job));
+	BSR_ASSERT(job != NULL);
+	job->keeper = k;
+	memcpy(&job->message, request, sizeof(job->message));
+	if (fds != NULL) {
+		job->fds = *fds;
+		fds->count = 0;
+	}
+	if (volume->busy) {
+		volume->waiting[volume->waiting_count++] = job;
+	} else {
+		job_begin(k, job);
+	}
 	return true;
 }
 
 static void start_next(struct keeper *k, struct keeper_volume *volume)
 {
 	while (volume->waiting_count > 0 && !volume->busy) {
-		struct bsrd_message *next = volume->waiting[0];
+		struct keeper_job *next = volume->waiting[0];
 		volume->waiting_count--;
-		memmove(volume->waiting, volume->waiting + 1, volume->waiting_count * sizeof(volume->waiting[0]));
-		bool started = keeper_job_start(k, next);
-		BSR_ASSERT(started);
-		free(next);
+		memmove(volume->waiting, volume->waiting + 1, volume->waiting_count * sizeof(struct keeper_job *));
+		job_begin(k, next);
 	}
 }
 
@@ -320,7 +333,7 @@ void keeper_job_done(struct keeper *k)
 		volume->disk = job->volume.disk;
 		volume->device = job->volume.device;
 		answer_job(k, job);
-		free(job);
+		job_free(job);
 		start_next(k, volume);
 	}
 }
@@ -358,7 +371,7 @@ void keeper_jobs_forget(struct keeper *k)
 	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {
 		struct keeper_volume *volume = &k->volume[i];
 		while (volume->waiting_count > 0) {
-			free(volume->waiting[--volume->waiting_count]);
+			job_free(volume->waiting[--volume->waiting_count]);
 		}
 	}
 }

@@ -79,15 +79,20 @@ static bool two_paths(const struct bsrd_message *m)
 	return first + second + 2 == m->text_bytes && first <= 4095 && second <= 4095;
 }
 
-static void open_disk(struct keeper *k, const struct bsrd_message *m)
+/*
+ * Which disk it is, is in the descriptors: the administrator's program opened them by name only
+ * (O_PATH) and the engine process, which cannot open anything, has handed them on. The paths are
+ * for messages.
+ */
+static void open_disk(struct keeper *k, const struct bsrd_message *m, struct bsrd_fds *fds)
 {
 	uint64_t end;
-	if (!two_paths(m) || m->arg[0] > BSR_MD_INDEXED || !bsr_mul_u64(m->arg[1] + 1, m->arg[2], &end) ||
+	if (!two_paths(m) || (fds->count != 0 && fds->count != BSRD_DISK_FDS) || m->arg[0] > BSR_MD_INDEXED || !bsr_mul_u64(m->arg[1] + 1, m->arg[2], &end) ||
 		end > INT64_MAX || m->arg[1] > UINT32_MAX) {
 		refuse(k, m, "bad description of a disk");
 		return;
 	}
-	if (!keeper_job_start(k, m)) {
+	if (!keeper_job_start(k, m, fds)) {
 		refuse(k, m, "too many requests wait for this volume");
 	}
 }
@@ -97,7 +102,7 @@ static void device_job(struct keeper *k, const struct bsrd_message *m)
 	bool sized = m->type == BSRD_IPC_CREATE_DEVICE || m->type == BSRD_IPC_RESIZE_DEVICE;
 	if (sized && (m->arg[0] == 0 || m->arg[0] > BSR_VOLUME_BYTES_MAX || m->arg[0] % BSR_SECTOR_BYTES != 0)) {
 		refuse(k, m, "bad size of a device");
-	} else if (!keeper_job_start(k, m)) {
+	} else if (!keeper_job_start(k, m, NULL)) {
 		refuse(k, m, "too many requests wait for this volume");
 	}
 }
@@ -165,7 +170,7 @@ static void dispatch_checked(struct keeper *k, struct bsrd_message *m, struct bs
 		free_minor(k, m);
 		break;
 	case BSRD_IPC_OPEN_DISK:
-		open_disk(k, m);
+		open_disk(k, m, fds);
 		break;
 	case BSRD_IPC_CLOSE_DISK:
 	case BSRD_IPC_CREATE_DEVICE:

@@ -137,13 +137,39 @@ static int send_all(int fd, const char *bytes, size_t count)
 	return 0;
 }
 
+/* As much of the line as the socket takes at once, and the descriptors with it. Bytes, or -errno. */
+static ssize_t send_with_fds(const struct bsr_client *client, const char *bytes, size_t count)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(client->pass_fd))];
+	} ancillary;
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = ancillary.bytes,
+		.msg_controllen = sizeof(ancillary.bytes)};
+	memset(&ancillary, 0, sizeof(ancillary));
+	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(sizeof(client->pass_fd));
+	memcpy(CMSG_DATA(head), client->pass_fd, sizeof(client->pass_fd));
+	ssize_t sent;
+	do {
+		sent = sendmsg(client->fd, &msg, MSG_NOSIGNAL);
+	} while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : sent;
+}
+
 int64_t bsr_client_send(struct bsr_client *client, struct json_object *request)
 {
 	int64_t id = client->next_id++;
 	json_object_object_add(request, "id", json_object_new_int64(id));
 	size_t length = 0;
 	const char *text = json_object_to_json_string_length(request, JSON_C_TO_STRING_PLAIN, &length);
-	int rc = send_all(client->fd, text, length);
+	ssize_t sent = client->pass ? send_with_fds(client, text, length) : 0;
+	int rc = sent < 0 ? (int)sent : send_all(client->fd, text + sent, length - (size_t)sent);
 	if (rc == 0) {
 		rc = send_all(client->fd, "\n", 1);
 	}

@@ -19,6 +19,8 @@ struct bsr_client {
 	size_t pending_room;
 	size_t scanned;			  /* of @pending: no line end in there */
 	struct json_object *stashed; /* events that came while a reply was awaited */
+	int pass_fd[2]; /* go with every request when @pass is set; the caller's */
+	bool pass;
 };
 
 /** bsr_client_run_dir - BSR_RUN_DIR or /run/bsr; static */

@@ -9,6 +9,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,6 +216,30 @@ int bsr_run_find_minor(struct bsr_setup_call *call)
 
 /* ---------------------------------------------------------------- commands */
 
+/*
+ * Which disks are meant is said by descriptors that name them (docs/control.md): the process that
+ * reads requests is not believed when it says a path. What cannot be opened is left out; who would
+ * have to open it says why.
+ */
+static void open_disks(const struct bsr_setup_call *call, struct bsr_client *client)
+{
+	static const char *const fields[] = {"disk", "meta_disk"};
+	for (size_t i = 0; i < 2; i++) {
+		client->pass_fd[i] = open(bsr_json_string(call->request, fields[i]), O_PATH | O_CLOEXEC);
+	}
+	client->pass = client->pass_fd[0] >= 0 && client->pass_fd[1] >= 0;
+}
+
+static void close_disks(struct bsr_client *client)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (client->pass_fd[i] >= 0) {
+			close(client->pass_fd[i]);
+		}
+	}
+	client->pass = false;
+}
+
 int bsr_run_request(struct bsr_setup_call *call)
 {
 	struct bsr_client client;
@@ -230,7 +255,14 @@ int bsr_run_request(struct bsr_setup_call *call)
 	if (rc != BSRSETUP_OK) {
 		return rc;
 	}
+	const bool names_disks = strcmp(call->command->name, "attach") == 0;
+	if (names_disks) {
+		open_disks(call, &client);
+	}
 	rc = call_patiently(call, &client, &reply);
+	if (names_disks) {
+		close_disks(&client);
+	}
 	if (rc == BSRSETUP_OK) {
 		rc = bsr_run_tell_reply(call->object, reply);
 		tell_notes(call->object, reply);
