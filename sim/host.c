@@ -187,8 +187,10 @@ static void hash_effect(struct sim *w, const struct bsr_effect *fx)
 		break;
 	case BSR_FX_SEND:
 		sim_hash(w, fx->u.send.head_bytes | (uint64_t)fx->u.send.payload_bytes << 32);
-		for (uint32_t i = 0; i < fx->u.send.head_bytes && i < 64; i++) {
-			sim_hash(w, w->fx.arena[fx->u.send.head_offset + i]);
+		for (uint32_t i = 0; i + 8 <= fx->u.send.head_bytes && i < 64; i += 8) {
+			uint64_t part;
+			memcpy(&part, w->fx.arena + fx->u.send.head_offset + i, sizeof(part));
+			sim_hash(w, part);
 		}
 		break;
 	case BSR_FX_COMPLETE:

@@ -3,7 +3,7 @@
  * mem.c - memory of a run, given back as a whole
  *
  * Small pieces come from 1 MiB slabs with a free list per size class; large ones are mapped, because engines ask for
- * megabytes of which a run touches little. Addresses never decide anything.
+ * megabytes of which a run touches little; those of moderate size are kept, because page faults cost more than clearing. Addresses never decide anything.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,9 @@
 #define SLAB_BYTES (1u << 20)
 #define LARGE_BYTES (64u << 10)
 #define CLASS_COUNT 17u
+#define KEPT_BYTES_MAX (3u << 19) /* larger pieces are touched only here and there: new pages are cheaper than clearing */
+#define KEPT_SIZES 32u
+#define KEPT_MAX 64u /* pieces of one size */
 
 struct slab {
 	struct slab *next;
@@ -30,7 +33,15 @@ struct free_piece {
 	struct free_piece *next;
 };
 
+/* Mappings of one size that wait for their next use. */
+struct kept {
+	struct large *first;
+	size_t bytes;
+	uint32_t count;
+};
+
 struct sim_mem {
+	struct kept kept[KEPT_SIZES];
 	struct slab *slabs;  /* in use, newest first */
 	struct slab *spare;  /* kept for the next run */
 	struct large *large;
@@ -67,10 +78,34 @@ static struct sim_mem *mem_of(struct sim *w)
 	return w->mem;
 }
 
+static struct kept *kept_of(struct sim_mem *m, size_t total)
+{
+	for (uint32_t i = 0; total <= KEPT_BYTES_MAX && i < KEPT_SIZES; i++) {
+		if (m->kept[i].bytes == total || m->kept[i].bytes == 0) {
+			m->kept[i].bytes = total;
+			return &m->kept[i];
+		}
+	}
+	return NULL;
+}
+
+static struct large *new_large(struct sim_mem *m, size_t total)
+{
+	struct kept *k = kept_of(m, total);
+	if (k == NULL || k->first == NULL) {
+		return map_pages(total);
+	}
+	struct large *l = k->first;
+	k->first = l->next;
+	k->count--;
+	memset((uint8_t *)l + 4096, 0, total - 4096);
+	return l;
+}
+
 static void *alloc_large(struct sim_mem *m, size_t bytes)
 {
-	const size_t total = bytes + 4096u;
-	struct large *l = map_pages(total);
+	const size_t total = (bytes + 4096u + 4095u) / 4096u * 4096u;
+	struct large *l = new_large(m, total);
 	l->bytes = total;
 	l->next = m->large;
 	l->previous = NULL;
@@ -92,7 +127,14 @@ static void free_large(struct sim_mem *m, void *mem)
 	if (l->next != NULL) {
 		l->next->previous = l->previous;
 	}
-	munmap(l, l->bytes);
+	struct kept *k = kept_of(m, l->bytes);
+	if (k == NULL || k->count >= KEPT_MAX) {
+		munmap(l, l->bytes);
+		return;
+	}
+	l->next = k->first;
+	k->first = l;
+	k->count++;
 }
 
 static void *carve(struct sim_mem *m, size_t bytes)

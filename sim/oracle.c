@@ -440,8 +440,8 @@ void sim_oracle_compare(struct sim *w, uint32_t a, uint32_t b, uint32_t volume, 
 	const struct sim_store *sb = &w->node[b].disk[volume].now;
 	const uint32_t chunks = sa->chunk_count < sb->chunk_count ? sa->chunk_count : sb->chunk_count;
 	w->compares++;
-	for (uint32_t c = 0; c < chunks; c++) {
-		if (sa->chunk[c] == NULL && sb->chunk[c] == NULL) {
+	for (uint32_t c = 0; sa->sum != sb->sum && c < chunks; c++) {
+		if (sa->chunk_sum[c] == sb->chunk_sum[c]) {
 			continue;
 		}
 		for (uint32_t i = 0; i < SIM_CHUNK_SECTORS; i++) {

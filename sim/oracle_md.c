@@ -56,7 +56,7 @@ static void view_set(struct sim_al_view *v, uint32_t slot, uint32_t extent)
 	}
 }
 
-void sim_oracle_al_reload(struct sim *w, uint32_t node, uint32_t volume)
+static void read_log(struct sim *w, uint32_t node, uint32_t volume)
 {
 	struct sim_node *n = &w->node[node];
 	const struct sim_disk *d = &n->disk[volume];
@@ -80,14 +80,31 @@ void sim_oracle_al_reload(struct sim *w, uint32_t node, uint32_t volume)
 			}
 		}
 	}
+	n->al[volume].stale = false;
+}
+
+static const struct sim_al_view *log_view(struct sim *w, uint32_t node, uint32_t volume)
+{
+	if (w->node[node].al[volume].stale) {
+		read_log(w, node, volume);
+	}
+	return &w->node[node].al[volume];
+}
+
+void sim_oracle_al_reload(struct sim *w, uint32_t node, uint32_t volume)
+{
+	w->node[node].al[volume].stale = true;
 	sim_oracle_sb_reload(w, node, volume);
 }
 
 static void al_block(struct sim *w, uint32_t node, uint32_t volume, const uint8_t *bytes)
 {
 	static struct bsr_al_transaction t;
+	if (w->node[node].al[volume].stale) {
+		return;
+	}
 	if (bsr_al_transaction_decode(&t, bytes) != 0 || t.initialised) {
-		sim_oracle_al_reload(w, node, volume);
+		w->node[node].al[volume].stale = true;
 		return;
 	}
 	struct sim_al_view *v = &w->node[node].al[volume];
@@ -160,7 +177,7 @@ void sim_oracle_al_check(struct sim *w, uint32_t node, const struct bsr_fx_disk 
 	if (!is_app_write(w, node, fx) || fx->length == 0) {
 		return;
 	}
-	const struct sim_al_view *v = &w->node[node].al[fx->volume];
+	const struct sim_al_view *v = log_view(w, node, fx->volume);
 	const uint64_t last = (fx->offset + fx->length - 1) / BSR_AL_EXTENT_BYTES;
 	for (uint64_t e = fx->offset / BSR_AL_EXTENT_BYTES; e <= last; e++) {
 		if (e < v->extent_count && v->extent_uses[e] == 0) {

@@ -46,11 +46,19 @@ static uint64_t draw_duration(struct sim *w)
 	}
 }
 
+static void note_damage(struct sim *w)
+{
+	for (uint32_t i = 0; i < w->plan_count; i++) {
+		w->damages = w->damages || w->plan[i].act == SIM_ACT_CORRUPT;
+	}
+}
+
 void sim_plan_make(struct sim *w)
 {
 	struct sim_rng *r = &w->rng[SIM_RNG_PLAN];
 	if (w->over.scenario != NULL) {
 		sim_scenario_plan(w);
+		note_damage(w);
 		return;
 	}
 	if (w->cfg.acts == 0 || w->cfg.plan_max == 0) {
@@ -76,6 +84,7 @@ void sim_plan_make(struct sim *w)
 			w->plan[w->over.drop[i]].dropped = true;
 		}
 	}
+	note_damage(w);
 }
 
 static uint32_t other_node(const struct sim *w, const struct sim_action *a)

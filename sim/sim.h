@@ -11,6 +11,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 
+#include <bsr/assert.h>
 #include <bsr/engine.h>
 #include <bsr/wire.h>
 
@@ -78,12 +79,21 @@ struct sim_store {
 	uint64_t sector_count;
 	uint32_t chunk_count;
 	uint32_t **chunk;
+	uint64_t *chunk_sum; /* of each chunk's content, kept up to date; NULL: not kept */
+	uint64_t sum;	     /* of all of them: equal sums, equal content */
 };
+/** sim_store_keep_sums - from the beginning; so that contents can be compared at the cost of a number */
+void sim_store_keep_sums(struct sim *w, struct sim_store *st);
 void sim_store_init(struct sim *w, struct sim_store *st, uint64_t sector_count);
 /** sim_store_write - @stamps NULL: zeroes */
 void sim_store_write(struct sim *w, struct sim_store *st, uint64_t sector, uint32_t count, const uint32_t *stamps);
 void sim_store_read(const struct sim_store *st, uint64_t sector, uint32_t count, uint32_t *stamps);
-uint32_t sim_store_get(const struct sim_store *st, uint64_t sector);
+static inline uint32_t sim_store_get(const struct sim_store *st, uint64_t sector)
+{
+	BSR_ASSERT(sector < st->sector_count);
+	const uint32_t *c = st->chunk[sector / SIM_CHUNK_SECTORS];
+	return c != NULL ? c[sector % SIM_CHUNK_SECTORS] : 0;
+}
 
 /* ------------------------------------------------------------------- disks */
 
@@ -339,6 +349,7 @@ struct sim_al_view { /* the activity log as it is on disk */
 	uint32_t used_slots;
 	uint32_t *slot;	      /* extent per slot */
 	uint16_t *extent_uses; /* slots that hold an extent */
+	bool stale; /* to be read from the disk before it is used */
 	uint32_t extent_count;
 };
 
@@ -567,6 +578,7 @@ void sim_oracle_command(struct sim *w, uint32_t node, const struct sim_pending_c
 void sim_oracle_audit(struct sim *w);
 /* metadata */
 void sim_oracle_md_stable(struct sim *w, uint32_t node, uint32_t volume, uint32_t block, const uint8_t *bytes);
+/** sim_oracle_al_reload - what the metadata say now: superblock at once, activity log when it is asked about */
 void sim_oracle_al_reload(struct sim *w, uint32_t node, uint32_t volume);
 void sim_oracle_al_check(struct sim *w, uint32_t node, const struct bsr_fx_disk *fx);
 void sim_oracle_sb_reload(struct sim *w, uint32_t node, uint32_t volume);
@@ -633,6 +645,7 @@ struct sim {
 	struct sim_link *links;
 	bool blocked[SIM_NODES_MAX][SIM_NODES_MAX];
 	uint32_t corrupt_pm;
+	bool damages; /* an action of the plan damages bytes on their way: only then contents need checksums */
 	uint64_t slow_factor;
 	struct sim_action plan[SIM_PLAN_MAX];
 	uint32_t plan_count;
