@@ -5,6 +5,7 @@
  * Owns:       creation and removal of volumes and peers.
  */
 #include "core.h"
+#include "measure.h"
 
 static void done(struct bsr_engine *e, const struct bsr_ev_command *c, int32_t result)
 {
@@ -76,6 +77,7 @@ static int32_t new_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 	BSR_FOR_EACH_PEER (e, p) {
 		init_peer_device(e, p, vol);
 	}
+	bsr_measure_configured(e);
 	bsr_connect_changed(e);
 	return 0;
 }
@@ -101,6 +103,7 @@ static int32_t del_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 	e->volume[vol->index] = NULL;
 	e->volume_mask &= ~(1ull << vol->index);
 	bsr_env_free(e, vol, sizeof(*vol));
+	bsr_measure_configured(e);
 	return 0;
 }
 
@@ -249,6 +252,7 @@ static int32_t new_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 			bsr_state_recompute(e, vol);
 		}
 	}
+	bsr_measure_configured(e);
 	return 0;
 }
 
@@ -282,6 +286,7 @@ static int32_t del_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 	bsr_env_free(e, p->hs_volume, sizeof(*p->hs_volume) * BSR_VOLUMES_MAX);
 	bsr_env_free(e, p->hs_sent, sizeof(*p->hs_sent) * BSR_VOLUMES_MAX);
 	bsr_env_free(e, p, sizeof(*p));
+	bsr_measure_configured(e);
 	return 0;
 }
 
@@ -432,8 +437,12 @@ static void invalidate_remote(struct bsr_engine *e, const struct bsr_ev_command 
 
 /* ----------------------------------------------------------------- dispatch */
 
-static int32_t suspend(struct bsr_engine *e, bool on)
+static int32_t suspend_or_measure(struct bsr_engine *e, const struct bsr_command *cmd)
 {
+	if (cmd->type == BSR_CMD_MEASURE) {
+		return bsr_measure_switch(e, (cmd->flags & BSR_CMDF_ON) != 0);
+	}
+	const bool on = cmd->type == BSR_CMD_SUSPEND_IO;
 	bsr_state_set_suspended(e, on ? e->suspended | BSR_SUSPEND_USER : e->suspended & ~BSR_SUSPEND_USER);
 	return 0;
 }
@@ -458,10 +467,8 @@ void bsr_command(struct bsr_engine *e, const struct bsr_ev_command *c)
 		done(e, c, 0);
 		break;
 	case BSR_CMD_NEW_VOLUME:
-		done(e, c, new_volume(e, cmd));
-		break;
 	case BSR_CMD_DEL_VOLUME:
-		done(e, c, del_volume(e, cmd));
+		done(e, c, cmd->type == BSR_CMD_NEW_VOLUME ? new_volume(e, cmd) : del_volume(e, cmd));
 		break;
 	case BSR_CMD_ATTACH:
 		attach(e, c);
@@ -512,7 +519,8 @@ void bsr_command(struct bsr_engine *e, const struct bsr_ev_command *c)
 		break;
 	case BSR_CMD_SUSPEND_IO:
 	case BSR_CMD_RESUME_IO:
-		done(e, c, suspend(e, cmd->type == BSR_CMD_SUSPEND_IO));
+	case BSR_CMD_MEASURE:
+		done(e, c, suspend_or_measure(e, cmd));
 		break;
 	case BSR_CMD_DOWN:
 		role_task(e, c, BSR_TASK_DOWN);

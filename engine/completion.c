@@ -11,6 +11,7 @@
  *   RQ-6  Every request is completed exactly once (I11).
  */
 #include "core.h"
+#include "measure.h"
 
 /*
  * Only an UpToDate disk that can be reached counts: another one may be dropped or overwritten by
@@ -39,6 +40,9 @@ void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
 	BSR_ASSERT(!rq->local_pending);
 	if (rq->result == 0 && !has_copy(e, vol, rq)) {
 		rq->result = -BSR_E_IO; /* no disk that can be reached has it */
+	}
+	if (BSR_MEASURING(e)) {
+		bsr_measure_finished(e, rq);
 	}
 	bsr_fx_add(e, BSR_FX_COMPLETE)->u.complete =
 		(struct bsr_fx_complete){.tag = rq->tag, .result = rq->result, .data = BSR_BUF_NONE};
@@ -91,7 +95,11 @@ static void clear_resynced(struct bsr_engine *e, struct bsr_peer *p, const struc
 
 void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind kind, uint64_t write_seq)
 {
-	if (write_seq < p->log_from || write_seq >= e->log_tail) {
+	if (kind == BSR_ACK_TOOK && (p->features & BSR_FEATURE_ACK_TIMES)) {
+		p->took_ns = write_seq;
+		return;
+	}
+	if (kind == BSR_ACK_TOOK || write_seq < p->log_from || write_seq >= e->log_tail) {
 		bsr_peer_reject(e, p, BSR_MSG_ACKS);
 		return;
 	}
@@ -106,6 +114,10 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 		}
 		return;
 	}
+	if (BSR_MEASURING(e) && kind == BSR_ACK_WRITTEN) {
+		bsr_measure_acked(e, p, en->volume, write_seq, p->took_ns);
+	}
+	p->took_ns = 0;
 	pd->pending -= pd->pending > 0;
 	pd->refused = pd->refused || kind == BSR_ACK_NEGATIVE;
 	if (kind == BSR_ACK_NEGATIVE && !BSR_MUTATION(10)) {

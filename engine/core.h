@@ -36,6 +36,7 @@
 struct bsr_volume;
 struct bsr_peer;
 struct bsr_disk_op;
+struct bsr_measure;
 
 typedef void (*bsr_op_fn)(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf);
 
@@ -75,7 +76,8 @@ struct bsr_request {
 	struct bsr_list link;	/* in the queue of its stage */
 	struct bsr_interval range;
 	uint64_t offset;
-	uint64_t submitted_ns;
+	uint64_t arrived_ns;
+	uint64_t submitted_ns;	/* in stage AL: since when it waits for the log */
 	uint64_t log_index;	/* writes: entry in the transfer log, also the write_seq on the wire; 0 = not submitted */
 	uint32_t tag;
 	uint32_t length;
@@ -129,6 +131,7 @@ struct bsr_peer_request {
 	uint64_t epoch;
 	uint32_t link_id; /* incarnation it belongs to */
 	uint64_t arrival; /* place in the peer's stream of writes and checkpoints */
+	uint64_t arrived_ns;
 	uint32_t length;
 	uint32_t flush_pending; /* checkpoints: flushes under way */
 	bsr_buf_t buf;
@@ -289,6 +292,7 @@ struct bsr_peer {
 	uint16_t flushing[BSR_VOLUMES_MAX];
 	bool flush_failed; /* a flush between epochs failed: the next checkpoint says so */
 	struct bsr_msg_acks acks; /* collected for the end of the turn */
+	uint64_t took_ns; /* what the peer said of the write that it acknowledges next (measure.c); 0 = nothing */
 
 	/* two-phase commit (twopc.c) */
 	uint32_t prepared_tid; /* a promotion of the peer that I agreed to, 0 = none */
@@ -430,6 +434,7 @@ struct bsr_engine {
 	uint64_t deadline_ns; /* not later than the earliest timer */
 	bool kick; /* something changed that waiting state machines look at */
 	bool turn_work; /* collected for the end of the turn */
+	struct bsr_measure *measure; /* NULL: collection is off (measure.c) */
 
 	enum bsr_role role;
 	uint32_t suspended;

@@ -5,6 +5,7 @@
  * Owns:       the pools of operations, requests and peer requests.
  */
 #include "core.h"
+#include "measure.h"
 
 /* ------------------------------------------------------------------ pools */
 
@@ -159,6 +160,7 @@ void bsr_engine_destroy(struct bsr_engine *e)
 		bsr_env_free(e, p->hs_sent, sizeof(*p->hs_sent) * BSR_VOLUMES_MAX);
 		bsr_env_free(e, p, sizeof(*p));
 	}
+	bsr_measure_free(e);
 	struct bsr_env env = e->env;
 	env.free(env.ctx, e, sizeof(struct engine_memory));
 }

@@ -167,6 +167,7 @@ void bsr_peer_link_up(struct bsr_engine *e, const struct bsr_ev_link_up *up)
 	p->link_up = true;
 	p->resolver = up->resolver;
 	p->features = up->features;
+	p->took_ns = 0;
 	p->last_received_ns = e->now_ns;
 	p->hs_started_ns = e->now_ns;
 	bsr_timer(e, e->now_ns + BSR_SECOND_NS);

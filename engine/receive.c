@@ -14,6 +14,7 @@
  *         be a mixture that calls itself consistent (rule 6, I26).
  */
 #include "core.h"
+#include "measure.h"
 
 static bool same_link(const struct bsr_peer_request *pr)
 {
@@ -52,7 +53,14 @@ static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 	struct bsr_peer_device *pd = &p->device[pr->volume];
 	struct bsr_volume *vol = e->volume[pr->volume];
 	bsr_interval_remove(e, &pr->range);
+	if (BSR_MEASURING(e) && pr->result == 0) {
+		bsr_measure_stage(e, vol, BSR_STAGE_PEER_WRITE, pr->arrived_ns);
+	}
 	if (same_link(pr)) {
+		if ((pr->flags & BSR_WRITEF_TIMED) && pr->result == 0) {
+			const uint64_t took_ns = e->now_ns - pr->arrived_ns;
+			ack(e, p, BSR_ACK_TOOK, took_ns == 0 ? 1 : took_ns & BSR_WIRE_WRITE_SEQ_MAX);
+		}
 		if (!BSR_MUTATION(32)) {
 			ack(e, p, pr->result < 0 && !BSR_MUTATION(33) ? BSR_ACK_NEGATIVE : BSR_ACK_WRITTEN, pr->id);
 		}
@@ -106,6 +114,9 @@ static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 		pr->result = -BSR_E_NO_DISK;
 		write_finished(e, pr);
 		return;
+	}
+	if (BSR_MEASURING(e)) {
+		bsr_measure_stage(e, vol, BSR_STAGE_PEER_QUEUE, pr->arrived_ns);
 	}
 	bsr_emit_disk(e, vol,
 		(struct bsr_fx_disk){.op = pr->op,
@@ -181,6 +192,7 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 	BSR_ASSERT(pr != NULL); /* the host honours bsr_engine_may_receive() */
 	pr->offset = m.offset;
 	pr->length = m.length;
+	pr->arrived_ns = e->now_ns;
 	pr->id = m.write_seq;
 	pr->epoch = m.epoch;
 	pr->op = m.op;

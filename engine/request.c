@@ -13,6 +13,7 @@
  *   RQ-3  A write that follows the completion of another one belongs to a later epoch.
  */
 #include "core.h"
+#include "measure.h"
 
 static void submit_write(struct bsr_engine *e, struct bsr_request *rq);
 
@@ -66,10 +67,14 @@ static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 	const uint32_t count = bsr_extents_of(rq->offset, rq->length, &first);
 	const enum bsr_al_answer answer = bsr_al_pin(vol->al, first, count);
 	rq->al_pinned = answer != BSR_AL_FULL;
+	if (BSR_MEASURING(e)) {
+		bsr_measure_turn(e, rq, answer);
+	}
 	if (answer == BSR_AL_GO || (answer == BSR_AL_WAIT && BSR_MUTATION(1))) {
 		submit_write(e, rq);
 		return;
 	}
+	rq->submitted_ns = rq->stage == BSR_RQ_AL ? rq->submitted_ns : e->now_ns;
 	rq->stage = BSR_RQ_AL;
 	bsr_list_append(&vol->al_waiting, &rq->link);
 	e->kick = true;
@@ -99,6 +104,9 @@ void bsr_request_al_progress(struct bsr_engine *e, struct bsr_volume *vol)
 		} else if (!rq->al_pinned) {
 			write_turn(e, &rq->range);
 		} else if (bsr_al_ready(vol->al, first, count)) {
+			if (BSR_MEASURING(e)) {
+				bsr_measure_stage(e, vol, BSR_STAGE_AL, rq->submitted_ns);
+			}
 			submit_write(e, rq);
 		} else {
 			bsr_list_append(&vol->al_waiting, &rq->link);
@@ -139,6 +147,9 @@ static void local_write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 			tell_what_is_missing(e, rq, vol);
 		}
 	} else {
+		if (BSR_MEASURING(e)) {
+			bsr_measure_stage(e, vol, BSR_STAGE_DISK_WRITE, rq->submitted_ns);
+		}
 		rq->some_copy = true;
 		vol->unflushed = vol->unflushed || (!(rq->flags & BSR_REQ_FUA) && !BSR_MUTATION(49));
 	}
@@ -158,7 +169,8 @@ static void send_write(struct bsr_engine *e, struct bsr_request *rq, struct bsr_
 		.op = rq->op,
 		.flags = (uint8_t)(((rq->flags & BSR_REQ_FUA) && !BSR_MUTATION(5) ? BSR_WRITEF_FUA : 0) |
 				   (b ? BSR_WRITEF_WANT_RECEIVED : 0) |
-				   (rq->local_pending ? 0 : BSR_WRITEF_NO_LOCAL))};
+				   (rq->local_pending ? 0 : BSR_WRITEF_NO_LOCAL) |
+				   (BSR_MEASURING(e) && (p->features & BSR_FEATURE_ACK_TIMES) ? BSR_WRITEF_TIMED : 0))};
 	const uint32_t payload = rq->op == BSR_OP_WRITE ? rq->length : 0;
 	uint32_t room;
 	uint8_t *at = bsr_send_room(e, &room);
@@ -209,6 +221,9 @@ static void submit_write(struct bsr_engine *e, struct bsr_request *rq)
 				.buf = rq->buf},
 			rq, local_write_done);
 	}
+	if (BSR_MEASURING(e)) {
+		bsr_measure_sent(e, rq->log_index);
+	}
 	for (uint32_t mask = vol->mirror_mask; mask; mask &= mask - 1) {
 		send_write(e, rq, vol, e->peer[__builtin_ctz(mask)]);
 	}
@@ -232,6 +247,9 @@ static void local_flush_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 		rq->result = result;
 		bsr_disk_error(e, op->vol, false, 0, 0);
 	} else {
+		if (BSR_MEASURING(e)) {
+			bsr_measure_stage(e, op->vol, BSR_STAGE_DISK_FLUSH, rq->submitted_ns);
+		}
 		rq->some_copy = true;
 	}
 	bsr_request_try_complete(e, rq);
@@ -277,6 +295,9 @@ static void local_read_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_
 		bsr_disk_error(e, op->vol, false, rq->offset, rq->length);
 		bsr_request_submit_read(e, rq);
 		return;
+	}
+	if (BSR_MEASURING(e)) {
+		bsr_measure_stage(e, op->vol, BSR_STAGE_DISK_READ, rq->submitted_ns);
 	}
 	rq->some_copy = true;
 	rq->result = 0;
@@ -438,6 +459,7 @@ void bsr_request_arrive(struct bsr_engine *e, const struct bsr_ev_request *ev)
 	BSR_ASSERT(!bsr_list_empty(&e->request_free)); /* the host honours bsr_engine_credits() */
 	struct bsr_request *rq = BSR_CONTAINER(e->request_free.next, struct bsr_request, link);
 	bsr_list_remove(&rq->link);
+	rq->arrived_ns = e->now_ns;
 	rq->offset = ev->offset;
 	rq->tag = ev->tag;
 	rq->length = ev->length;

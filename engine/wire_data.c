@@ -16,7 +16,7 @@
 /* ------------------------------------------------------------------- WRITE */
 
 enum { WRITE_BYTES = 48 };
-#define WRITE_FLAGS (BSR_WRITEF_FUA | BSR_WRITEF_WANT_RECEIVED | BSR_WRITEF_NO_LOCAL)
+#define WRITE_FLAGS (BSR_WRITEF_FUA | BSR_WRITEF_WANT_RECEIVED | BSR_WRITEF_NO_LOCAL | BSR_WRITEF_TIMED)
 
 static bool write_ok(const struct bsr_msg_write *m)
 {

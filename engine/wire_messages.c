@@ -471,7 +471,7 @@ int bsr_msg_acks_decode(struct bsr_msg_acks *m, const uint8_t *body, uint32_t bo
 		const uint64_t word = bsr_wire_get64(body + ACKS_BYTES + i * ACK_BYTES);
 		const uint64_t kind = word >> ACK_KIND_SHIFT;
 		const uint64_t write_seq = word & BSR_WIRE_WRITE_SEQ_MAX;
-		if (kind - BSR_ACK_RECEIVED > BSR_ACK_NEGATIVE - BSR_ACK_RECEIVED ||
+		if (kind - BSR_ACK_RECEIVED > BSR_ACK_TOOK - BSR_ACK_RECEIVED ||
 			write_seq == 0) {
 			return -BSR_E_RANGE;
 		}

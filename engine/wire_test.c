@@ -150,7 +150,7 @@ static void make_acks(struct test_random *r, union any *m)
 {
 	m->acks.count = (uint16_t)pick(r, 1, BSR_WIRE_ACKS_MAX);
 	for (uint32_t i = 0; i < m->acks.count; i++) {
-		m->acks.ack[i].kind = (uint8_t)pick(r, BSR_ACK_RECEIVED, BSR_ACK_NEGATIVE);
+		m->acks.ack[i].kind = (uint8_t)pick(r, BSR_ACK_RECEIVED, BSR_ACK_TOOK);
 		m->acks.ack[i].write_seq = pick(r, 1, BSR_WIRE_WRITE_SEQ_MAX);
 	}
 }
@@ -503,7 +503,7 @@ static void writes_outside_of_the_limits_are_refused(void **state)
 	assert_int_equal(write_result(&good, 40, 1, BSR_OP_FLUSH), -BSR_E_RANGE);
 	assert_int_equal(write_result(&good, 40, 1, 5), -BSR_E_RANGE);
 	assert_int_equal(write_result(&good, 41, 1, BSR_WRITEF_FUA | BSR_WRITEF_WANT_RECEIVED | BSR_WRITEF_NO_LOCAL), 0);
-	assert_int_equal(write_result(&good, 41, 1, BSR_WRITEF_NO_LOCAL << 1), -BSR_E_RANGE);
+	assert_int_equal(write_result(&good, 41, 1, BSR_WRITEF_TIMED << 1), -BSR_E_RANGE);
 	assert_int_equal(write_result(&good, 47, 1, 1), -BSR_E_CORRUPT);
 }
 
@@ -520,9 +520,9 @@ static int ack_result(uint64_t word)
 static void acks_outside_of_the_limits_are_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(ack_result(3ull << 56 | 5), 0);
+	assert_int_equal(ack_result(4ull << 56 | 5), 0);
 	assert_int_equal(ack_result(0ull << 56 | 5), -BSR_E_RANGE);
-	assert_int_equal(ack_result(4ull << 56 | 5), -BSR_E_RANGE);
+	assert_int_equal(ack_result(5ull << 56 | 5), -BSR_E_RANGE);
 	assert_int_equal(ack_result(255ull << 56 | 5), -BSR_E_RANGE);
 	assert_int_equal(ack_result(1ull << 56), -BSR_E_RANGE);
 	static const uint8_t none[8];

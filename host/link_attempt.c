@@ -277,7 +277,7 @@ static void come_up(struct peer *peer, struct attempt *attempt)
 		.peer = peer->id,
 		.link = link->number,
 		.version = link->version,
-		.features = link->checksums ? BSR_FEATURE_DATA_CHECKSUMS : 0,
+		.features = link->features,
 		.resolver = i_decide(peer),
 	};
 	links->ops->up(links->ctx, &up);

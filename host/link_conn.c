@@ -152,7 +152,7 @@ static void make_hello(struct conn *conn, uint64_t attempt, const uint8_t *cooki
 	struct bsr_link_hello hello = {
 		.version_min = BSR_WIRE_VERSION_MIN,
 		.version_max = BSR_WIRE_VERSION_MAX,
-		.features = peer->options.data_checksums ? BSR_FEATURE_DATA_CHECKSUMS : 0,
+		.features = bsr_link_features(peer),
 		.node_id = conn->links->node_id,
 		.wanted_node_id = peer->id,
 		.stream = conn->stream,

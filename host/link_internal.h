@@ -156,6 +156,7 @@ struct link {
 	bool draining;
 	bool overflow; /* to be closed by the next flush */
 	bool checksums;
+	uint64_t features; /* agreed */
 	uint8_t version;
 	bool broken;	      /* some stream has ended with an error */
 	uint64_t deadline_ns; /* of draining, or of the second stream's end; 0: none */
@@ -362,5 +363,11 @@ const char *bsr_link_address(const struct sockaddr_storage *address, char *text)
 /** bsr_links_report - a line for people; @peer NULL: not known who */
 void bsr_links_report(struct bsr_links *links, uint32_t log_number, const struct peer *peer, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/** bsr_link_features - what this end offers */
+static inline uint64_t bsr_link_features(const struct peer *peer)
+{
+	return (peer->options.data_checksums ? BSR_FEATURE_DATA_CHECKSUMS : 0) | BSR_FEATURE_ACK_TIMES;
+}
 
 #endif

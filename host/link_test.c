@@ -16,8 +16,8 @@ static void both_ends_come_up_once(void **state)
 	assert_true(node[0].up_event.resolver);
 	assert_false(node[1].up_event.resolver);
 	assert_int_equal(node[0].up_event.version, 1);
-	assert_true(node[0].up_event.features == BSR_FEATURE_DATA_CHECKSUMS);
-	assert_true(node[1].up_event.features == BSR_FEATURE_DATA_CHECKSUMS);
+	assert_true(node[0].up_event.features == (BSR_FEATURE_DATA_CHECKSUMS | BSR_FEATURE_ACK_TIMES));
+	assert_true(node[1].up_event.features == (BSR_FEATURE_DATA_CHECKSUMS | BSR_FEATURE_ACK_TIMES));
 	assert_talks();
 	run_turns(1500, NULL); /* no second thoughts later */
 	assert_int_equal(node[0].ups + node[1].ups, 2);
@@ -118,7 +118,7 @@ static void checksums_are_used_only_when_both_want_them(void **state)
 	without.data_checksums = false;
 	make_pair(AF_INET, &with, &without);
 	connect_pair();
-	assert_true(node[0].up_event.features == 0 && node[1].up_event.features == 0);
+	assert_true(node[0].up_event.features == BSR_FEATURE_ACK_TIMES && node[1].up_event.features == BSR_FEATURE_ACK_TIMES);
 	assert_talks();
 	end_pair();
 }

@@ -162,7 +162,8 @@ struct link *bsr_link_create(struct peer *peer, struct attempt *attempt)
 	link->number = peer->wanted_link;
 	link->instance = his->instance;
 	link->version = (uint8_t)(his->version_max < BSR_WIRE_VERSION_MAX ? his->version_max : BSR_WIRE_VERSION_MAX);
-	link->checksums = peer->options.data_checksums && (his->features & BSR_FEATURE_DATA_CHECKSUMS) != 0;
+	link->features = bsr_link_features(peer) & his->features;
+	link->checksums = (link->features & BSR_FEATURE_DATA_CHECKSUMS) != 0;
 	link->from = attempt->conn[BSR_STREAM_DATA]->from;
 	bool watched = true;
 	for (uint8_t i = 0; i < BSR_STREAM_COUNT; i++) {

@@ -16,7 +16,7 @@ const char *sim_cmd_word(enum bsr_cmd cmd)
 	static const char *const word[BSR_CMD_COUNT] = {"resource-options", "new-volume", "del-volume", "attach", "detach",
 		"disk-options", "new-peer", "del-peer", "net-options", "peer-device-options", "connect", "disconnect",
 		"primary", "secondary", "invalidate", "invalidate-remote", "pause-sync", "resume-sync", "outdate",
-		"new-current-uuid", "suspend-io", "resume-io", "down"};
+		"new-current-uuid", "suspend-io", "resume-io", "measure", "down"};
 	return (uint32_t)cmd < BSR_CMD_COUNT ? word[cmd] : "?";
 }
 
@@ -212,6 +212,10 @@ void sim_node_boot_script(struct sim *w, uint32_t node)
 	struct bsr_command cmd = {.type = BSR_CMD_RESOURCE_OPTIONS};
 	bsr_resource_options_defaults(&cmd.u.resource);
 	sim_node_script_add(w, node, &cmd, 0);
+	if (node % 2 == 0) { /* half of the nodes measure: it must change nothing */
+		cmd = (struct bsr_command){.type = BSR_CMD_MEASURE, .flags = BSR_CMDF_ON};
+		sim_node_script_add(w, node, &cmd, 0);
+	}
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
 		cmd = (struct bsr_command){.type = BSR_CMD_NEW_VOLUME, .volume = v, .vnr = v};
 		sim_node_script_add(w, node, &cmd, 0);

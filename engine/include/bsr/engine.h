@@ -69,10 +69,11 @@ enum bsr_cmd {
 	BSR_CMD_NEW_CURRENT_UUID,
 	BSR_CMD_SUSPEND_IO,
 	BSR_CMD_RESUME_IO,
+	BSR_CMD_MEASURE, /* collection on (flag) or off: measure.h */
 	/* demote, disconnect all, detach all; the host removes the engine afterwards */
 	BSR_CMD_DOWN,
 };
-#define BSR_CMD_COUNT 23u
+#define BSR_CMD_COUNT 24u
 
 #define BSR_CMDF_FORCE 1u	   /* primary, disconnect, detach */
 #define BSR_CMDF_DISCARD_MY_DATA 2u /* connect */
@@ -80,6 +81,7 @@ enum bsr_cmd {
 #define BSR_CMDF_CLEAR_BITMAP 8u   /* new-current-uuid */
 /* primary: a restarted engine takes up the role its device still has */
 #define BSR_CMDF_RESUME_PRIMARY 16u
+#define BSR_CMDF_ON 32u /* measure */
 
 enum bsr_md_kind { BSR_MD_INTERNAL, BSR_MD_FLEX_EXTERNAL, BSR_MD_INDEXED };
 

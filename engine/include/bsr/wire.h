@@ -25,6 +25,7 @@
 
 /* features, agreed at connect: those that both ends offer */
 #define BSR_FEATURE_DATA_CHECKSUMS 1ull /* content checksums cover payloads, not only bodies */
+#define BSR_FEATURE_ACK_TIMES 2ull /* acknowledgements can say how long a write took: BSR_ACK_TOOK */
 
 /** Message types; numbers are permanent. 1..31 belong to the link (host), 32.. to the engine. */
 enum bsr_msg_type {
@@ -183,7 +184,12 @@ struct bsr_msg_twopc {
 	int32_t error; /* NO: negative BSR_E_* */
 };
 
-enum bsr_ack_kind { BSR_ACK_RECEIVED = 1, BSR_ACK_WRITTEN = 2, BSR_ACK_NEGATIVE = 3 };
+enum bsr_ack_kind {
+	BSR_ACK_RECEIVED = 1,
+	BSR_ACK_WRITTEN = 2,
+	BSR_ACK_NEGATIVE = 3,
+	BSR_ACK_TOOK = 4, /* write_seq: nanoseconds from arrival until on disk, of the write acknowledged next */
+};
 
 struct bsr_msg_acks { /* answers to WRITE */
 	uint16_t count; /* 1..BSR_WIRE_ACKS_MAX */
@@ -231,6 +237,7 @@ struct bsr_msg_tear_down {
 #define BSR_WRITEF_WANT_RECEIVED 2u /* protocol B */
 /* the sender's own disk does not get it: the receiver marks it for the sender */
 #define BSR_WRITEF_NO_LOCAL 4u
+#define BSR_WRITEF_TIMED 8u /* with BSR_FEATURE_ACK_TIMES: say with the acknowledgement how long it took */
 
 struct bsr_msg_write {
 	uint32_t vnr;
