@@ -4,110 +4,15 @@ import os
 import random
 import re
 import subprocess
-import sys
 import time
 
 import pytest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demo"))
-from cluster import GLOBAL_CONFIG, ROOT, Cluster, resource_config, wait_until  # noqa: E402
+from hosts import (GLOBAL_CONFIG, NET, ROOT, SIZE, configure, connected, create, engine_pid, equal_disks,  # noqa: F401
+                   finish_load, fixture_cluster, fixture_pair, in_sync, resource_config, settle, verifying_load,
+                   wait_until)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: namespaces, loop devices, FUSE")
-SIZE = 64 << 20
-# What a process says that stops because of a mistake of its own; the keeper starts the next one, and all goes on.
-MISTAKES = re.compile(r"assertion failed|Sanitizer|runtime error:|syscall-denied")
-NET = ("protocol {protocol};\n        cram-hmac-alg sha256;\n        shared-secret \"{secret}\";\n"
-       "        connect-int 1;\n        ping-int 1;\n        ping-timeout 10;")
-
-
-def configure(cluster, hosts=None, protocol="C", secret="the secret", volumes=1, sizes=None, disk="c-max-rate 1G;"):
-    """Disks and configuration on each host; the hosts run afterwards."""
-    disks = {}
-    for host in cluster.hosts:
-        disks[host.name] = host.disks or [host.add_disk((sizes or {}).get(host.name, SIZE), f"disk{v}") for v in range(volumes)]
-    for host in hosts or cluster.hosts:
-        net = NET.format(protocol=protocol, secret=secret)
-        text = resource_config(cluster, disks, net=net, disk=disk, volumes=volumes)
-        host.write_config(dict(GLOBAL_CONFIG, **{"bsr.d/r0.res": text}))
-        if not host.running():
-            host.start()
-    return disks
-
-
-def connected(status):
-    return all(c["connection-state"] == "Connected" for c in status["connections"])
-
-
-def in_sync(status):
-    return connected(status) and all(d["disk-state"] == "UpToDate" for d in status["devices"]) and all(
-        p["peer-disk-state"] == "UpToDate" and p["replication-state"] == "Established" and p["out-of-sync"] == 0
-        for c in status["connections"] for p in c["peer_devices"])
-
-
-def create(cluster):
-    for host in cluster.hosts:
-        host.run("bsradm create-md --force r0")
-        host.run("bsradm up r0")
-
-
-def settle(cluster, timeout=60):
-    for host in cluster.hosts:
-        host.wait_for(in_sync, timeout)
-
-
-def equal_disks(cluster, volumes=1):
-    """The data areas of both hosts' disks are the same bytes (all devices down or quiet)."""
-    alice, bob = cluster.hosts
-    for volume in range(volumes):
-        size = next(d["size"] for d in alice.status()["devices"] if d["volume"] == volume) << 10
-        pair = (alice.disks[volume], bob.disks[volume])
-        for disk in pair:
-            subprocess.run(["blockdev", "--flushbufs", disk], check=True)
-        done = subprocess.run(["cmp", f"--bytes={size}", *pair], check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout
-
-
-@pytest.fixture(name="cluster")
-def bare_cluster():
-    with Cluster() as cluster:
-        yield cluster
-        for host in cluster.hosts:
-            for name in ("console.log", "log/bsr/r0.log"):
-                path = os.path.join(host.base, name)
-                if not os.path.exists(path):
-                    continue  # never booted, never up
-                with open(path, encoding="utf-8", errors="replace") as log:
-                    text = log.read()
-                assert not MISTAKES.search(text), f"{host.name}: {text[-8000:]}"
-
-
-@pytest.fixture(name="pair")
-def running_pair(cluster):
-    """alice Primary, bob Secondary, in sync."""
-    configure(cluster)
-    create(cluster)
-    cluster.hosts[0].wait_for(connected)
-    cluster.hosts[0].run("bsradm primary --force r0")
-    settle(cluster)
-    return cluster
-
-
-def engine_pid(host):
-    """Process id, as the host sees it, of the engine process (the one that runs as nobody)."""
-    return int(host.out("pgrep -u nobody -f 'bsrd.*r0' | head -1"))
-
-
-def verifying_load(host, device="/dev/bsr0", seconds=6, size="48M", depth=16):
-    return host.spawn(["fio", "--name=v", f"--filename={device}", "--rw=randwrite", "--bs=4k", "--direct=1",
-                       "--ioengine=libaio", f"--iodepth={depth}", f"--size={size}", "--verify=crc32c", "--verify_async=1",
-                       "--loops=50", f"--runtime={seconds}", "--verify_backlog=512", "--verify_fatal=1",
-                       "--max_latency=60s"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def finish_load(load):
-    out, _ = load.communicate(timeout=120)
-    assert load.returncode == 0 and "err= 0" in out, out
-    return out
 
 
 # ------------------------------------------------------------------ the main job
