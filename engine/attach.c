@@ -448,7 +448,7 @@ static bool detach_written(struct bsr_engine *e, struct bsr_volume *vol)
 			return false;
 		}
 		vol->detach_swept = true;
-		if (e->role == BSR_ROLE_PRIMARY && bsr_state_up_to_date_peer(e, vol, 0)) {
+		if (bsr_state_up_to_date_peer(e, vol, 0)) {
 			vol->sb.flags &= ~BSR_MDF_WAS_UP_TO_DATE; /* peers go on without this disk */
 		}
 		bsr_md_superblock_dirty(e, vol); /* flushes the bitmap, too */
@@ -550,6 +550,9 @@ static void mark_unknown(struct bsr_engine *e, struct bsr_volume *vol, bool writ
 {
 	for (uint32_t node = 0; write && node < BSR_NODES_MAX; node++) {
 		bsr_md_set_bits(e, vol, vol->sb.peer[node].bitmap_index, offset, length);
+	}
+	if (write) {
+		bsr_resync_unsure(e, vol, offset, length);
 	}
 }
 

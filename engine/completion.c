@@ -89,7 +89,7 @@ static void clear_resynced(struct bsr_engine *e, struct bsr_peer *p, const struc
 {
 	struct bsr_peer_device *pd = &p->device[en->volume];
 	if (pd->mirrored && !en->local_failed && (pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S)) {
-		bsr_md_clear_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
+		bsr_resync_clear_bits(e, p, e->volume[en->volume], en->offset, en->length);
 	}
 }
 

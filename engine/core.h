@@ -162,6 +162,14 @@ struct bsr_chunk {
 	bool failed;
 };
 
+#define BSR_UNSURE_MAX 8u
+
+/** Bytes from @start up to, not including, @end. */
+struct bsr_span {
+	uint64_t start;
+	uint64_t end;
+};
+
 struct bsr_peer_device {
 	bool exists;
 	enum bsr_repl_state repl;
@@ -192,6 +200,8 @@ struct bsr_peer_device {
 	/* resync (resync.c) */
 	uint8_t sync_step; /* enum bsr_sync_step */
 	bool full_sync;
+	struct bsr_span unsure[BSR_UNSURE_MAX]; /* source: a local write failed there, no acknowledgement clears their bits */
+	uint32_t unsure_count;
 	bool holds_writes; /* target that is not yet durably Inconsistent: application writes wait (RX-4) */
 	uint64_t scan_bit;
 	uint64_t resync_total_bits;
@@ -661,6 +671,10 @@ void bsr_resync_bitmap_end(struct bsr_engine *e, struct bsr_peer *p, const struc
 void bsr_resync_data(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, const struct bsr_ev_message *ev);
 void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m);
 void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_resync_done *m);
+/** bsr_resync_clear_bits - at the source: the peer's disk has this range as it is here; not believed where a local write failed */
+void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length);
+/** bsr_resync_unsure - a local write of this range failed: what peers acknowledge of it proves nothing until the resync is over */
+void bsr_resync_unsure(struct bsr_engine *e, struct bsr_volume *vol, uint64_t offset, uint64_t length);
 void bsr_resync_sync_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_gi base);
 void bsr_resync_write_overtook(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length);
 void bsr_resync_paused_changed(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);

@@ -164,13 +164,11 @@ void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 	BSR_FOR_EACH_PEER (e, p) {
 		bsr_receive_progress(e, p);
 	}
-	while (!vol->gi_busy && !vol->gi_wanted && !bsr_list_empty(&vol->done_waiting)) {
+	/* another peer may have been lost meanwhile: then they wait once more, if it needs a generation at all */
+	while (!bsr_list_empty(&vol->done_waiting) && !bsr_gi_hold(e, vol)) {
 		struct bsr_request *rq = BSR_CONTAINER(vol->done_waiting.next, struct bsr_request, link);
 		bsr_list_remove(&rq->link);
 		bsr_request_finish(e, rq);
-	}
-	if (vol->gi_wanted && !bsr_list_empty(&vol->done_waiting)) {
-		bsr_gi_hold(e, vol); /* another peer was lost meanwhile */
 	}
 }
 

@@ -48,6 +48,7 @@ void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 	pd->sync_step = STEP_NONE;
 	pd->bm_send_active = pd->bm_sent = pd->bm_received = pd->sync_base_received = false;
 	pd->resync_total_bits = 0;
+	pd->unsure_count = 0;
 	pd->drain_mark = 0;
 	pd->rate_bytes_s = 0;
 	if (recorded && vol->sync_result) {
@@ -567,6 +568,54 @@ void bsr_resync_data(
 
 /* ------------------------------------------------------------------ source */
 
+/* The first range in [offset, end) that is not believed; NULL when there is none. */
+static const struct bsr_span *first_unsure(const struct bsr_peer_device *pd, uint64_t offset, uint64_t end)
+{
+	const struct bsr_span *first = NULL;
+	for (uint32_t i = 0; i < pd->unsure_count; i++) {
+		const struct bsr_span *u = &pd->unsure[i];
+		if (u->start < end && u->end > offset && (!first || u->start < first->start)) {
+			first = u;
+		}
+	}
+	return first;
+}
+
+void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length)
+{
+	const struct bsr_peer_device *pd = &p->device[vol->index];
+	const uint64_t end = offset + length;
+	const struct bsr_span *u;
+	while (offset < end && (u = first_unsure(pd, offset, end)) != NULL) {
+		if (u->start > offset) {
+			bsr_md_clear_bits(e, vol, pd->slot, offset, u->start - offset);
+		}
+		offset = u->end;
+	}
+	if (offset < end) {
+		bsr_md_clear_bits(e, vol, pd->slot, offset, end - offset);
+	}
+}
+
+void bsr_resync_unsure(struct bsr_engine *e, struct bsr_volume *vol, uint64_t offset, uint64_t length)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		if (!pd->exists || !bsr_repl_is_source(pd->repl)) {
+			continue;
+		}
+		if (pd->unsure_count < BSR_UNSURE_MAX) {
+			pd->unsure[pd->unsure_count++] = (struct bsr_span){offset, offset + length};
+			continue;
+		}
+		/* the last one takes in what has no place: bits too many are only copied once more */
+		struct bsr_span *last = &pd->unsure[BSR_UNSURE_MAX - 1];
+		last->start = offset < last->start ? offset : last->start;
+		last->end = offset + length > last->end ? offset + length : last->end;
+	}
+}
+
 void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m)
 {
 	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
@@ -574,7 +623,7 @@ void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 	if (!pd || !(pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S)) {
 		return;
 	}
-	bsr_md_clear_bits(e, vol, pd->slot, m->offset, m->length);
+	bsr_resync_clear_bits(e, p, vol, m->offset, m->length);
 	pd->resynced_bytes += m->length;
 }
 

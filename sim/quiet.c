@@ -217,6 +217,13 @@ static const char *busy(struct sim *w, uint32_t *where)
 				return "a command is not answered (L4)";
 			}
 		}
+		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+			for (uint32_t b = 0; b < w->cfg.node_count; b++) {
+				if (b != a && sim_peer_device_info(w, a, b, v).pending != 0) {
+					return "writes on their way to a peer";
+				}
+			}
+		}
 	}
 	return NULL;
 }
