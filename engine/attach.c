@@ -59,16 +59,17 @@ static void judge_peers_without_disk(struct bsr_engine *e, struct bsr_volume *vo
 	if (e->role != BSR_ROLE_PRIMARY || !vol->bitmap) {
 		return;
 	}
+	struct bsr_state *s = bsr_state_propose(e);
 	BSR_FOR_EACH_PEER (e, p) {
-		struct bsr_peer_device *pd = &p->device[vol->index];
+		const struct bsr_peer_device *pd = &p->device[vol->index];
 		/* bits toward a peer that took every write name what this disk could not write itself */
 		const bool took_all = pd->mirrored && pd->repl == BSR_REPL_ESTABLISHED && !pd->refused;
 		if (!took_all && pd->slot >= 0 && bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0) {
 			missing = true;
-			pd->stale = true;
-			bsr_state_set_peer_disk(e, p, vol, pd->disk); /* clamped */
+			s->device[p->node_id][vol->index].stale = true;
 		}
 	}
+	bsr_state_change(e);
 	if (missing && !bsr_state_up_to_date_peer(e, vol, 0)) {
 		vol->exposed_gi = bsr_gi_random(e);
 	}
@@ -86,14 +87,12 @@ static void disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_volume_free_disk(e, vol);
 	vol->gi_wanted = false;
 	vol->gi_busy = false;
-	vol->sync_result = BSR_DISK_DISKLESS;
-	vol->crashed_primary = false;
 	vol->sb_wanted = vol->sb_durable = vol->sb_issued = 0;
 	vol->sweeping = false;
 	vol->sweeps_wanted = vol->sweeps_done = 0;
 	vol->al_step = 0;
-	bsr_state_set_disk(e, vol, BSR_DISK_DISKLESS);
-	bsr_state_recompute(e, vol);
+	bsr_state_propose(e)->volume[vol->index] = (struct bsr_volume_state){.disk = BSR_DISK_DISKLESS};
+	bsr_state_change(e);
 	bsr_fx_add(e, BSR_FX_DISK_GONE)->u.disk_gone_volume = vol->index;
 	BSR_FOR_EACH_PEER (e, p) {
 		bsr_receive_progress(e, p); /* what waited for this disk's new generation goes on, and fails */
@@ -337,8 +336,10 @@ static void apply_log(struct bsr_engine *e, struct bsr_volume *vol)
 static void recover(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	const uint32_t flags = vol->sb.flags;
-	vol->crashed_primary = (flags & (BSR_MDF_PRIMARY_IND | BSR_MDF_CRASHED_PRIMARY)) != 0;
 	vol->md_usable = true;
+	bsr_state_propose(e)->volume[vol->index].crashed_primary =
+		(flags & (BSR_MDF_PRIMARY_IND | BSR_MDF_CRASHED_PRIMARY)) != 0;
+	bsr_state_change(e);
 	if ((flags & BSR_MDF_PRIMARY_IND) && !(flags & BSR_MDF_AL_CLEAN) && !BSR_MUTATION(20)) {
 		apply_log(e, vol);
 	}

@@ -27,15 +27,13 @@ static void init_peer_device(struct bsr_engine *e, struct bsr_peer *p, struct bs
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	memset(pd, 0, sizeof(*pd));
 	pd->exists = true;
-	pd->repl = BSR_REPL_OFF;
 	pd->peer_repl = BSR_REPL_OFF;
-	pd->disk = BSR_DISK_UNKNOWN;
 	pd->slot = -1;
 	for (uint32_t i = 0; i < BSR_RESYNC_REQUESTS_MAX; i++) {
 		pd->chunk[i].buf = BSR_BUF_NONE;
 	}
 	bsr_peer_device_options_defaults(&pd->options);
-	bsr_state_announce(e, BSR_OBJ_PEER_DEVICE, BSR_ACT_CREATE, p, vol);
+	bsr_state_add_device(e, p, vol);
 }
 
 /* For changes of metadata: the answer waits until they are on disk. */

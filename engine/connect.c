@@ -74,12 +74,6 @@ void bsr_connect_changed(struct bsr_engine *e)
 
 /* ------------------------------------------------------------- the decision */
 
-static void refuse(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error)
-{
-	p->error = error;
-	bsr_peer_drop(e, p, BSR_LINK_REFUSED);
-}
-
 static bool asks_for_a_person(enum bsr_hs_action action)
 {
 	return action == BSR_HS_SPLIT_BRAIN || action == BSR_HS_UNRELATED || action == BSR_HS_REFUSED;
@@ -114,7 +108,7 @@ static void decide(struct bsr_engine *e, struct bsr_peer *p)
 	struct bsr_volume *vol;
 	struct bsr_msg_hs_confirm m = {0};
 	if (e->role == BSR_ROLE_PRIMARY && p->hs_peer.role == BSR_ROLE_PRIMARY && e->volume_mask == 0) {
-		refuse(e, p, BSR_CONN_ERROR_TWO_PRIMARIES);
+		bsr_peer_refuse(e, p, BSR_CONN_ERROR_TWO_PRIMARIES);
 		return;
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
@@ -159,7 +153,7 @@ void bsr_connect_hs_resource(struct bsr_engine *e, struct bsr_peer *p, const str
 	}
 	if (m->protocol != (uint8_t)p->options.protocol) {
 		bsr_emit_log(e, BSR_LOGN_CONFIG_MISMATCH, p, NULL, p->options.protocol, m->protocol, 0);
-		refuse(e, p, BSR_CONN_ERROR_CONFIG);
+		bsr_peer_refuse(e, p, BSR_CONN_ERROR_CONFIG);
 		return;
 	}
 	p->hs_peer = *m;
@@ -190,19 +184,22 @@ void bsr_connect_hs_volume(struct bsr_engine *e, struct bsr_peer *p, const struc
 /* ---------------------------------------------------------- both have decided */
 
 /*
- * A Primary without a disk has shown its applications a generation; another one is not what they
- * may go on with.
+ * What the peer says of its disk; and what a Primary without a disk has shown its applications: another generation is
+ * not what they may go on with, here or there.
  */
-static void judge_generations(
+static void take_over_states(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, const struct bsr_msg_hs_volume *theirs)
 {
-	struct bsr_peer_device *pd = &p->device[vol->index];
+	struct bsr_state *s = bsr_state_propose(e);
+	struct bsr_device_state *d = &s->device[p->node_id][vol->index];
 	const bool i_expose = e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_INCONSISTENT;
 	const bool they_expose = p->role == BSR_ROLE_PRIMARY && theirs->disk < BSR_DISK_INCONSISTENT && theirs->current.v;
-	pd->stale = i_expose && vol->exposed_gi.v && !bsr_gi_equal(vol->exposed_gi, theirs->current);
+	d->stale = i_expose && vol->exposed_gi.v && !bsr_gi_equal(vol->exposed_gi, theirs->current);
 	if (they_expose && vol->disk > BSR_DISK_OUTDATED && !bsr_gi_equal(vol->sb.current_gi, theirs->current)) {
-		bsr_state_set_disk(e, vol, BSR_DISK_OUTDATED);
+		s->volume[vol->index].disk = BSR_DISK_OUTDATED;
 	}
+	d->disk = p->device[vol->index].hs_have ? (enum bsr_disk_state)theirs->disk : BSR_DISK_DISKLESS;
+	bsr_state_change(e);
 }
 
 static void establish_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
@@ -213,12 +210,10 @@ static void establish_volume(struct bsr_engine *e, struct bsr_peer *p, struct bs
 	if (!pd->exists) {
 		return;
 	}
-	const enum bsr_disk_state disk = pd->hs_have ? (enum bsr_disk_state)theirs->disk : BSR_DISK_DISKLESS;
 	pd->peer_current = theirs->current;
 	pd->peer_capacity = theirs->capacity_bytes;
 	pd->peer_repl = BSR_REPL_OFF;
-	judge_generations(e, p, vol, theirs);
-	bsr_state_set_peer_disk(e, p, vol, disk);
+	take_over_states(e, p, vol, theirs);
 	const bool sync = d->action == BSR_HS_SOURCE_BITMAP || d->action == BSR_HS_SOURCE_FULL ||
 			  d->action == BSR_HS_TARGET_BITMAP || d->action == BSR_HS_TARGET_FULL;
 	if (d->size_bytes != 0 && vol->md_usable && vol->bitmap && d->size_bytes <= vol->capacity_bytes) {
@@ -240,7 +235,6 @@ static void establish(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
 	p->hs_stage = BSR_HS_COMPLETE;
-	p->error = BSR_CONN_ERROR_NONE;
 	p->reconnected = true;
 	p->log_from = e->log_tail;
 	p->checkpoint_log_index = e->log_tail;
@@ -303,7 +297,7 @@ static void compare(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
 	if (!mirrored(e, p)) {
-		refuse(e, p, BSR_CONN_ERROR_CONFIG);
+		bsr_peer_refuse(e, p, BSR_CONN_ERROR_CONFIG);
 		return;
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
@@ -314,7 +308,7 @@ static void compare(struct bsr_engine *e, struct bsr_peer *p)
 		if (asks_for_a_person(d->action)) {
 			bsr_emit_log(e, BSR_LOGN_HANDSHAKE_STANDALONE, p, vol, d->reason, d->action, 0);
 			call_handler(e, p, vol, d);
-			refuse(e, p, d->error);
+			bsr_peer_refuse(e, p, d->error);
 			return;
 		}
 		if (d->action == BSR_HS_RETRY) {
@@ -323,7 +317,7 @@ static void compare(struct bsr_engine *e, struct bsr_peer *p)
 		}
 	}
 	if (p->tentative) {
-		refuse(e, p, BSR_CONN_ERROR_NONE);
+		bsr_peer_refuse(e, p, BSR_CONN_ERROR_NONE);
 		return;
 	}
 	if (p->hs_peer.tentative) {

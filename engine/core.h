@@ -21,6 +21,7 @@
 #include "bitmap.h"
 #include "list.h"
 #include "mutation.h"
+#include "state.h"
 #include "superblock.h"
 
 #define BSR_NONE UINT32_MAX
@@ -32,6 +33,14 @@
 #define BSR_MD_WRITERS 8u
 #define BSR_MD_WRITER_BLOCKS 8u
 #define BSR_DEFAULT_SEND_BUFFER_BYTES (32ull << 20)
+
+/*
+ * Fields that only state.c and state_derived.c write: states, and what is derived from them. scripts/check_states.py
+ * compiles every other file with "const" in this place.
+ */
+#ifndef BSR_STATE_FIELD
+#define BSR_STATE_FIELD
+#endif
 
 struct bsr_volume;
 struct bsr_peer;
@@ -172,12 +181,12 @@ struct bsr_span {
 
 struct bsr_peer_device {
 	bool exists;
-	enum bsr_repl_state repl;
-	enum bsr_disk_state disk;
-	uint32_t paused; /* BSR_PAUSE_*: mine and, as PEER, the peer's */
+	BSR_STATE_FIELD enum bsr_repl_state repl;
+	BSR_STATE_FIELD enum bsr_disk_state disk;
+	BSR_STATE_FIELD uint32_t paused; /* BSR_PAUSE_*: mine and, as PEER, the peer's */
 	struct bsr_peer_device_options options;
 	int32_t slot; /* bitmap slot, -1 */
-	bool mirrored; /* writes are sent as data (derived from states) */
+	BSR_STATE_FIELD bool mirrored; /* writes are sent as data (derived from states) */
 
 	/* handshake */
 	bool hs_have; /* peer's HS_VOLUME came on this link */
@@ -185,7 +194,7 @@ struct bsr_peer_device {
 	uint16_t handshake_reason;
 	struct bsr_gi peer_current;
 	bool refused; /* it has answered NEGATIVE and was not resynced since: bits name what it lacks, too */
-	bool stale; /* its data is not what I, a Primary without a disk, have exposed */
+	BSR_STATE_FIELD bool stale; /* its data is not what I, a Primary without a disk, have exposed */
 	enum bsr_repl_state peer_repl; /* as the peer last said of itself */
 	uint64_t peer_capacity;
 
@@ -244,9 +253,9 @@ struct bsr_checkpoint {
 struct bsr_peer {
 	uint32_t node_id;
 	struct bsr_net_options options;
-	enum bsr_conn_state conn;
-	enum bsr_conn_error error;
-	enum bsr_role role;
+	BSR_STATE_FIELD enum bsr_conn_state conn;
+	BSR_STATE_FIELD enum bsr_conn_error error;
+	BSR_STATE_FIELD enum bsr_role role;
 
 	/* link (peer.c) */
 	uint32_t link; /* incarnation, counts up; valid while link_active */
@@ -336,18 +345,18 @@ struct bsr_md_writer {
 struct bsr_volume {
 	uint32_t index;
 	uint32_t vnr;
-	enum bsr_disk_state disk;
-	enum bsr_disk_state reported_disk; /* as published: never better than what the superblock proves */
-	uint64_t report_sb;		   /* superblock change that must be durable before @disk is published */
+	BSR_STATE_FIELD enum bsr_disk_state disk;
+	BSR_STATE_FIELD enum bsr_disk_state reported_disk; /* as published: never better than what the superblock proves */
+	BSR_STATE_FIELD uint64_t report_sb;		   /* superblock change that must be durable before @disk is published */
 	uint64_t size_bytes; /* agreed and in use; 0 = none yet */
 	struct bsr_disk_options options;
 	uint64_t wanted_bytes;
 	uint64_t capacity_bytes;
 	bool write_through;
-	bool crashed_primary;
-	enum bsr_disk_state sync_result; /* the record says this already, the source has not confirmed; 0 = none */
-	uint32_t mirror_mask;  /* nodes that get writes as data (derived) */
-	uint32_t oos_slots;    /* bitmap slots whose owners do not (derived) */
+	BSR_STATE_FIELD bool crashed_primary;
+	BSR_STATE_FIELD enum bsr_disk_state sync_result; /* the record says this already, the source has not confirmed; 0 = none */
+	BSR_STATE_FIELD uint32_t mirror_mask;  /* nodes that get writes as data (derived) */
+	BSR_STATE_FIELD uint32_t oos_slots;    /* bitmap slots whose owners do not (derived) */
 
 	/* attach and detach (attach.c) */
 	enum bsr_attach_step attach_step;
@@ -446,8 +455,10 @@ struct bsr_engine {
 	bool turn_work; /* collected for the end of the turn */
 	struct bsr_measure *measure; /* NULL: collection is off (measure.c) */
 
-	enum bsr_role role;
-	uint32_t suspended;
+	BSR_STATE_FIELD enum bsr_role role;
+	BSR_STATE_FIELD uint32_t suspended;
+	struct bsr_state state_now; /* during a change: what is in force, and what is proposed */
+	struct bsr_state state_next;
 	struct bsr_resource_options options;
 	bool demoting; /* no new requests */
 	bool promoting; /* Primary already, but that is not durable yet */
@@ -528,9 +539,16 @@ void bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i);
 void bsr_interval_remove(struct bsr_engine *e, struct bsr_interval *i);
 
 /* ---- state.c: the one place where states change ---- */
+/**
+ * bsr_state_propose - the state in force, to be edited; bsr_state_change() follows before anything else happens
+ * What it implies (state_rules.def) need not be edited, and is not undone by an edit.
+ */
+struct bsr_state *bsr_state_propose(struct bsr_engine *e);
+/** bsr_state_change - the proposal comes into force and everybody hears of it; an illegal one stops the program */
+void bsr_state_change(struct bsr_engine *e);
+/* Changes of one variable; nothing happens when it has the value already. */
 /** bsr_state_set_disk - a better state is published (ST-4) when its record is durable: bsr_state_publish_disk() */
 void bsr_state_set_disk(struct bsr_engine *e, struct bsr_volume *vol, enum bsr_disk_state next);
-void bsr_state_publish_disk(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_state_set_role(struct bsr_engine *e, enum bsr_role next);
 void bsr_state_set_conn(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_state next);
 void bsr_state_set_peer_role(struct bsr_engine *e, struct bsr_peer *p, enum bsr_role next);
@@ -538,20 +556,26 @@ void bsr_state_set_repl(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 void bsr_state_set_peer_disk(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_disk_state next);
 void bsr_state_set_paused(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint32_t paused);
 void bsr_state_set_suspended(struct bsr_engine *e, uint32_t suspended);
+/** bsr_state_publish_disk - the record is durable: what waited for it is published */
+void bsr_state_publish_disk(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_state_begin - the states of an empty resource */
+void bsr_state_begin(struct bsr_engine *e);
+/** bsr_state_add_device - the states of a new pair of volume and peer, announced */
+void bsr_state_add_device(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_state_announce(struct bsr_engine *e, enum bsr_object object, enum bsr_action action, struct bsr_peer *p,
 	struct bsr_volume *vol);
+void bsr_state_send(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+void bsr_state_send_all(struct bsr_engine *e, struct bsr_volume *vol);
+
+/* ---- state_derived.c ---- */
+/** bsr_state_recompute - what follows from states and slots; to be called where slots come and go */
+void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_state_up_to_date_peer - a connected peer whose disk of @vol is UpToDate; NULL when there is none */
+struct bsr_peer *bsr_state_up_to_date_peer(struct bsr_engine *e, struct bsr_volume *vol, uint32_t except_mask);
 /** bsr_volume_bits - bitmap bits that the agreed size covers */
 uint64_t bsr_volume_bits(const struct bsr_volume *vol);
 /** bsr_volume_set_size - the agreed size: stored, announced; bits beyond it are dropped */
 void bsr_volume_set_size(struct bsr_engine *e, struct bsr_volume *vol, uint64_t size_bytes);
-/** bsr_state_recompute - mirror masks, slots, metadata flags that follow from states */
-void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol);
-void bsr_state_send(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
-void bsr_state_send_all(struct bsr_engine *e, struct bsr_volume *vol);
-bool bsr_repl_is_target(enum bsr_repl_state repl);
-bool bsr_repl_is_source(enum bsr_repl_state repl);
-/** bsr_state_up_to_date_peer - a connected peer whose disk of @vol is UpToDate; NULL when there is none */
-struct bsr_peer *bsr_state_up_to_date_peer(struct bsr_engine *e, struct bsr_volume *vol, uint32_t except_mask);
 
 /* ---- metadata.c ---- */
 void bsr_md_superblock_dirty(struct bsr_engine *e, struct bsr_volume *vol);
@@ -642,6 +666,8 @@ void bsr_peer_link_up(struct bsr_engine *e, const struct bsr_ev_link_up *up);
 void bsr_peer_link_down(struct bsr_engine *e, const struct bsr_ev_link_down *down);
 /** bsr_peer_drop - close the link for @reason; reconnects unless the reason says StandAlone */
 void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason);
+/** bsr_peer_refuse - close the link and stay StandAlone, because of @error */
+void bsr_peer_refuse(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error);
 void bsr_peer_reject(struct bsr_engine *e, struct bsr_peer *p, uint16_t msg_type);
 void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p);

@@ -125,7 +125,7 @@ struct bsr_engine *bsr_engine_create(const struct bsr_engine_config *config)
 	struct bsr_engine *e = &mem->engine;
 	e->env = config->env;
 	e->node_id = config->node_id;
-	e->role = BSR_ROLE_SECONDARY;
+	bsr_state_begin(e);
 	e->deadline_ns = BSR_NEVER;
 	e->epoch = 1;
 	/* Index 0 would make the first write's sequence number 0, which acknowledgements reserve for "none". */

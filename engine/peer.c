@@ -26,7 +26,6 @@ void bsr_peer_connect(struct bsr_engine *e, struct bsr_peer *p)
 {
 	BSR_ASSERT(p->conn == BSR_CONN_STANDALONE);
 	p->wanted = true;
-	p->error = BSR_CONN_ERROR_NONE;
 	p->redial_ns = e->now_ns;
 	bsr_state_set_conn(e, p, BSR_CONN_UNCONNECTED);
 }
@@ -87,7 +86,7 @@ static void note_loss(struct bsr_engine *e, struct bsr_peer *p)
 	bsr_log_peer_lost(e, p);
 }
 
-static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason)
+static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason, enum bsr_conn_error error)
 {
 	struct bsr_volume *vol;
 	const bool was_connected = bsr_peer_connected(p);
@@ -105,10 +104,10 @@ static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason 
 	if (next == BSR_CONN_DISCONNECTING) {
 		p->wanted = false;
 	}
-	if (reason == BSR_LINK_AUTH || reason == BSR_LINK_MISMATCH) {
-		p->error = BSR_CONN_ERROR_CONFIG;
-	}
-	bsr_state_set_conn(e, p, next);
+	struct bsr_peer_state *s = &bsr_state_propose(e)->peer[p->node_id];
+	s->conn = next;
+	s->error = reason == BSR_LINK_AUTH || reason == BSR_LINK_MISMATCH ? BSR_CONN_ERROR_CONFIG : error;
+	bsr_state_change(e);
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		struct bsr_peer_device *pd = &p->device[vol->index];
 		if (pd->exists) {
@@ -128,7 +127,7 @@ static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason 
 	e->kick = true;
 }
 
-void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason)
+static void drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason, enum bsr_conn_error error)
 {
 	if (!p->link_active) {
 		if (state_after(reason) == BSR_CONN_DISCONNECTING && p->conn != BSR_CONN_STANDALONE) {
@@ -148,7 +147,17 @@ void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reaso
 	}
 	bsr_fx_add(e, BSR_FX_CLOSE)->u.link =
 		(struct bsr_fx_link){.peer = p->node_id, .link = p->link, .reason = reason, .drain = tell};
-	lost(e, p, reason);
+	lost(e, p, reason, error);
+}
+
+void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason)
+{
+	drop(e, p, reason, BSR_CONN_ERROR_NONE);
+}
+
+void bsr_peer_refuse(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error)
+{
+	drop(e, p, BSR_LINK_REFUSED, error);
 }
 
 void bsr_peer_reject(struct bsr_engine *e, struct bsr_peer *p, uint16_t msg_type)
@@ -178,7 +187,7 @@ void bsr_peer_link_down(struct bsr_engine *e, const struct bsr_ev_link_down *dow
 {
 	struct bsr_peer *p = down->peer < BSR_NODES_MAX ? e->peer[down->peer] : NULL;
 	if (p && p->link_active && p->link == down->link) {
-		lost(e, p, down->reason);
+		lost(e, p, down->reason, BSR_CONN_ERROR_NONE);
 	}
 }
 
@@ -346,8 +355,7 @@ static void peer_disk_changed(
 static void state_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_state *m)
 {
 	if (m->role == BSR_ROLE_PRIMARY && e->role == BSR_ROLE_PRIMARY) {
-		p->error = BSR_CONN_ERROR_TWO_PRIMARIES;
-		bsr_peer_drop(e, p, BSR_LINK_REFUSED);
+		bsr_peer_refuse(e, p, BSR_CONN_ERROR_TWO_PRIMARIES);
 		return;
 	}
 	if (m->role != BSR_ROLE_UNKNOWN) {
@@ -374,13 +382,12 @@ static void tear_down_received(struct bsr_engine *e, struct bsr_peer *p, const s
 {
 	const bool again = m->reason == BSR_LINK_RENEGOTIATE;
 	if (m->reason == BSR_LINK_REFUSED && p->hs_stage == BSR_HS_COMPLETE) {
-		p->error = BSR_CONN_ERROR_TWO_PRIMARIES; /* the only refusal after a handshake */
-		bsr_peer_drop(e, p, BSR_LINK_REFUSED);
+		bsr_peer_refuse(e, p, BSR_CONN_ERROR_TWO_PRIMARIES); /* the only refusal after a handshake */
 		return;
 	}
 	bsr_fx_add(e, BSR_FX_CLOSE)->u.link =
 		(struct bsr_fx_link){.peer = p->node_id, .link = p->link, .reason = BSR_LINK_PEER_LEAVES};
-	lost(e, p, again ? BSR_LINK_RENEGOTIATE : BSR_LINK_PEER_LEAVES);
+	lost(e, p, again ? BSR_LINK_RENEGOTIATE : BSR_LINK_PEER_LEAVES, BSR_CONN_ERROR_NONE);
 }
 
 static void acks_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev)

@@ -56,11 +56,12 @@ void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 		 * Everything is here and the record says so, or is about to; only the source may
 		 * not have heard.
 		 */
-		const enum bsr_disk_state result = vol->sync_result;
-		vol->sync_result = BSR_DISK_DISKLESS;
+		struct bsr_volume_state *s = &bsr_state_propose(e)->volume[vol->index];
 		if (vol->disk == BSR_DISK_INCONSISTENT || vol->disk == BSR_DISK_OUTDATED) {
-			bsr_state_set_disk(e, vol, result);
+			s->disk = s->recorded;
 		}
+		s->recorded = BSR_DISK_DISKLESS;
+		bsr_state_change(e);
 	}
 }
 
@@ -221,10 +222,12 @@ static void finish_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	bsr_superblock_retire_base(sb, p->node_id);
 	bsr_superblock_push_history(sb, old_current);
 	/* not better than the source: a copy of an Outdated disk is Outdated */
-	vol->sync_result = pd->disk == BSR_DISK_OUTDATED || pd->disk == BSR_DISK_CONSISTENT ? pd->disk : BSR_DISK_UP_TO_DATE;
-	vol->crashed_primary = false;
+	const bool like_source = pd->disk == BSR_DISK_OUTDATED || pd->disk == BSR_DISK_CONSISTENT;
+	struct bsr_volume_state *s = &bsr_state_propose(e)->volume[vol->index];
+	s->recorded = like_source ? pd->disk : BSR_DISK_UP_TO_DATE;
+	s->crashed_primary = false;
 	sb->flags &= ~BSR_MDF_IO_ERROR;
-	bsr_state_recompute(e, vol); /* the flags of the record */
+	bsr_state_change(e);
 	bsr_md_superblock_dirty(e, vol);
 }
 
