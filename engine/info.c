@@ -90,6 +90,19 @@ void bsr_engine_peer_device_info(
 	}
 }
 
+bool bsr_engine_has_bitmap(const struct bsr_engine *e, uint32_t volume)
+{
+	const struct bsr_volume *vol = volume < BSR_VOLUMES_MAX ? e->volume[volume] : NULL;
+	return vol && vol->bitmap && vol->attach_step == BSR_AT_NONE;
+}
+
+bool bsr_engine_out_of_sync(const struct bsr_engine *e, uint32_t peer, uint32_t volume, uint64_t offset, uint64_t length)
+{
+	const struct bsr_peer *p = peer < BSR_NODES_MAX ? e->peer[peer] : NULL;
+	return p && bsr_engine_has_bitmap(e, volume) && p->device[volume].exists &&
+	       bsr_md_any_bits(e->volume[volume], p->device[volume].slot, offset, length);
+}
+
 void bsr_engine_explain(uint16_t handshake_reason, const char **sentence, const char **remedy)
 {
 	bsr_hs_reason_text(handshake_reason, sentence, remedy);

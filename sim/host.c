@@ -134,7 +134,9 @@ void sim_node_crash(struct sim *w, uint32_t node, bool power_cut)
 		n->frozen_until_ns = 0;
 	}
 	n->was_primary = n->app.running;
-	if (power_cut) {
+	if (!power_cut) {
+		sim_oracle_bits(w, "after a process crash");
+	} else {
 		w->power_cuts++;
 		n->given_up = 0; /* after a reboot everything is brought up by its configuration */
 		const bool secondary = !n->app.running;
@@ -146,6 +148,7 @@ void sim_node_crash(struct sim *w, uint32_t node, bool power_cut)
 		if (secondary) {
 			sim_oracle_epochs(w, node, true, "after a power cut");
 		}
+		sim_oracle_bits(w, "after a power cut");
 	}
 }
 
@@ -368,6 +371,7 @@ void sim_node_event(struct sim *w, uint32_t node, struct bsr_event *ev)
 	if (w->over.slow_check) {
 		bsr_engine_check(n->engine);
 	}
+	sim_oracle_bits_now_and_then(w);
 	arm_timer(w, node);
 	sim_net_poll(w, node);
 	if (n->app.running && !n->app.armed) {

@@ -334,6 +334,7 @@ void sim_oracle_complete(struct sim *w, uint32_t node, struct sim_req *r, int32_
 	struct sim_write *x = &w->oracle.write[r->write_id];
 	x->done = true;
 	x->acked = result == 0;
+	x->failed = result != 0;
 	x->done_sequence = ++w->oracle.sequence;
 	if (!x->acked) {
 		return;

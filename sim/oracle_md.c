@@ -91,6 +91,12 @@ static const struct sim_al_view *log_view(struct sim *w, uint32_t node, uint32_t
 	return &w->node[node].al[volume];
 }
 
+bool sim_oracle_extent_logged(struct sim *w, uint32_t node, uint32_t volume, uint32_t extent)
+{
+	const struct sim_al_view *v = log_view(w, node, volume);
+	return extent < v->extent_count && v->extent_uses[extent] != 0;
+}
+
 void sim_oracle_al_reload(struct sim *w, uint32_t node, uint32_t volume)
 {
 	w->node[node].al[volume].stale = true;

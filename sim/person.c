@@ -8,9 +8,16 @@
 #include "scenario.h"
 
 #define OUTDATED_STAYS_NS (40u * SIM_S)
+#define NO_DATA_STAYS_NS (60u * SIM_S)
 
-static void close_device(struct sim *w, uint32_t node)
+/* The application closes the device, and the node is demoted; without an application, at once. */
+static void step_down(struct sim *w, uint32_t node)
 {
+	if (!w->node[node].app.running) {
+		const struct bsr_command cmd = {.type = BSR_CMD_SECONDARY};
+		sim_node_script_add(w, node, &cmd, 0);
+		return;
+	}
 	w->node[node].demote_wanted = true;
 	w->node[node].promote_next = SIM_NONE;
 	sim_app_stop(w, node);
@@ -52,8 +59,8 @@ static bool settle_split(struct sim *w, uint32_t a, uint32_t b, uint32_t *flags)
 	if (a != keeper && b != keeper && either_torn_apart(w, a, keeper) && either_torn_apart(w, b, keeper)) {
 		return false; /* both give way to the winner first */
 	}
-	if (victim && w->node[a].app.running) {
-		close_device(w, a);
+	if (victim && w->node[a].pub.role == BSR_ROLE_PRIMARY) {
+		step_down(w, a);
 		return false;
 	}
 	*flags = victim ? BSR_CMDF_DISCARD_MY_DATA : 0;
@@ -63,8 +70,8 @@ static bool settle_split(struct sim *w, uint32_t a, uint32_t b, uint32_t *flags)
 static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error error)
 {
 	struct bsr_command cmd = {.type = BSR_CMD_CONNECT, .peer = b};
-	const bool mine = w->node[a].app.running;
-	const bool theirs = w->node[b].app.running;
+	const bool mine = w->node[a].pub.role == BSR_ROLE_PRIMARY;
+	const bool theirs = w->node[b].pub.role == BSR_ROLE_PRIMARY;
 	if (error == BSR_CONN_ERROR_UNRELATED) {
 		sim_fail(w, "I20", "node %u calls node %u's data unrelated; they come from one history", a, b);
 	}
@@ -76,7 +83,7 @@ static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error
 	}
 	if (error == BSR_CONN_ERROR_SYNC_TARGET_PRIMARY || error == BSR_CONN_ERROR_TWO_PRIMARIES) {
 		if (mine && (a > b || !theirs)) {
-			close_device(w, a);
+			step_down(w, a);
 			return;
 		}
 	}
@@ -90,7 +97,7 @@ static void look_after_disk(struct sim *w, uint32_t a, uint32_t v)
 		return;
 	}
 	if (w->node[a].app.running) {
-		close_device(w, a); /* a Primary gets no disk: demote, attach, promote */
+		step_down(w, a); /* a Primary gets no disk: demote, attach, promote */
 		return;
 	}
 	if (w->node[a].pub.role == BSR_ROLE_PRIMARY) {
@@ -174,6 +181,10 @@ void sim_person_look_after(struct sim *w, uint32_t a)
 	if ((r.suspended & BSR_SUSPEND_USER) != 0) {
 		const struct bsr_command cmd = {.type = BSR_CMD_RESUME_IO};
 		sim_node_script_add(w, a, &cmd, 0);
+	}
+	if ((r.suspended & BSR_SUSPEND_NO_DATA) != 0 && w->now_ns - w->phase_began_ns > NO_DATA_STAYS_NS) {
+		sim_node_crash(w, a, true); /* its disk is there again, but not in use, and the application waits for it */
+		return;
 	}
 	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
 		if (b != a && sim_peer_info(w, a, b).conn == BSR_CONN_STANDALONE) {

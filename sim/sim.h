@@ -472,7 +472,7 @@ void sim_plan_heal(struct sim *w); /* every fault ends */
 /* ------------------------------------------------------------ configuration */
 
 enum sim_rng_stream { SIM_RNG_CONFIG, SIM_RNG_TIE, SIM_RNG_NET, SIM_RNG_DISK, SIM_RNG_APP, SIM_RNG_PLAN, SIM_RNG_ENGINE,
-	SIM_RNG_NODES, SIM_RNG_COUNT };
+	SIM_RNG_NODES, SIM_RNG_CHECK, SIM_RNG_COUNT };
 
 struct sim_config {
 	uint64_t seed;
@@ -536,6 +536,7 @@ struct sim_write {
 	uint8_t flags;
 	bool done;
 	bool acked;
+	bool failed; /* the application was told so */
 	bool excused; /* may vanish: lost with a volatile cache, or given up by a person */
 	uint32_t excused_cut; /* the power cut that took it; 0: no cut */
 	bool weak;    /* acknowledged by protocol A or B before every peer had it on disk */
@@ -581,6 +582,11 @@ void sim_oracle_md_stable(struct sim *w, uint32_t node, uint32_t volume, uint32_
 /** sim_oracle_al_reload - what the metadata say now: superblock at once, activity log when it is asked about */
 void sim_oracle_al_reload(struct sim *w, uint32_t node, uint32_t volume);
 void sim_oracle_al_check(struct sim *w, uint32_t node, const struct bsr_fx_disk *fx);
+/** sim_oracle_extent_logged - the activity log on the disk names @extent */
+bool sim_oracle_extent_logged(struct sim *w, uint32_t node, uint32_t volume, uint32_t extent);
+/** sim_oracle_bits - I5 now, for all pairs of disks */
+void sim_oracle_bits(struct sim *w, const char *when);
+void sim_oracle_bits_now_and_then(struct sim *w);
 void sim_oracle_sb_reload(struct sim *w, uint32_t node, uint32_t volume);
 void sim_oracle_solo(struct sim *w, uint32_t node, uint32_t write_id);
 /** sim_oracle_counted - the node @m counts as an UpToDate mirror in the eyes of @node */
@@ -661,6 +667,8 @@ struct sim {
 	char message[512];
 	char trace[SIM_TRACE_LINES][SIM_TRACE_BYTES];
 	uint64_t trace_count;
+	uint32_t bits_in; /* events until I5 is looked at again */
+	uint64_t bits_checked;
 	uint64_t acked, reads_checked, crashes, cuts, resyncs, compares, links_made;
 	uint32_t power_cuts;
 	uint64_t resync_bytes; /* after set-up */

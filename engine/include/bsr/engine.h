@@ -487,6 +487,11 @@ void bsr_engine_peer_info(const struct bsr_engine *e, uint32_t peer, struct bsr_
 void bsr_engine_peer_device_info(
 	const struct bsr_engine *e, uint32_t peer, uint32_t volume, struct bsr_peer_device_info *info);
 
+/** bsr_engine_has_bitmap - the volume's disk is attached so far that its bitmap is in memory */
+bool bsr_engine_has_bitmap(const struct bsr_engine *e, uint32_t volume);
+/** bsr_engine_out_of_sync - a block of the range (bytes) has a bit toward @peer; false without a bitmap */
+bool bsr_engine_out_of_sync(const struct bsr_engine *e, uint32_t peer, uint32_t volume, uint64_t offset, uint64_t length);
+
 /**
  * bsr_engine_explain - sentence and remedy for a handshake reason; static strings, "" when none is
  * needed
