@@ -120,6 +120,7 @@ struct bsrd {
 	struct bsrd_flows *flows;
 	struct bsrd_adopt *adopt;
 	struct bsr_control *control;
+	uint64_t engine_bytes; /* memory that the engine has taken */
 	uint64_t generation; /* 1 for the first engine process of this keeper, +1 per restart */
 	/*
 	 * keeper was killed: serves on, but cannot open, create or run anything until a new one

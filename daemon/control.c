@@ -52,6 +52,7 @@ static void client_close(struct control_client *client)
 	bsrd_fds_close(&client->fds);
 	free(client->in);
 	free(client->out);
+	control_measure_forget(client);
 	if (client->subscribed) {
 		BSR_ASSERT(control->subscribers > 0);
 		control->subscribers--;
@@ -517,6 +518,9 @@ void bsr_control_flush(struct bsr_control *control)
 	}
 	if (control->hold_until_ns != 0) {
 		look_at_hold(control);
+	}
+	if (control->measuring && control->measurers == 0) {
+		control_measure_turn(control);
 	}
 	if (!control->dirty) {
 		return;

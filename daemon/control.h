@@ -6,6 +6,7 @@
  * control_request.c  a line into a request: fields, types, ranges; replies and errors
  * control_commands.c the commands
  * control_events.c   events to subscribers
+ * control_counters.c collection and counters; control_debug.c: the engine's insides
  * status.c           snapshots; status_facts.c: running configuration and "why"
  */
 #ifndef BSR_DAEMON_CONTROL_H
@@ -51,6 +52,7 @@ struct control_client {
 	bool waits;	   /* a line waits until another command has ended */
 	bool subscribed;
 	bool statistics;
+	bool measures; /* asked for collection of latencies */
 	uint64_t after_seq; /* its snapshot contains the events up to this one */
 	uint64_t serial; /* of this use of the slot: replies find their connection by it */
 	uint32_t running; /* commands under way */
@@ -72,6 +74,9 @@ struct bsr_control {
 	uint64_t serial;
 	uint64_t seq; /* of the last event */
 	uint32_t subscribers;
+	uint32_t measurers; /* connections that asked for collection */
+	bool measuring;	    /* it is on, as far as known */
+	bool measure_ending; /* it is being switched off */
 	uint32_t options_running; /* option commands under way: they merge, so they take turns */
 	bool processing;	  /* lines of some client are being taken: no recursion */
 	uint64_t accept_again_ns; /* 0 = accepting */
@@ -198,6 +203,16 @@ struct json_object *control_options(const struct control_request *request);
 /* ---- control_commands.c */
 
 const struct control_command *control_command_find(const char *name);
+
+/* ---- control_counters.c, control_debug.c */
+
+void control_run_measure(struct control_request *request);
+void control_run_counters(struct control_request *request);
+void control_run_debug(struct control_request *request);
+/** control_measure_forget - this connection does not want collection (any more) */
+void control_measure_forget(struct control_client *client);
+/** control_measure_turn - end of a turn: nobody wants collection any more */
+void control_measure_turn(struct bsr_control *control);
 
 /* ---- control_events.c */
 

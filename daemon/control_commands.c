@@ -605,6 +605,9 @@ static const struct control_command commands[] = {
 	{"status", {{NULL, CONTROL_BOOL, false}}, false, run_status},
 	{"show", {{NULL, CONTROL_BOOL, false}}, false, run_show},
 	{"why", {{"peer", CONTROL_PEER, false}, {"volume", CONTROL_VOLUME, false}}, false, run_why},
+	{"measure", {{"on", CONTROL_BOOL, true}}, false, control_run_measure},
+	{"counters", {{NULL, CONTROL_BOOL, false}}, false, control_run_counters},
+	{"debug", {{NULL, CONTROL_BOOL, false}}, false, control_run_debug},
 	{"subscribe", {FLAG("statistics")}, false, run_subscribe},
 	{"unsubscribe", {{NULL, CONTROL_BOOL, false}}, true, run_unsubscribe},
 };

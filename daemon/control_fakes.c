@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include <bsr/assert.h>
+#include <bsr/debug.h>
+#include <bsr/measure.h>
 
 #include "options.h"
 
@@ -131,6 +133,64 @@ void bsr_engine_peer_device_info(
 {
 	(void)e;
 	*info = fakes.peer_device[peer][volume];
+}
+
+bool bsr_engine_measures(const struct bsr_engine *e)
+{
+	(void)e;
+	return fakes.measures;
+}
+
+uint64_t bsr_engine_measured_since_ns(const struct bsr_engine *e)
+{
+	(void)e;
+	return fakes.measures ? 1 : 0;
+}
+
+const struct bsr_measured_volume *bsr_engine_measured_volume(const struct bsr_engine *e, uint32_t volume)
+{
+	static const struct bsr_measured_volume some = {
+		.al_hits = 3, .stage[BSR_STAGE_WRITE] = {.sum_ns = 5000, .bucket = {[2] = 1, [191] = 4}}};
+	(void)e;
+	return fakes.measures && fakes.volume[volume].exists ? &some : NULL;
+}
+
+const struct bsr_measured_peer_device *bsr_engine_measured_peer_device(
+	const struct bsr_engine *e, uint32_t peer, uint32_t volume)
+{
+	static const struct bsr_measured_peer_device some = {.stage[BSR_REMOTE_DISK] = {.sum_ns = 7, .bucket[0] = 1}};
+	(void)e;
+	return fakes.measures && fakes.peer_device[peer][volume].exists ? &some : NULL;
+}
+
+void bsr_engine_debug_resource(const struct bsr_engine *e, struct bsr_debug_resource *info)
+{
+	(void)e;
+	*info = (struct bsr_debug_resource){.requests = 2,
+		.has_oldest = true,
+		.oldest_stage = "held",
+		.oldest_age_ns = 1234000,
+		.oldest_peers = 1u << 1,
+		.deadline_ns = UINT64_MAX};
+}
+
+void bsr_engine_debug_volume(const struct bsr_engine *e, uint32_t volume, struct bsr_debug_volume *info)
+{
+	(void)e;
+	*info = (struct bsr_debug_volume){.exists = fakes.volume[volume].exists, .al_pinned = 9};
+}
+
+void bsr_engine_debug_peer(const struct bsr_engine *e, uint32_t peer, struct bsr_debug_peer *info)
+{
+	(void)e;
+	*info = (struct bsr_debug_peer){.exists = fakes.peer[peer].exists, .handshake_stage = 3};
+}
+
+void bsr_engine_debug_peer_device(
+	const struct bsr_engine *e, uint32_t peer, uint32_t volume, struct bsr_debug_peer_device *info)
+{
+	(void)e;
+	*info = (struct bsr_debug_peer_device){.exists = fakes.peer_device[peer][volume].exists, .slot = -1};
 }
 
 void bsr_engine_explain(uint16_t reason, const char **sentence, const char **remedy)
@@ -340,5 +400,8 @@ void bsrd_command(struct bsrd *d, const struct bsr_command *cmd, bsrd_done_fn do
 {
 	(void)d;
 	fakes.last_command = *cmd;
+	if (cmd->type == BSR_CMD_MEASURE) {
+		fakes.measures = (cmd->flags & BSR_CMDF_ON) != 0;
+	}
 	later("command", done, ctx);
 }

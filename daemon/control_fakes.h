@@ -20,6 +20,7 @@ struct fakes {
 	struct json_object *last_options;
 	struct bsr_command last_command;
 	uint32_t attach_fds; /* descriptors that came with the last attach */
+	bool measures; /* collection is on */
 	uint32_t ended; /* bsrd_flow_down() was done */
 };
 extern struct fakes fakes;

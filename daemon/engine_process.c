@@ -47,24 +47,29 @@ struct handed {
 
 static void *env_alloc(void *ctx, size_t bytes, size_t align)
 {
+	struct bsrd *d = ctx;
 	void *mem = NULL;
-	(void)ctx;
 	if (bytes >= BIG_BYTES && align <= 4096) {
 		mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		return mem == MAP_FAILED ? NULL : mem;
-	}
-	if (posix_memalign(&mem, align < sizeof(void *) ? sizeof(void *) : align, bytes) != 0) {
+		if (mem == MAP_FAILED) {
+			return NULL;
+		}
+	} else if (posix_memalign(&mem, align < sizeof(void *) ? sizeof(void *) : align, bytes) == 0) {
+		memset(mem, 0, bytes);
+	} else {
 		return NULL;
 	}
-	return memset(mem, 0, bytes);
+	d->engine_bytes += bytes;
+	return mem;
 }
 
 static void env_free(void *ctx, void *mem, size_t bytes)
 {
-	(void)ctx;
+	struct bsrd *d = ctx;
 	if (mem == NULL) {
 		return;
 	}
+	d->engine_bytes -= bytes;
 	if (bytes >= BIG_BYTES) {
 		munmap(mem, bytes);
 	} else {

@@ -502,6 +502,9 @@ static void flush_stream(struct stream *stream)
 	if (stream->blocked != was_blocked) {
 		bsr_stream_rewatch(stream);
 	}
+	if (bytes > 0 && link->peer != NULL) {
+		link->peer->sent_bytes += bytes;
+	}
 	if (bytes > 0 && !bsr_link_is_over(link)) {
 		const struct bsr_ev_sent sent = {
 			.peer = link->peer_id, .link = link->number, .stream = stream->number, .bytes = bytes};
@@ -541,6 +544,20 @@ uint64_t bsr_links_queued_bytes(const struct bsr_links *links, uint32_t id)
 	const struct link *link = id < BSR_NODES_MAX && links->peer[id] != NULL ? links->peer[id]->link : NULL;
 	return link == NULL ? 0
 			    : link->stream[BSR_STREAM_DATA].queued_bytes + link->stream[BSR_STREAM_CONTROL].queued_bytes;
+}
+
+void bsr_links_traffic(const struct bsr_links *links, uint32_t id, struct bsr_link_traffic *traffic)
+{
+	const struct peer *peer = id < BSR_NODES_MAX ? links->peer[id] : NULL;
+	*traffic = (struct bsr_link_traffic){0};
+	if (peer == NULL) {
+		return;
+	}
+	traffic->sent_bytes = peer->sent_bytes;
+	traffic->received_bytes = peer->received_bytes;
+	for (uint32_t i = 0; i < BSR_STREAM_COUNT && peer->link != NULL; i++) {
+		traffic->queued_bytes[i] = peer->link->stream[i].queued_bytes;
+	}
 }
 
 uint64_t bsr_links_rejected(const struct bsr_links *links, uint32_t id)

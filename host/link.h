@@ -155,6 +155,14 @@ uint64_t bsr_links_deadline(const struct bsr_links *links);
 void bsr_links_tick(struct bsr_links *links);
 /** bsr_links_queued_bytes - not yet taken by the network, both streams */
 uint64_t bsr_links_queued_bytes(const struct bsr_links *links, uint32_t peer);
+/** What went over a peer's links since it was configured; both streams, but what waits. */
+struct bsr_link_traffic {
+	uint64_t sent_bytes;
+	uint64_t received_bytes;
+	uint64_t queued_bytes[BSR_STREAM_COUNT]; /* not yet taken by the network */
+};
+/** bsr_links_traffic - zeroes for an unknown peer */
+void bsr_links_traffic(const struct bsr_links *links, uint32_t peer, struct bsr_link_traffic *traffic);
 /** bsr_links_rejected - bad input counted on this peer's links; UINT32_MAX: from strangers */
 uint64_t bsr_links_rejected(const struct bsr_links *links, uint32_t peer);
 

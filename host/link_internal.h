@@ -189,6 +189,8 @@ struct peer {
 	uint64_t attempt_ns; /* when the last one began */
 	uint64_t attempt_count;
 	uint64_t rejected;
+	uint64_t sent_bytes; /* over all its links */
+	uint64_t received_bytes;
 	struct attempt own;
 	struct attempt incoming;
 	struct attempt *chosen; /* by the decider */

@@ -322,6 +322,9 @@ static ssize_t receive(struct stream *stream, size_t *room)
 	if (got <= 0) {
 		return got;
 	}
+	if (stream->link->peer != NULL) {
+		stream->link->peer->received_bytes += (uint64_t)got;
+	}
 	const uint32_t in_place = (size_t)got < large ? (uint32_t)got : large;
 	if (in_place > 0) {
 		bsr_stream_grow_large(stream, in_place);
