@@ -191,9 +191,12 @@ def print_goals(media):
 def print_counts(counts):
     print("\n== instructions in user space per replicated 4 KiB write (callgrind, protocol C, NBD, qd16);")
     print("   the budget is for engine, host and daemon; the front end and libraries come on top")
+    checksum = counts["checksum"]
+    print(f"   a payload's checksum by {checksum['best']}: {checksum['best_steps']}; valgrind has to take another way "
+          f"({checksum['counted']}, {checksum['counted_steps']}), the difference is subtracted")
     for side in counts["sides"]:
         print(f"  {'met   ' if side['met'] else 'NOT MET'} {side['side']:10} {side['instructions']:6.0f} "
-              f"(budget {side['budget']}), over {side['writes']} writes; by folder: "
+              f"(budget {side['budget']}; callgrind {side['callgrind']:.0f}), over {side['writes']} writes; by folder: "
               + ", ".join(f"{name} {each:.0f}" for name, each in side["folders"].items()) + "; the largest functions:")
         for name, share in side["functions"][:12]:
             print(f"          {share:7.1f}  {name}")

@@ -3,8 +3,13 @@
 
 The engine processes are those of bench/counted (the same objects as bsrd, but without the sandbox, which valgrind could
 not live in); each runs under callgrind. Counting is switched on for a steady load only.
+
+Valgrind knows no AVX-512, so under it the checksum of a payload takes another way than on a processor that has it. Both
+ways are counted by stepping through them on the processor (bench/checksum_steps.c); the difference is taken into account,
+and told.
 """
 import glob
+import json
 import os
 import re
 import shutil
@@ -59,8 +64,17 @@ def newest(folder, name):
     return max(files, key=os.path.getmtime)
 
 
+def checksum_steps():
+    """Instructions of a payload's checksum: {best: way, best_steps, counted: way under valgrind, counted_steps}"""
+    done = subprocess.run([os.path.join(BUILD, "bench", "checksum_steps")], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(f"checksum_steps: {done.stderr}")
+    return json.loads(done.stdout)
+
+
 def count(size, seconds=6, area=128 << 20):
-    folder = tempfile.mkdtemp(prefix="bsr-count-", dir="/dev/shm")
+    folder = tempfile.mkdtemp(prefix="bsr-count-", dir=os.environ.get("BSR_BENCH_DIR", "/var/tmp"))
+    checksum = checksum_steps()
     pair = None
     try:
         pair = Pair(folder, size, os.path.join(BUILD, "bench", "counted", "bsrd"), {"BSR_COUNT_DIR": folder})
@@ -77,10 +91,12 @@ def count(size, seconds=6, area=128 << 20):
         sides = []
         for host, side in zip(pair.cluster.hosts, ("Primary", "Secondary")):
             folders, functions = parse(newest(folder, host.name), result["ios"])
-            each = folders["engine"] + folders["host"] + folders["daemon"]
-            sides.append({"side": side, "instructions": each, "budget": BUDGET[side], "met": each <= BUDGET[side],
+            counted = folders["engine"] + folders["host"] + folders["daemon"]
+            each = counted + checksum["best_steps"] - checksum["counted_steps"]  # one payload per write
+            sides.append({"side": side, "instructions": each, "callgrind": counted,
+                          "budget": BUDGET[side], "met": each <= BUDGET[side],
                           "writes": result["ios"], "folders": folders, "functions": functions[:60]})
-        return {"sides": sides}
+        return {"sides": sides, "checksum": checksum}
     finally:
         if pair is not None:
             pair.close()

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * crc32c_hw.c - CRC-32C by SSE4.2 or by the ARMv8 CRC extension
+ * crc32c_hw.c - CRC-32C by SSE4.2, by AVX-512 with VPCLMULQDQ, or by the ARMv8 CRC extension
  *
- * Owns:       the table that joins checksums of neighbouring pieces.
+ * Owns:       the way in use, the table that joins checksums of neighbouring pieces, the constants of folding.
  *
- * The instruction takes 3 cycles but one can start every cycle, so a long buffer is cut into lanes
+ * By instruction: it takes 3 cycles but one can start every cycle, so a long buffer is cut into lanes
  * of LANE_BYTES whose checksums grow side by side. A checksum is linear: crc(A then B) is crc(A)
  * pushed through length(B) zero bytes, xor crc(B) begun at 0. Pushing through LANE_BYTES zeroes is
  * a linear map of 32 bits, looked up byte by byte.
+ *
+ * By folding: the message is a polynomial, and what counts is its remainder. A 128-bit piece that is
+ * n bits away from the end of the message may be replaced by a piece n - d bits away whose value is
+ * the first one times x^d, modulo the polynomial: two carry-less multiplications of 64 by 33 bits. Sixteen such
+ * pieces, four in each of four registers, move forward at once; the 128 bits that are left at the
+ * end have the same remainder as the whole message, and the instruction finds it.
  */
 #include <pthread.h>
 #include <string.h>
@@ -19,30 +25,38 @@
 
 #define LANE_BYTES 1360u /* three of them fill a 4 KiB payload but for 16 bytes */
 #define LANE_WORDS (LANE_BYTES / 8)
+#define LANES_BYTES (3u * LANE_BYTES)
 #define POLYNOMIAL 0x82f63b78u
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define HAVE_INSTRUCTION 1
+#define HAVE_FOLDING 1
 #define TARGET __attribute__((target("sse4.2")))
 #define CRC_BYTE(crc, v) _mm_crc32_u8((uint32_t)(crc), v)
 #define CRC_HALF(crc, v) _mm_crc32_u32((uint32_t)(crc), v)
 #define CRC_WORD(crc, v) _mm_crc32_u64(crc, v)
-static bool instruction_present(void)
+static enum bsr_crc32c_way look_at_processor(void)
 {
-	return __builtin_cpu_supports("sse4.2") != 0;
+	__builtin_cpu_init();
+	if (!__builtin_cpu_supports("sse4.2")) {
+		return BSR_CRC32C_TABLE;
+	}
+	const bool folds = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq");
+	return folds ? BSR_CRC32C_FOLDING : BSR_CRC32C_INSTRUCTION;
 }
 #elif defined(__aarch64__) && defined(__linux__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #include <arm_acle.h>
 #include <sys/auxv.h>
 #define HAVE_INSTRUCTION 1
+#define HAVE_FOLDING 0
 #define TARGET __attribute__((target("+crc")))
 #define CRC_BYTE(crc, v) __crc32cb((uint32_t)(crc), v)
 #define CRC_HALF(crc, v) __crc32cw((uint32_t)(crc), v)
 #define CRC_WORD(crc, v) __crc32cd((uint32_t)(crc), v)
-static bool instruction_present(void)
+static enum bsr_crc32c_way look_at_processor(void)
 {
-	return (getauxval(AT_HWCAP) & (1u << 7)) != 0; /* HWCAP_CRC32 */
+	return (getauxval(AT_HWCAP) & (1u << 7)) != 0 ? BSR_CRC32C_INSTRUCTION : BSR_CRC32C_TABLE; /* HWCAP_CRC32 */
 }
 #else
 #define HAVE_INSTRUCTION 0
@@ -51,17 +65,26 @@ static bool instruction_present(void)
 #if HAVE_INSTRUCTION
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static enum how { UNKNOWN, BY_TABLE, BY_INSTRUCTION } how;
+static enum bsr_crc32c_way best;
+/* not known yet, or an enum bsr_crc32c_way */
+#define UNKNOWN (-1)
+static int way = UNKNOWN;
 /* [byte of the checksum][its value]: that, LANE_BYTES zeroes later */
 static uint32_t push_table[4][256];
 
-static void look(void)
+/* @crc and then @bits zeroes: times x to the power of @bits. */
+static uint32_t push_bits(uint32_t crc, uint32_t bits)
+{
+	for (uint32_t i = 0; i < bits; i++) {
+		crc = (crc >> 1) ^ (POLYNOMIAL & (0u - (crc & 1)));
+	}
+	return crc;
+}
+
+static void fill_push_table(void)
 {
 	for (uint32_t bit = 0; bit < 32; bit++) {
-		uint32_t crc = 1u << bit;
-		for (uint32_t i = 0; i < LANE_BYTES * 8; i++) {
-			crc = (crc >> 1) ^ (POLYNOMIAL & (0u - (crc & 1)));
-		}
+		const uint32_t crc = push_bits(1u << bit, LANE_BYTES * 8);
 		uint32_t *table = push_table[bit / 8];
 		const uint32_t value = 1u << bit % 8;
 		/* table[i] for smaller i is complete by now */
@@ -69,7 +92,6 @@ static void look(void)
 			table[value + i] = table[i] ^ crc;
 		}
 	}
-	__atomic_store_n(&how, instruction_present() ? BY_INSTRUCTION : BY_TABLE, __ATOMIC_RELEASE);
 }
 
 static inline uint64_t push_lane(uint64_t crc)
@@ -104,73 +126,224 @@ TARGET static inline uint64_t three_lanes(uint64_t crc, const uint8_t *at)
 _Static_assert(LANE_WORDS % 34 == 0, "the loop above is unrolled 34 times");
 
 /*
- * Less than three lanes: headers, bodies, what is left of payloads. A leaf, so that it stays cheap.
+ * Headers, bodies, what is left of payloads: a few words and at most seven bytes. A leaf, so that it
+ * stays cheap.
  */
 TARGET static inline uint32_t of_few(uint64_t crc, const uint8_t *at, size_t bytes)
 {
-	for (; bytes >= 32; at += 32, bytes -= 32) {
+	for (; bytes >= 64; at += 64, bytes -= 64) {
 		crc = CRC_WORD(crc, load_word(at));
 		crc = CRC_WORD(crc, load_word(at + 8));
 		crc = CRC_WORD(crc, load_word(at + 16));
 		crc = CRC_WORD(crc, load_word(at + 24));
+		crc = CRC_WORD(crc, load_word(at + 32));
+		crc = CRC_WORD(crc, load_word(at + 40));
+		crc = CRC_WORD(crc, load_word(at + 48));
+		crc = CRC_WORD(crc, load_word(at + 56));
 	}
-	for (; bytes >= 8; at += 8, bytes -= 8) {
-		crc = CRC_WORD(crc, load_word(at));
+	const uint8_t *end = at + bytes; /* of the words, from here on */
+	end -= bytes & 7;
+	switch (bytes >> 3) {
+	case 7:
+		crc = CRC_WORD(crc, load_word(end - 56));
+		/* fall through */
+	case 6:
+		crc = CRC_WORD(crc, load_word(end - 48));
+		/* fall through */
+	case 5:
+		crc = CRC_WORD(crc, load_word(end - 40));
+		/* fall through */
+	case 4:
+		crc = CRC_WORD(crc, load_word(end - 32));
+		/* fall through */
+	case 3:
+		crc = CRC_WORD(crc, load_word(end - 24));
+		/* fall through */
+	case 2:
+		crc = CRC_WORD(crc, load_word(end - 16));
+		/* fall through */
+	case 1:
+		crc = CRC_WORD(crc, load_word(end - 8));
+		/* fall through */
+	default:
+		break;
 	}
-	if (bytes >= 4) {
+	if ((bytes & 7) == 0) {
+		return (uint32_t)crc;
+	}
+	if ((bytes & 4) != 0) {
 		uint32_t half;
-		memcpy(&half, at, sizeof(half));
+		memcpy(&half, end, sizeof(half));
 		crc = CRC_HALF(crc, half);
-		at += 4;
-		bytes -= 4;
+		end += 4;
 	}
-	for (; bytes > 0; at++, bytes--) {
-		crc = CRC_BYTE(crc, *at);
+	for (size_t left = bytes & 3; left > 0; left--) {
+		crc = CRC_BYTE(crc, *end++);
 	}
 	return (uint32_t)crc;
 }
 
-TARGET static __attribute__((noinline)) uint32_t of_many(uint64_t crc, const uint8_t *at, size_t bytes)
+TARGET static __attribute__((noinline)) uint32_t by_lanes(uint64_t crc, const uint8_t *at, size_t bytes)
 {
 	do {
 		crc = three_lanes(crc, at);
-		at += 3 * LANE_BYTES;
-		bytes -= 3 * LANE_BYTES;
-	} while (bytes >= 3 * LANE_BYTES);
+		at += LANES_BYTES;
+		bytes -= LANES_BYTES;
+	} while (bytes >= LANES_BYTES);
 	return of_few(crc, at, bytes);
 }
 
-static enum how look_once(void)
+/* ----------------------------------------------------------------- folding */
+
+#if HAVE_FOLDING
+
+#define FOLD_BYTES 256u	    /* a round: four registers */
+#define FOLD_BYTES_MIN 512u /* less is not worth the beginning and the end */
+#define FOLD_TARGET __attribute__((target("sse4.2,avx512f,vpclmulqdq")))
+
+/*
+ * What the low and the high half of each 128-bit piece are multiplied with, to move by so many bits.
+ * The multiplier for n bits is x^n modulo the polynomial, its bits in reverse like those of the data, and
+ * one to the left, because the product of two reversed numbers comes out shifted by one.
+ */
+struct fold {
+	uint64_t by_round[8]; /* 2048 bits, all pieces alike */
+	uint64_t by_register[8]; /* 512 bits, all pieces alike */
+	uint64_t to_last[8]; /* 384, 256, 128 bits; the last piece stays */
+};
+static struct fold fold;
+
+static uint64_t multiplier(uint32_t bits)
+{
+	return (uint64_t)push_bits(1u << 31, bits) << 1;
+}
+
+static void set_piece(uint64_t *piece, uint32_t bits)
+{
+	/* the low half is 64 bits further from the end; a multiplication itself moves by 32 */
+	piece[0] = multiplier(bits + 64 - 32);
+	piece[1] = multiplier(bits - 32);
+}
+
+static void fill_fold(void)
+{
+	for (uint32_t i = 0; i < 4; i++) {
+		set_piece(&fold.by_round[2 * i], FOLD_BYTES * 8);
+		set_piece(&fold.by_register[2 * i], 512);
+		if (i < 3) {
+			set_piece(&fold.to_last[2 * i], (3 - i) * 128);
+		}
+	}
+}
+
+#define XOR3 0x96 /* of three inputs */
+FOLD_TARGET static inline __m512i fold_onto(__m512i from, __m512i by, __m512i onto)
+{
+	const __m512i high = _mm512_clmulepi64_epi128(from, by, 0x11);
+	const __m512i low = _mm512_clmulepi64_epi128(from, by, 0x00);
+	return _mm512_ternarylogic_epi64(low, high, onto, XOR3);
+}
+
+FOLD_TARGET static inline __m512i load_register(const void *at)
+{
+	return _mm512_loadu_si512(at);
+}
+
+/* The remainder of the four pieces of @all. */
+FOLD_TARGET static inline uint64_t remainder_of(__m512i all)
+{
+	const __m512i folded = fold_onto(all, load_register(fold.to_last), _mm512_setzero_si512());
+	const __m128i first = _mm_xor_si128(_mm512_castsi512_si128(folded), _mm512_extracti32x4_epi32(folded, 1));
+	const __m128i last = _mm_xor_si128(_mm512_extracti32x4_epi32(folded, 2), _mm512_extracti32x4_epi32(all, 3));
+	const __m128i both = _mm_xor_si128(first, last);
+	return CRC_WORD(CRC_WORD(0, (uint64_t)_mm_cvtsi128_si64(both)), (uint64_t)_mm_extract_epi64(both, 1));
+}
+
+FOLD_TARGET static __attribute__((noinline)) uint32_t by_folding(uint32_t crc, const uint8_t *at, size_t bytes)
+{
+	const __m512i by = load_register(fold.by_round);
+	/* the running value belongs to the first 32 bits */
+	const __m512i begin = _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)crc));
+	__m512i a = _mm512_xor_si512(load_register(at), begin);
+	__m512i b = load_register(at + 64);
+	__m512i c = load_register(at + 128);
+	__m512i d = load_register(at + 192);
+	const uint8_t *end = at + (bytes & ~(size_t)(FOLD_BYTES - 1));
+#pragma GCC unroll 5
+	for (at += FOLD_BYTES; at != end; at += FOLD_BYTES) {
+		a = fold_onto(a, by, load_register(at));
+		b = fold_onto(b, by, load_register(at + 64));
+		c = fold_onto(c, by, load_register(at + 128));
+		d = fold_onto(d, by, load_register(at + 192));
+	}
+	const __m512i by_one = load_register(fold.by_register);
+	const __m512i all = fold_onto(fold_onto(fold_onto(a, by_one, b), by_one, c), by_one, d);
+	const uint64_t value = remainder_of(all);
+	bytes &= FOLD_BYTES - 1;
+	return bytes == 0 ? (uint32_t)value : of_few(value, at, bytes);
+}
+
+#endif
+
+/* -------------------------------------------------------------- the choice */
+
+static void look(void)
+{
+	best = look_at_processor();
+	fill_push_table();
+#if HAVE_FOLDING
+	fill_fold();
+#endif
+	__atomic_store_n(&way, (int)best, __ATOMIC_RELEASE);
+}
+
+enum bsr_crc32c_way bsr_crc32c_hw_best(void)
 {
 	const int r = pthread_once(&once, look);
 	BSR_ASSERT(r == 0);
-	return __atomic_load_n(&how, __ATOMIC_ACQUIRE);
+	return best;
 }
 
-bool bsr_crc32c_hw_available(void)
+void bsr_crc32c_hw_use(enum bsr_crc32c_way wanted)
 {
-	return look_once() == BY_INSTRUCTION;
+	BSR_ASSERT(wanted <= bsr_crc32c_hw_best());
+	__atomic_store_n(&way, (int)wanted, __ATOMIC_RELEASE);
 }
 
-/* Not by instruction, or not known yet. */
+/* By the table, or not known yet. */
 static __attribute__((noinline)) uint32_t otherwise(uint32_t crc, const uint8_t *data, size_t bytes)
 {
-	return look_once() == BY_INSTRUCTION ? bsr_crc32c_hw(crc, data, bytes) : bsr_crc32c(crc, data, bytes);
+	(void)bsr_crc32c_hw_best();
+	if (__atomic_load_n(&way, __ATOMIC_ACQUIRE) == BSR_CRC32C_TABLE) {
+		return bsr_crc32c(crc, data, bytes);
+	}
+	return bsr_crc32c_hw(crc, data, bytes);
 }
 
 TARGET uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes)
 {
-	if (__builtin_expect(__atomic_load_n(&how, __ATOMIC_ACQUIRE) != BY_INSTRUCTION, 0)) {
+	const int how = __atomic_load_n(&way, __ATOMIC_ACQUIRE);
+	if (__builtin_expect(how <= BSR_CRC32C_TABLE, 0)) {
 		return otherwise(crc, data, bytes);
 	}
-	return bytes >= 3 * LANE_BYTES ? of_many(crc, data, bytes) : of_few(crc, data, bytes);
+#if HAVE_FOLDING
+	if (how == BSR_CRC32C_FOLDING && bytes >= FOLD_BYTES_MIN) {
+		return by_folding(crc, data, bytes);
+	}
+#endif
+	return bytes >= LANES_BYTES ? by_lanes(crc, data, bytes) : of_few(crc, data, bytes);
 }
 
 #else
 
-bool bsr_crc32c_hw_available(void)
+enum bsr_crc32c_way bsr_crc32c_hw_best(void)
 {
-	return false;
+	return BSR_CRC32C_TABLE;
+}
+
+void bsr_crc32c_hw_use(enum bsr_crc32c_way wanted)
+{
+	BSR_ASSERT(wanted == BSR_CRC32C_TABLE);
 }
 
 uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * crc32c_hw.h - bsr_crc32c() by the processor's own instruction where it has one
+ * crc32c_hw.h - bsr_crc32c() by what the processor has for it
  */
 #ifndef BSR_HOST_CRC32C_HW_H
 #define BSR_HOST_CRC32C_HW_H
@@ -9,15 +9,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** Ways to a checksum, each faster than the one before; all give the same results. */
+enum bsr_crc32c_way {
+	BSR_CRC32C_TABLE,
+	BSR_CRC32C_INSTRUCTION, /* SSE4.2, ARMv8 CRC */
+	BSR_CRC32C_FOLDING,	/* the same, and AVX-512 with VPCLMULQDQ for payloads */
+};
+
 /**
  * bsr_crc32c_hw - same results as bsr_crc32c(), fast
  * @crc: running value, ~0u at the beginning; not inverted here
  *
- * Looks once whether the processor can; falls back to the portable code.
+ * Looks once what the processor can do and takes the fastest way.
  */
 uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes);
 
-/** bsr_crc32c_hw_available - whether bsr_crc32c_hw() is more than the portable code */
-bool bsr_crc32c_hw_available(void);
+/** bsr_crc32c_hw_best - the fastest way that this processor has */
+enum bsr_crc32c_way bsr_crc32c_hw_best(void);
+/** bsr_crc32c_hw_use - take another one from now on; for tests. @way: at most the best */
+void bsr_crc32c_hw_use(enum bsr_crc32c_way way);
 
 #endif

@@ -30,41 +30,87 @@ static void fill(void)
 	}
 }
 
+/* @check with every way that this processor has. */
+static void in_every_way(void (*check)(void))
+{
+	const enum bsr_crc32c_way best = bsr_crc32c_hw_best();
+	fill();
+	for (uint32_t way = BSR_CRC32C_TABLE; way <= best; way++) {
+		bsr_crc32c_hw_use((enum bsr_crc32c_way)way);
+		check();
+	}
+}
+
+static void check_known_answer(void)
+{
+	assert_int_equal(~bsr_crc32c_hw(~0u, "123456789", 9), 0xe3069283u);
+	assert_int_equal(bsr_crc32c_hw(5, data, 0), 5);
+}
+
 static void known_answer(void **state)
 {
 	(void)state;
-	assert_int_equal(~bsr_crc32c_hw(~0u, "123456789", 9), 0xe3069283u);
-	assert_int_equal(bsr_crc32c_hw(5, data, 0), 5);
+	in_every_way(check_known_answer);
+}
+
+static void check_lengths(void)
+{
+	for (size_t bytes = 0; bytes <= 4500; bytes++) {
+		const size_t at = bytes % 67;
+		assert_int_equal(bsr_crc32c_hw(~0u, data + at, bytes), bsr_crc32c(~0u, data + at, bytes));
+	}
+	for (size_t bytes = BYTES - 300; bytes <= BYTES; bytes++) {
+		assert_int_equal(bsr_crc32c_hw(0x1234567, data, bytes), bsr_crc32c(0x1234567, data, bytes));
+	}
 }
 
 static void same_as_portable_at_every_length(void **state)
 {
 	(void)state;
-	fill();
-	for (size_t bytes = 0; bytes <= 4500; bytes++) {
-		const size_t at = bytes % 17;
-		assert_int_equal(bsr_crc32c_hw(~0u, data + at, bytes), bsr_crc32c(~0u, data + at, bytes));
-	}
-	for (size_t bytes = BYTES - 40; bytes <= BYTES; bytes++) {
-		assert_int_equal(bsr_crc32c_hw(0x1234567, data, bytes), bsr_crc32c(0x1234567, data, bytes));
-	}
+	in_every_way(check_lengths);
 }
 
-static void pieces_give_the_whole(void **state)
+/* Checksums are linear: a single bit at each place shows each constant of each way. */
+static void check_single_bits(void)
+{
+	memset(data, 0, sizeof(data));
+	for (size_t bit = 0; bit < 4096 * 8; bit++) {
+		data[bit / 8] = (uint8_t)(1u << bit % 8);
+		assert_int_equal(bsr_crc32c_hw(0, data, 4096), bsr_crc32c(0, data, 4096));
+		data[bit / 8] = 0;
+	}
+	for (uint32_t bit = 0; bit < 32; bit++) {
+		assert_int_equal(bsr_crc32c_hw(1u << bit, data, 4096), bsr_crc32c(1u << bit, data, 4096));
+	}
+	fill();
+}
+
+static void single_bits_count(void **state)
 {
 	(void)state;
-	fill();
+	in_every_way(check_single_bits);
+}
+
+static void check_pieces(void)
+{
 	const uint32_t whole = bsr_crc32c_hw(~0u, data, BYTES);
 	for (size_t cut = 0; cut <= BYTES; cut += 97) {
 		assert_int_equal(bsr_crc32c_hw(bsr_crc32c_hw(~0u, data, cut), data + cut, BYTES - cut), whole);
 	}
 }
 
-static void says_what_it_uses(void **state)
+static void pieces_give_the_whole(void **state)
 {
 	(void)state;
-	print_message("CRC32C by %s\n", bsr_crc32c_hw_available() ? "instruction" : "table");
-	assert_int_equal(bsr_crc32c_hw_available(), bsr_crc32c_hw_available());
+	in_every_way(check_pieces);
+}
+
+static void says_what_it_uses(void **state)
+{
+	static const char *const words[] = {"table", "instruction", "folding"};
+	(void)state;
+	print_message("CRC32C by %s\n", words[bsr_crc32c_hw_best()]);
+	assert_int_equal(bsr_crc32c_hw_best(), bsr_crc32c_hw_best());
 }
 
 int main(void)
@@ -72,6 +118,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_answer),
 		cmocka_unit_test(same_as_portable_at_every_length),
+		cmocka_unit_test(single_bits_count),
 		cmocka_unit_test(pieces_give_the_whole),
 		cmocka_unit_test(says_what_it_uses),
 	};

@@ -68,7 +68,7 @@ int bsr_links_create(struct bsr_links **out, const struct bsr_links_config *conf
 	}
 	links->instance |= 1; /* 0 means none */
 	links->random_state |= 1;
-	(void)bsr_crc32c_hw_available(); /* looks at the processor once, here */
+	(void)bsr_crc32c_hw_best(); /* looks at the processor once, here */
 	*out = links;
 	return 0;
 }
