@@ -39,13 +39,13 @@ struct disk_op {
 	struct bsr_io io;
 	struct bsr_io io_second; /* preflush of two devices */
 	struct bsrd *d;
-	uint32_t next; /* free list, or queue for a buffer */
-	uint32_t op_id;
+	uint32_t next; /* queue for a buffer */
 	bsr_buf_t buf;
 	uint16_t volume;
 	uint8_t op; /* enum bsr_op */
 	uint8_t stage;
 	uint8_t flags;	 /* BSR_REQ_FUA, or BSR_MD_* */
+	bool busy;
 	bool is_md;
 	bool own_buf;	 /* allocated here: goes to the engine with the result */
 	uint8_t waiting; /* flushes under way before the write */
@@ -81,7 +81,6 @@ struct bsrd_perform {
 	bool starved; /* front ends were told 0 credits */
 	bool paused;  /* a stream was told not to be read */
 	bool retry;   /* buffers are free again */
-	uint32_t free_op;
 	uint32_t wait_first, wait_last; /* reads that wait for a buffer */
 	uint32_t commands_done;
 	uint32_t deferred_first, deferred_count;
@@ -91,25 +90,10 @@ struct bsrd_perform {
 	struct command_slot command[BSRD_COMMANDS_MAX];
 	/* a ring; each has a tag of its own, so all fit */
 	struct bsr_device_request deferred[BSR_REQUESTS_MAX];
-	struct disk_op op[BSR_DISK_OPS_MAX];
+	struct disk_op op[BSR_DISK_OPS_MAX]; /* by the engine's op_id */
 };
 
 /* ------------------------------------------------------------- operations */
-
-static struct disk_op *op_get(struct bsrd_perform *p)
-{
-	BSR_ASSERT(p->free_op != NONE); /* the engine keeps to BSR_DISK_OPS_MAX */
-	struct disk_op *op = &p->op[p->free_op];
-	p->free_op = op->next;
-	op->next = NONE;
-	return op;
-}
-
-static void op_put(struct bsrd_perform *p, struct disk_op *op)
-{
-	op->next = p->free_op;
-	p->free_op = (uint32_t)(op - p->op);
-}
 
 /* Adapters turn errno into BSR_E_* once: here. */
 static int32_t map_result(int64_t result)
@@ -153,13 +137,13 @@ static void op_finish(struct disk_op *op, int32_t error)
 	struct bsrd_perform *p = d->perform;
 	struct disk_use *use = &p->disk[op->volume];
 	struct bsr_event event = {.type = BSR_EV_DISK_DONE,
-		.u.disk_done = {.op_id = op->op_id, .result = error, .buf = BSR_BUF_NONE}};
+		.u.disk_done = {.op_id = (uint32_t)(op - p->op), .result = error, .buf = BSR_BUF_NONE}};
 	if (op->buf != BSR_BUF_NONE && op->own_buf && error == 0) {
 		event.u.disk_done.buf = op->buf;
 	} else if (op->buf != BSR_BUF_NONE) {
 		bsr_pool_put(d->pool, op->buf);
 	}
-	op_put(p, op);
+	op->busy = false;
 	BSR_ASSERT(use->in_flight > 0);
 	use->in_flight--;
 	bsrd_step(d, &event);
@@ -236,14 +220,15 @@ static void retry_waiting(struct bsrd_perform *p)
 	}
 }
 
-static struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t op_id)
+static inline struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t op_id)
 {
-	BSR_ASSERT(volume < BSR_VOLUMES_MAX);
+	BSR_ASSERT(volume < BSR_VOLUMES_MAX && op_id < BSR_DISK_OPS_MAX);
 	struct disk_use *use = &d->perform->disk[volume];
 	BSR_ASSERT(use->used && !use->releasing); /* operations stop before BSR_FX_DISK_GONE */
 	use->in_flight++;
-	struct disk_op *op = op_get(d->perform);
-	op->op_id = op_id;
+	struct disk_op *op = &d->perform->op[op_id];
+	BSR_ASSERT(!op->busy); /* the engine uses an id again when it has been answered */
+	op->busy = true;
 	op->volume = (uint16_t)volume;
 	op->own_buf = false;
 	op->stage = OP_MAIN;
@@ -265,8 +250,7 @@ static void perform_disk(struct bsrd *d, const struct bsr_fx_disk *fx)
 		start_read(d->perform, op, fx);
 		break;
 	case BSR_OP_WRITE:
-		bsr_pool_ref(d->pool, fx->buf);
-		bsr_loop_write(d->loop, &op->io, slot, bsr_pool_mem(d->pool, fx->buf) + fx->buf_offset, fx->length,
+		bsr_loop_write(d->loop, &op->io, slot, bsr_pool_borrow(d->pool, fx->buf) + fx->buf_offset, fx->length,
 			fx->offset, (fx->flags & BSR_REQ_FUA) != 0 ? BSR_IO_DSYNC : 0);
 		break;
 	case BSR_OP_FLUSH:
@@ -519,8 +503,9 @@ void bsrd_step(struct bsrd *d, struct bsr_event *event)
 	event->now_ns = bsrd_now_ns(d);
 	bsr_engine_step(d->engine, event, fx);
 	BSR_ASSERT(fx->count <= BSR_EFFECTS_MAX);
-	for (uint32_t i = 0; i < fx->count; i++) {
-		perform_effect(d, &fx->effect[i]);
+	const struct bsr_effect *end = fx->effect + fx->count; /* carrying out an effect adds none */
+	for (const struct bsr_effect *e = fx->effect; e != end; e++) {
+		perform_effect(d, e);
 	}
 	p->in_step = false;
 	if (p->commands_done > 0 || p->deferred_count > 0) {
@@ -718,11 +703,10 @@ int bsrd_perform_create(struct bsrd_perform **out, struct bsrd *d)
 	p->d = d;
 	p->fx = fx;
 	p->wait_first = p->wait_last = NONE;
-	p->free_op = NONE;
-	for (uint32_t i = BSR_DISK_OPS_MAX; i > 0; i--) {
-		p->op[i - 1].d = d;
-		p->op[i - 1].io.done = main_done;
-		op_put(p, &p->op[i - 1]);
+	for (uint32_t i = 0; i < BSR_DISK_OPS_MAX; i++) {
+		p->op[i].d = d;
+		p->op[i].next = NONE;
+		p->op[i].io.done = main_done;
 	}
 	*out = p;
 	return 0;

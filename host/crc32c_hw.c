@@ -69,6 +69,7 @@ static enum bsr_crc32c_way best;
 /* not known yet, or an enum bsr_crc32c_way */
 #define UNKNOWN (-1)
 static int way = UNKNOWN;
+#define MANY_BYTES 512u /* from here on it pays to look for a better way than word by word */
 /* [byte of the checksum][its value]: that, LANE_BYTES zeroes later */
 static uint32_t push_table[4][256];
 
@@ -141,9 +142,8 @@ TARGET static inline uint32_t of_few(uint64_t crc, const uint8_t *at, size_t byt
 		crc = CRC_WORD(crc, load_word(at + 48));
 		crc = CRC_WORD(crc, load_word(at + 56));
 	}
-	const uint8_t *end = at + bytes; /* of the words, from here on */
-	end -= bytes & 7;
-	switch (bytes >> 3) {
+	const uint8_t *end = at + (bytes & ~(size_t)7); /* of the words, from here on */
+	switch (bytes >> 3 & 7) {
 	case 7:
 		crc = CRC_WORD(crc, load_word(end - 56));
 		/* fall through */
@@ -185,11 +185,9 @@ TARGET static inline uint32_t of_few(uint64_t crc, const uint8_t *at, size_t byt
 
 TARGET static __attribute__((noinline)) uint32_t by_lanes(uint64_t crc, const uint8_t *at, size_t bytes)
 {
-	do {
+	for (; bytes >= LANES_BYTES; at += LANES_BYTES, bytes -= LANES_BYTES) {
 		crc = three_lanes(crc, at);
-		at += LANES_BYTES;
-		bytes -= LANES_BYTES;
-	} while (bytes >= LANES_BYTES);
+	}
 	return of_few(crc, at, bytes);
 }
 
@@ -198,7 +196,6 @@ TARGET static __attribute__((noinline)) uint32_t by_lanes(uint64_t crc, const ui
 #if HAVE_FOLDING
 
 #define FOLD_BYTES 256u	    /* a round: four registers */
-#define FOLD_BYTES_MIN 512u /* less is not worth the beginning and the end */
 #define FOLD_TARGET __attribute__((target("sse4.2,avx512f,vpclmulqdq")))
 
 /*
@@ -326,12 +323,15 @@ TARGET uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes)
 	if (__builtin_expect(how <= BSR_CRC32C_TABLE, 0)) {
 		return otherwise(crc, data, bytes);
 	}
+	if (bytes < MANY_BYTES) {
+		return of_few(crc, data, bytes);
+	}
 #if HAVE_FOLDING
-	if (how == BSR_CRC32C_FOLDING && bytes >= FOLD_BYTES_MIN) {
+	if (how == BSR_CRC32C_FOLDING) {
 		return by_folding(crc, data, bytes);
 	}
 #endif
-	return bytes >= LANES_BYTES ? by_lanes(crc, data, bytes) : of_few(crc, data, bytes);
+	return by_lanes(crc, data, bytes);
 }
 
 #else

@@ -107,13 +107,24 @@ static void put_in_ring(struct stream *stream, const uint8_t *data, uint32_t byt
 	stream->ring_head += bytes;
 }
 
+/* Most heads have 64 to 128 bytes: copied from both ends, in registers. */
+static inline void copy_head(uint8_t *to, const uint8_t *from, uint32_t bytes)
+{
+	if (bytes - 64 <= 64) {
+		__builtin_memcpy(to, from, 64);
+		__builtin_memcpy(to + bytes - 64, from + bytes - 64, 64);
+	} else {
+		memcpy(to, from, bytes);
+	}
+}
+
 /* The sealed head goes into the ring: in one piece nearly always, in two where the ring ends. */
-static void put_head(struct stream *stream, const uint8_t *head, uint32_t bytes, uint32_t content_crc)
+static inline void put_head(struct stream *stream, const uint8_t *head, uint32_t bytes, uint32_t content_crc)
 {
 	const uint32_t at = (uint32_t)stream->ring_head & (stream->ring_bytes - 1);
 	const uint64_t sequence = ++stream->tx_sequence;
 	if (bytes <= stream->ring_bytes - at) {
-		memcpy(stream->ring + at, head, bytes);
+		copy_head(stream->ring + at, head, bytes);
 		bsr_wire_seal_with(stream->ring + at, sequence, content_crc, bsr_crc32c_hw);
 		stream->ring_head += bytes;
 		return;
@@ -130,9 +141,8 @@ static uint32_t put_payload(struct stream *stream, const struct bsr_fx_send *sen
 {
 	struct bsr_pool *pool = stream->link->links->pool;
 	const uint32_t size = bsr_pool_size(pool, send->buf);
-	const uint8_t *mem = bsr_pool_mem(pool, send->buf) + send->buf_offset;
 	BSR_ASSERT(send->buf_offset <= size && send->payload_bytes <= size - send->buf_offset);
-	bsr_pool_ref(pool, send->buf);
+	const uint8_t *mem = bsr_pool_borrow(pool, send->buf) + send->buf_offset;
 	stream->segments[stream->segment_head++ & (stream->segments_count - 1)] = (struct segment){
 		stream->ring_head + send->head_bytes, mem, send->payload_bytes, send->buf};
 	return stream->link->checksums ? bsr_crc32c_hw(crc, mem, send->payload_bytes) : crc;

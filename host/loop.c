@@ -143,7 +143,7 @@ int bsr_loop_add_file(struct bsr_loop *loop, int fd)
 	for (uint32_t slot = 0; slot < BSR_LOOP_FILES_MAX; slot++) {
 		struct loop_file *file = &loop->file[slot];
 		if (!file->used && !file->closing) {
-			*file = (struct loop_file){.fd = fd, .used = true};
+			*file = (struct loop_file){.fd = fd, .ring_fd = fd, .used = true};
 			loop->ops->file_added(loop, slot);
 			return (int)slot;
 		}
@@ -200,11 +200,11 @@ static void start_pending(struct bsr_loop *loop)
 	}
 }
 
-static void submit(struct bsr_loop *loop, struct bsr_io *io, int slot)
+static inline void submit(struct bsr_loop *loop, struct bsr_io *io, int slot)
 {
+	file_of(loop, slot)->in_flight++;
 	io->slot = slot;
 	io->moved = 0;
-	file_of(loop, slot)->in_flight++;
 	loop->in_flight++;
 	if (loop->started < loop->depth && loop->pending_first == NULL) {
 		start(loop, io);
@@ -282,11 +282,12 @@ void bsr_loop_other_step(const struct bsr_loop *loop, const struct bsr_io *io, s
 	step->mode = FALLOC_FL_KEEP_SIZE | (io->stage == ZERO_PUNCH ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
 }
 
-static void finish(struct bsr_loop *loop, struct bsr_io *io, int64_t result)
+static inline void finish(struct bsr_loop *loop, struct bsr_io *io, int64_t result)
 {
-	BSR_ASSERT(loop->in_flight > 0);
-	loop->in_flight--; /* LOOP-1 */
-	file_of(loop, io->slot)->in_flight--;
+	struct loop_file *file = &loop->file[io->slot];
+	BSR_ASSERT(file->in_flight > 0);
+	file->in_flight--;
+	loop->in_flight--; /* LOOP-1; the sum over the files */
 	if (!loop->destroying) {
 		io->done(io, result);
 	}
@@ -343,10 +344,8 @@ static inline bool moves_bytes(const struct bsr_io *io)
 		(io->opcode == LOOP_ZERO && io->stage == ZERO_WRITE);
 }
 
-void bsr_loop_io_result(struct bsr_loop *loop, struct bsr_io *io, int64_t result)
+static __attribute__((noinline)) void other_result(struct bsr_loop *loop, struct bsr_io *io, int64_t result)
 {
-	BSR_ASSERT(loop->started > 0);
-	loop->started--;
 	if (result == -EINTR || result == -EAGAIN) {
 		pending_append(loop, io); /* behind the others: the kernel is short of something */
 	} else if (result < 0) {
@@ -361,6 +360,17 @@ void bsr_loop_io_result(struct bsr_loop *loop, struct bsr_io *io, int64_t result
 		start(loop, io);
 	} else {
 		finish(loop, io, io->opcode == LOOP_READ || io->opcode == LOOP_WRITE ? (int64_t)io->length : 0);
+	}
+}
+
+void bsr_loop_io_result(struct bsr_loop *loop, struct bsr_io *io, int64_t result)
+{
+	BSR_ASSERT(loop->started > 0);
+	loop->started--;
+	if (loop_is_plain(io) && (uint64_t)result == io->length - io->moved) {
+		finish(loop, io, (int64_t)io->length);
+	} else {
+		other_result(loop, io, result);
 	}
 }
 

@@ -23,11 +23,13 @@ enum loop_write_stage { WRITE_DATA, WRITE_THEN_FLUSH, WRITE_FLUSHING };
 struct loop_file {
 	int fd;
 	uint32_t in_flight;
+	int ring_fd; /* io_uring: how requests name it: by descriptor, or by its place in the kernel's table */
+	uint8_t ring_flags; /* io_uring: IOSQE_FIXED_FILE when the kernel's table has it */
 	bool used;
-	bool fixed;   /* io_uring: the kernel's table has it */
 	bool closing; /* io_uring: until the kernel's table has let it go */
-	bool no_punch, no_zero_range, no_dsync; /* learned */
+	bool no_punch : 1, no_zero_range : 1, no_dsync : 1; /* learned */
 };
+BSR_STATIC_ASSERT(sizeof(struct loop_file) == 16, "found by a shift: every operation looks here twice");
 
 struct loop_watch_slot {
 	struct bsr_watch *watch; /* NULL: free */
@@ -74,6 +76,12 @@ struct bsr_loop {
 
 extern const struct loop_ops bsr_loop_uring_ops;
 extern const struct loop_ops bsr_loop_threads_ops;
+
+/** loop_is_plain - a read or a write that has moved nothing but data so far: nearly all are */
+static inline bool loop_is_plain(const struct bsr_io *io)
+{
+	return io->opcode <= LOOP_WRITE && io->stage == WRITE_DATA;
+}
 
 /* What a started operation is to do now: one system call's worth. */
 struct loop_step {

@@ -133,14 +133,11 @@ static void uring_destroy(struct bsr_loop *loop)
 	io_uring_queue_exit(&uring_of(loop)->ring);
 }
 
-static struct io_uring_sqe *get_sqe(struct uring_loop *u)
+/* The queue is full: hand it over now. The kernel refuses only while it has no memory for requests. */
+static __attribute__((noinline)) struct io_uring_sqe *make_room(struct uring_loop *u)
 {
-	struct io_uring_sqe *sqe = _io_uring_get_sqe(&u->ring); /* the inline one */
+	struct io_uring_sqe *sqe = NULL;
 	for (uint32_t attempts = 0; sqe == NULL; attempts++) {
-		/*
-		 * The queue is full: hand it over now. The kernel refuses only while it has no
-		 * memory for requests.
-		 */
 		BSR_ASSERT(attempts < SUBMIT_ATTEMPTS_MAX);
 		if (io_uring_submit(&u->ring) < 0) {
 			(void)sched_yield();
@@ -148,6 +145,18 @@ static struct io_uring_sqe *get_sqe(struct uring_loop *u)
 		sqe = io_uring_get_sqe(&u->ring);
 	}
 	return sqe;
+}
+
+/* io_uring_get_sqe() for the kind of ring that set_up_ring() makes: neither large entries nor a polling thread. */
+static inline struct io_uring_sqe *get_sqe(struct uring_loop *u)
+{
+	struct io_uring_sq *sq = &u->ring.sq;
+	const unsigned tail = sq->sqe_tail;
+	if (tail - __atomic_load_n(sq->khead, __ATOMIC_RELAXED) >= sq->ring_entries) {
+		return make_room(u);
+	}
+	sq->sqe_tail = tail + 1;
+	return &sq->sqes[tail & sq->ring_mask];
 }
 
 static int uring_wait(struct bsr_loop *loop, uint64_t timeout_ns)
@@ -178,49 +187,71 @@ static int uring_wait(struct bsr_loop *loop, uint64_t timeout_ns)
 
 /* -------------------------------------------------------------- operations */
 
-static bool is_registered(const struct uring_loop *u, const struct loop_step *step)
+static inline bool is_registered(const struct uring_loop *u, const uint8_t *mem, uint64_t bytes)
 {
-	return step->mem >= u->memory && (size_t)(step->mem - u->memory) < u->memory_bytes &&
-		step->bytes <= u->memory_bytes - (size_t)(step->mem - u->memory);
+	const uint64_t at = (uintptr_t)mem - (uintptr_t)u->memory; /* huge when below */
+	return at < u->memory_bytes && bytes <= u->memory_bytes - at;
+}
+
+/* Reads and writes: BSR_LOOP_IO_BYTES_MAX keeps their length within 32 bits. */
+static inline void prepare_transfer(const struct uring_loop *u, struct io_uring_sqe *sqe, const struct bsr_io *io,
+	const struct loop_step *step)
+{
+	const struct loop_file *file = &u->base.file[io->slot];
+	const bool registered = is_registered(u, step->mem, step->bytes); /* as buffer 0 */
+	const bool reads = step->what == STEP_READ;
+	*sqe = (struct io_uring_sqe){
+		.opcode = registered ? (reads ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED)
+				     : (reads ? IORING_OP_READ : IORING_OP_WRITE),
+		.flags = file->ring_flags,
+		.fd = file->ring_fd,
+		.off = step->offset,
+		.addr = (uintptr_t)step->mem,
+		.len = (uint32_t)step->bytes,
+		.rw_flags = step->dsync ? RWF_DSYNC : 0,
+		.user_data = (uint64_t)(uintptr_t)io | TAG_IO,
+	};
+}
+
+static __attribute__((noinline)) void start_other(struct uring_loop *u, struct bsr_io *io)
+{
+	const struct loop_file *file = &u->base.file[io->slot];
+	struct loop_step step;
+	bsr_loop_io_step(&u->base, io, &step);
+	struct io_uring_sqe *sqe = get_sqe(u);
+	switch (step.what) {
+	case STEP_READ:
+	case STEP_WRITE:
+		prepare_transfer(u, sqe, io, &step);
+		return;
+	case STEP_FDATASYNC:
+		io_uring_prep_fsync(sqe, file->ring_fd, IORING_FSYNC_DATASYNC);
+		break;
+	case STEP_FALLOCATE:
+		io_uring_prep_rw(IORING_OP_FALLOCATE, sqe, file->ring_fd, NULL, (unsigned)step.mode, step.offset);
+		/* 64 bits, which the older io_uring_prep_fallocate() cannot say */
+		sqe->addr = step.bytes;
+		break;
+	}
+	sqe->flags |= file->ring_flags;
+	sqe->user_data = (uint64_t)(uintptr_t)io | TAG_IO;
 }
 
 static void uring_start(struct bsr_loop *loop, struct bsr_io *io)
 {
 	struct uring_loop *u = uring_of(loop);
-	const struct loop_file *file = &loop->file[io->slot];
-	const int fd = file->fixed ? io->slot : file->fd;
-	struct loop_step step;
-	bsr_loop_io_step(loop, io, &step);
-	struct io_uring_sqe *sqe = get_sqe(u);
-	/* of reads and writes; limited by BSR_LOOP_IO_BYTES_MAX */
-	const unsigned bytes = (unsigned)step.bytes;
-	switch (step.what) {
-	case STEP_READ:
-		if (is_registered(u, &step)) {
-			io_uring_prep_read_fixed(sqe, fd, step.mem, bytes, step.offset, 0);
-		} else {
-			io_uring_prep_read(sqe, fd, step.mem, bytes, step.offset);
-		}
-		break;
-	case STEP_WRITE:
-		if (is_registered(u, &step)) {
-			io_uring_prep_write_fixed(sqe, fd, step.mem, bytes, step.offset, 0);
-		} else {
-			io_uring_prep_write(sqe, fd, step.mem, bytes, step.offset);
-		}
-		sqe->rw_flags = step.dsync ? RWF_DSYNC : 0;
-		break;
-	case STEP_FDATASYNC:
-		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
-		break;
-	case STEP_FALLOCATE:
-		io_uring_prep_rw(IORING_OP_FALLOCATE, sqe, fd, NULL, (unsigned)step.mode, step.offset);
-		/* 64 bits, which the older io_uring_prep_fallocate() cannot say */
-		sqe->addr = step.bytes;
-		break;
+	if (!loop_is_plain(io)) {
+		start_other(u, io);
+		return;
 	}
-	sqe->flags |= file->fixed ? IOSQE_FIXED_FILE : 0;
-	sqe->user_data = (uint64_t)(uintptr_t)io | TAG_IO;
+	const struct loop_step step = {
+		.what = io->opcode == LOOP_READ ? STEP_READ : STEP_WRITE,
+		.dsync = (io->flags & BSR_IO_DSYNC) != 0,
+		.mem = io->mem + io->moved,
+		.offset = io->offset + io->moved,
+		.bytes = io->length - io->moved,
+	};
+	prepare_transfer(u, get_sqe(u), io, &step);
 }
 
 /* ------------------------------------------------------------------- files */
@@ -255,7 +286,10 @@ static void file_updated(struct bsr_loop *loop, uint64_t data, int result)
 		file->closing = result < 0;
 		return;
 	}
-	file->fixed = result == 1 && file->used && !file->closing;
+	if (result == 1 && file->used && !file->closing) {
+		file->ring_fd = (int)(data >> 3);
+		file->ring_flags = IOSQE_FIXED_FILE;
+	}
 }
 
 static void uring_add_memory(struct bsr_loop *loop, void *mem, size_t bytes)
@@ -303,40 +337,33 @@ static void watch_reported(struct bsr_loop *loop, uint64_t data, int result, boo
 	bsr_loop_watch_ready(loop, (uint32_t)data >> 2, (uint32_t)(data >> 32), events, more);
 }
 
-static inline void take_cqe(struct bsr_loop *loop, const struct io_uring_cqe *cqe)
+static void other_report(struct bsr_loop *loop, uint64_t data, int32_t result, uint32_t flags)
 {
-	const uint64_t data = cqe->user_data;
-	switch (data & TAG_MASK) {
-	case TAG_IO:
-		bsr_loop_io_result(loop, (struct bsr_io *)(uintptr_t)data, cqe->res);
-		break;
-	case TAG_WATCH:
-		watch_reported(loop, data, cqe->res, (cqe->flags & IORING_CQE_F_MORE) != 0);
-		break;
-	case TAG_FILE:
-		file_updated(loop, data, cqe->res);
-		break;
-	default:
-		break;
+	if ((data & TAG_MASK) == TAG_WATCH) {
+		watch_reported(loop, data, result, (flags & IORING_CQE_F_MORE) != 0);
+	} else if ((data & TAG_MASK) == TAG_FILE) {
+		file_updated(loop, data, result);
 	}
 }
 
 static void uring_reap(struct bsr_loop *loop)
 {
-	struct uring_loop *u = uring_of(loop);
-	uint32_t left = io_uring_cq_ready(&u->ring); /* what comes meanwhile is for the next turn */
-	while (left > 0) {
-		const struct io_uring_cqe *cqe;
-		unsigned head;
-		uint32_t count = 0;
-		io_uring_for_each_cqe(&u->ring, head, cqe) {
-			take_cqe(loop, cqe);
-			if (++count == REAP_BATCH || count == left) {
-				break;
+	struct io_uring_cq *cq = &uring_of(loop)->ring.cq;
+	uint32_t head = *cq->khead;
+	/* what comes meanwhile is for the next turn */
+	const uint32_t end = __atomic_load_n(cq->ktail, __ATOMIC_ACQUIRE);
+	while (head != end) {
+		const uint32_t batch = end - head < REAP_BATCH ? end - head : REAP_BATCH;
+		for (const uint32_t next = head + batch; head != next; head++) {
+			const struct io_uring_cqe *cqe = &cq->cqes[head & cq->ring_mask];
+			const uint64_t data = cqe->user_data;
+			if ((data & TAG_MASK) == TAG_IO) {
+				bsr_loop_io_result(loop, (struct bsr_io *)(uintptr_t)data, cqe->res);
+			} else {
+				other_report(loop, data, cqe->res, cqe->flags);
 			}
 		}
-		io_uring_cq_advance(&u->ring, count);
-		left -= count;
+		__atomic_store_n(cq->khead, head, __ATOMIC_RELEASE); /* the kernel may use these places again */
 	}
 }
 

@@ -235,11 +235,17 @@ static inline struct unit *unit_in_use(const struct bsr_pool *pool, bsr_buf_t bu
 	return u;
 }
 
-void bsr_pool_ref(struct bsr_pool *pool, bsr_buf_t buf)
+uint8_t *bsr_pool_borrow(struct bsr_pool *pool, bsr_buf_t buf)
 {
 	struct unit *u = unit_in_use(pool, buf);
 	BSR_ASSERT(u->references < BSR_POOL_REFERENCES_MAX);
 	u->references++;
+	return pool->mem + ((size_t)buf << UNIT_SHIFT);
+}
+
+void bsr_pool_ref(struct bsr_pool *pool, bsr_buf_t buf)
+{
+	(void)bsr_pool_borrow(pool, buf);
 }
 
 static void wake_waiters(struct bsr_pool *pool)
@@ -252,12 +258,10 @@ static void wake_waiters(struct bsr_pool *pool)
 	BSR_ASSERT(pool->waiter_count == 0); /* they only take a note */
 }
 
-void bsr_pool_put(struct bsr_pool *pool, bsr_buf_t buf)
+/* Nobody holds it any more. Not inlined: every second put is not the last one. */
+static __attribute__((noinline)) void take_back(struct bsr_pool *pool, bsr_buf_t buf)
 {
-	struct unit *u = unit_in_use(pool, buf);
-	if (--u->references != 0) {
-		return;
-	}
+	struct unit *u = &pool->unit[buf];
 	const uint32_t index = buf / UNITS_PER_CHUNK;
 	struct chunk *c = &pool->chunk[index];
 	BSR_ASSERT(c->out > 0);
@@ -273,6 +277,14 @@ void bsr_pool_put(struct bsr_pool *pool, bsr_buf_t buf)
 	pool->in_use--;
 	if (pool->waiter_count > 0) {
 		wake_waiters(pool);
+	}
+}
+
+void bsr_pool_put(struct bsr_pool *pool, bsr_buf_t buf)
+{
+	struct unit *u = unit_in_use(pool, buf);
+	if (--u->references == 0) {
+		take_back(pool, buf);
 	}
 }
 
