@@ -703,7 +703,6 @@ void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 void bsr_resync_unsure(struct bsr_engine *e, struct bsr_volume *vol, uint64_t offset, uint64_t length);
 void bsr_resync_sync_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_gi base);
 void bsr_resync_write_overtook(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length);
-void bsr_resync_paused_changed(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_resync_write_done(struct bsr_engine *e, struct bsr_peer_request *pr);
 

@@ -296,12 +296,7 @@ static void start_running(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	pd->rate_mark_ns = e->now_ns;
 	pd->rate_mark_bytes = 0;
 	pd->bm_flush_due_ns = e->now_ns + CLEARED_WRITE_NS;
-	const bool paused = pd->paused != 0;
-	if (target) {
-		bsr_state_set_repl(e, p, vol, paused ? BSR_REPL_PAUSED_SYNC_T : BSR_REPL_SYNC_TARGET);
-	} else {
-		bsr_state_set_repl(e, p, vol, paused ? BSR_REPL_PAUSED_SYNC_S : BSR_REPL_SYNC_SOURCE);
-	}
+	bsr_state_set_repl(e, p, vol, target ? BSR_REPL_SYNC_TARGET : BSR_REPL_SYNC_SOURCE); /* or paused */
 	bsr_emit_log(e, BSR_LOGN_RESYNC_STARTED, p, vol, pd->repl, pd->resync_total_bits * BSR_BITMAP_BLOCK_BYTES, 0);
 	e->kick = true;
 }
@@ -695,23 +690,7 @@ void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_
 	ended(e, p, vol);
 }
 
-/* ------------------------------------------------------------ pause, timers */
-
-void bsr_resync_paused_changed(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
-{
-	struct bsr_peer_device *pd = &p->device[vol->index];
-	const bool paused = pd->paused != 0;
-	if (pd->repl == BSR_REPL_SYNC_SOURCE && paused) {
-		bsr_state_set_repl(e, p, vol, BSR_REPL_PAUSED_SYNC_S);
-	} else if (pd->repl == BSR_REPL_PAUSED_SYNC_S && !paused) {
-		bsr_state_set_repl(e, p, vol, BSR_REPL_SYNC_SOURCE);
-	} else if (pd->repl == BSR_REPL_SYNC_TARGET && paused && pd->sync_step == STEP_RUN) {
-		bsr_state_set_repl(e, p, vol, BSR_REPL_PAUSED_SYNC_T);
-	} else if (pd->repl == BSR_REPL_PAUSED_SYNC_T && !paused) {
-		pd->rate_refill_ns = e->now_ns;
-		bsr_state_set_repl(e, p, vol, BSR_REPL_SYNC_TARGET);
-	}
-}
+/* ------------------------------------------------------------------- timers */
 
 void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {

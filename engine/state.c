@@ -322,7 +322,6 @@ void bsr_state_set_paused(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	if (p->device[vol->index].paused != paused) {
 		bsr_state_propose(e)->device[p->node_id][vol->index].paused = paused;
 		bsr_state_change(e);
-		bsr_resync_paused_changed(e, p, vol);
 	}
 }
 

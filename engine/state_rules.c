@@ -98,6 +98,17 @@ static void no_connection(struct bsr_state *next, struct place at)
 	}
 }
 
+static void pause_holds_resync(struct bsr_state *next, struct place at)
+{
+	struct bsr_device_state *d = &next->device[at.peer][at.volume];
+	const bool paused = d->paused != 0;
+	if (d->repl == BSR_REPL_SYNC_SOURCE || d->repl == BSR_REPL_PAUSED_SYNC_S) {
+		d->repl = paused ? BSR_REPL_PAUSED_SYNC_S : BSR_REPL_SYNC_SOURCE;
+	} else if (d->repl == BSR_REPL_SYNC_TARGET || d->repl == BSR_REPL_PAUSED_SYNC_T) {
+		d->repl = paused ? BSR_REPL_PAUSED_SYNC_T : BSR_REPL_SYNC_TARGET;
+	}
+}
+
 static void target_lacks_blocks(struct bsr_state *next, struct place at)
 {
 	struct bsr_device_state *d = &next->device[at.peer][at.volume];

@@ -132,6 +132,8 @@ static void check_device(const struct bsr_state *s, const struct bsr_device_stat
 	must(!source || mine >= BSR_DISK_OUTDATED, "ST-2: a source has data", s);
 	must(d->repl != BSR_REPL_SYNC_SOURCE || d->disk <= BSR_DISK_INCONSISTENT, "ST-5: the target of a resync is Inconsistent", s);
 	must(!source || d->disk != BSR_DISK_UP_TO_DATE, "ST-5: a target is not UpToDate", s);
+	must((d->repl != BSR_REPL_SYNC_SOURCE && d->repl != BSR_REPL_SYNC_TARGET) || d->paused == 0, "a pause that does not hold", s);
+	must((d->repl != BSR_REPL_PAUSED_SYNC_S && d->repl != BSR_REPL_PAUSED_SYNC_T) || d->paused != 0, "held for nothing", s);
 	must(!d->stale || d->disk <= BSR_DISK_OUTDATED, "stale data are Outdated", s);
 }
 
@@ -306,9 +308,10 @@ static void one_volume_two_peers(void **state)
 	for (uint32_t p = 0; p < 2; p++) {
 		ADD(&m, CONN, p, 0, 0, 2, 5, 8, 9);
 		ADD(&m, PEER_ROLE, p, 0, 0, 1, 2);
-		ADD(&m, REPL, p, 0, 9, 10, 13, 14, 16, 17, 21);
+		ADD(&m, REPL, p, 0, 9, 10, 13, 14, 16, 17, 20, 21);
 		ADD(&m, PEER_DISK, p, 0, 0, 5, 6, 7, 8, 9);
 	}
+	ADD(&m, PAUSED, 0, 0, 0, BSR_PAUSE_USER);
 	explore(&x, &m);
 	assert_true(x.reached > 20000);
 }
@@ -323,7 +326,7 @@ static void two_volumes_one_peer(void **state)
 	ADD(&m, PEER_ROLE, 0, 0, 0, 1, 2);
 	for (uint32_t v = 0; v < 2; v++) {
 		ADD(&m, DISK, 0, v, 0, 1, 3, 5, 6, 9);
-		ADD(&m, REPL, 0, v, 9, 10, 13, 14, 16, 17, 21);
+		ADD(&m, REPL, 0, v, 9, 10, 13, 14, 16, 17);
 		ADD(&m, PEER_DISK, 0, v, 0, 5, 6, 7, 8, 9);
 	}
 	explore(&x, &m);
