@@ -375,9 +375,10 @@ static void set_state_from_record(struct bsr_engine *e, struct bsr_volume *vol)
 	enum bsr_disk_state disk = BSR_DISK_UP_TO_DATE;
 	if (!(flags & BSR_MDF_CONSISTENT)) {
 		disk = BSR_DISK_INCONSISTENT;
-	} else if (!(flags & BSR_MDF_WAS_UP_TO_DATE)) {
+	} else if (!(flags & BSR_MDF_WAS_UP_TO_DATE) || vol->left_behind) {
 		disk = BSR_DISK_OUTDATED;
 	}
+	vol->left_behind = false;
 	free_attach_memory(e, vol);
 	vol->attach_step = BSR_AT_PUBLISH;
 	bsr_state_set_disk(e, vol, disk);
@@ -435,11 +436,21 @@ static void begin_log_write(struct bsr_volume *vol)
 	vol->load_at = (vol->sb.flags & BSR_MDF_AL_CLEAN) ? vol->layout.al_bytes : 0;
 }
 
+/* Of a volume whose disk leaves; those that are held were never submitted, and may wait for another disk. */
+static bool requests_under_way(const struct bsr_engine *e, const struct bsr_volume *vol)
+{
+	uint32_t held = 0;
+	for (const struct bsr_list *l = e->held.next; l != &e->held; l = l->next) {
+		held += BSR_CONTAINER(l, struct bsr_request, link)->volume == vol->index;
+	}
+	return vol->requests != held;
+}
+
 /* True when everything that must be on disk before the disk is given back is there. */
 static bool detach_written(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	if (vol->detach_ticket == 0) {
-		if (vol->requests != 0 || vol->lower_pending != 0) {
+		if (requests_under_way(e, vol) || vol->lower_pending != 0) {
 			return false;
 		}
 		vol->detach_ticket = bsr_md_sweep(e, vol);
@@ -449,8 +460,8 @@ static bool detach_written(struct bsr_engine *e, struct bsr_volume *vol)
 			return false;
 		}
 		vol->detach_swept = true;
-		if (bsr_state_up_to_date_peer(e, vol, 0)) {
-			vol->sb.flags &= ~BSR_MDF_WAS_UP_TO_DATE; /* peers go on without this disk */
+		if (vol->left_behind || bsr_state_up_to_date_peer(e, vol, 0)) {
+			vol->sb.flags &= ~BSR_MDF_WAS_UP_TO_DATE;
 		}
 		bsr_md_superblock_dirty(e, vol); /* flushes the bitmap, too */
 	}
@@ -506,9 +517,10 @@ void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol)
 
 /* ----------------------------------------------------------- leaving a disk */
 
-static void stop_resyncs(struct bsr_engine *e, struct bsr_volume *vol)
+static void begin_leaving(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	struct bsr_peer *p;
+	vol->left_behind = bsr_state_up_to_date_peer(e, vol, 0) != NULL;
 	BSR_FOR_EACH_PEER (e, p) {
 		if (p->device[vol->index].exists && p->device[vol->index].repl > BSR_REPL_ESTABLISHED) {
 			bsr_resync_stop(e, p, vol);
@@ -522,7 +534,7 @@ void bsr_detach_begin(struct bsr_engine *e, struct bsr_volume *vol, uint32_t cmd
 	vol->detach_cmd = cmd_id;
 	vol->detach_ticket = 0;
 	vol->detach_swept = false;
-	stop_resyncs(e, vol);
+	begin_leaving(e, vol);
 	vol->attach_step = BSR_AT_DETACHING;
 	bsr_state_set_disk(e, vol, BSR_DISK_DETACHING);
 	e->kick = true;
@@ -539,7 +551,7 @@ void bsr_md_failed(struct bsr_engine *e, struct bsr_volume *vol)
 		bsr_emit_command_done(e, vol->attach_cmd, -BSR_E_MD_IO, BSR_NONE, vol->index);
 		vol->attach_cmd = BSR_NONE;
 	}
-	stop_resyncs(e, vol);
+	begin_leaving(e, vol);
 	vol->attach_step = BSR_AT_FAILING;
 	bsr_state_set_disk(e, vol, BSR_DISK_FAILED);
 	bsr_request_al_progress(e, vol);
@@ -586,7 +598,7 @@ void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, ui
 	case BSR_IO_ERROR_DETACH:
 		break;
 	}
-	stop_resyncs(e, vol);
+	begin_leaving(e, vol);
 	vol->attach_step = BSR_AT_FAILING;
 	bsr_state_set_disk(e, vol, BSR_DISK_FAILED);
 	bsr_request_al_progress(e, vol);

@@ -263,6 +263,10 @@ static void check_acked(struct sim *w, uint32_t node, uint32_t id)
 			node, id, x->volume, (unsigned long long)x->sector, x->count, stable ? ", FUA" : "", m,
 			stable ? "hold safely" : "hold");
 	}
+	/* nobody counts any more: a disk that took it may have been left in this very step (an orderly disconnect) */
+	for (uint32_t m = 0; holders == 0 && m < w->cfg.node_count; m++) {
+		holders += m != node && sim_oracle_counted(w, m, m, x->volume) && present(w, m, x, id, false);
+	}
 	if (holders == 0) {
 		sim_fail(w, "I1", "node %u acknowledges write #%u without any UpToDate disk", node, id);
 	}

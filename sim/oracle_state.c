@@ -186,6 +186,7 @@ static void check_promoted(struct sim *w, uint32_t node, const struct sim_pendin
 			for (uint32_t m = 0; m < w->cfg.node_count; m++) {
 				helped = helped || connected(w, node, m);
 			}
+			helped = helped || sim_oracle_counted(w, node, node, v);
 			if (!good || ((c->bad_disks >> v & 1u) != 0 && !helped)) {
 				sim_fail(w, "I32", "node %u becomes Primary, and volume %u has no UpToDate disk", node, v);
 			}
