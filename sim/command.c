@@ -161,51 +161,6 @@ void sim_node_script_turn(struct sim *w, uint32_t node)
 	}
 }
 
-void sim_node_attach_command(const struct sim *w, uint32_t node, uint32_t volume, struct bsr_command *cmd)
-{
-	const struct sim_disk *d = &w->node[node].disk[volume];
-	*cmd = (struct bsr_command){.type = BSR_CMD_ATTACH, .volume = volume};
-	cmd->u.attach = (struct bsr_attach){.data_bytes = d->device_bytes,
-		.md_bytes = d->md_device_bytes,
-		.md_kind = d->external_md ? BSR_MD_FLEX_EXTERNAL : BSR_MD_INTERNAL,
-		.write_through = w->cfg.write_through[node]};
-	bsr_disk_options_defaults(&cmd->u.attach.options);
-	cmd->u.attach.options.al_extents = w->cfg.al_extents;
-	cmd->u.attach.options.on_io_error = w->cfg.on_io_error;
-	cmd->u.attach.options.disk_flushes = w->cfg.disk_flushes;
-}
-
-static void net_options(const struct sim *w, struct bsr_net_options *o)
-{
-	bsr_net_options_defaults(o);
-	o->protocol = w->cfg.protocol;
-	o->max_epoch_size = w->cfg.max_epoch_size;
-	o->ping_int_s = w->cfg.ping_int_s;
-	o->timeout_ds = w->cfg.timeout_ds;
-	o->sndbuf_bytes = w->cfg.sndbuf_bytes;
-	o->connect_int_s = 1;
-	o->ping_timeout_ds = 10;
-}
-
-static void add_peers(struct sim *w, uint32_t node)
-{
-	for (uint32_t p = 0; p < w->cfg.node_count; p++) {
-		if (p == node) {
-			continue;
-		}
-		struct bsr_command cmd = {.type = BSR_CMD_NEW_PEER, .peer = p};
-		net_options(w, &cmd.u.net);
-		sim_node_script_add(w, node, &cmd, 0);
-		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-			cmd = (struct bsr_command){.type = BSR_CMD_PEER_DEVICE_OPTIONS, .peer = p, .volume = v};
-			bsr_peer_device_options_defaults(&cmd.u.peer_device);
-			cmd.u.peer_device.c_max_rate_kib = w->cfg.resync_kib;
-			cmd.u.peer_device.resync_rate_kib = w->cfg.resync_kib;
-			sim_node_script_add(w, node, &cmd, 0);
-		}
-	}
-}
-
 void sim_node_boot_script(struct sim *w, uint32_t node)
 {
 	struct sim_node *n = &w->node[node];
@@ -220,7 +175,7 @@ void sim_node_boot_script(struct sim *w, uint32_t node)
 		cmd = (struct bsr_command){.type = BSR_CMD_NEW_VOLUME, .volume = v, .vnr = v};
 		sim_node_script_add(w, node, &cmd, 0);
 	}
-	add_peers(w, node);
+	sim_node_add_peers(w, node);
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
 		if ((n->given_up >> v & 1u) != 0) {
 			continue;

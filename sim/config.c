@@ -22,6 +22,12 @@ static void draw_volumes(struct sim_config *c, struct sim_rng *r)
 		}
 		c->volume_bytes[v] = (mib << 20) + sim_rng_below(r, 64) * 4096u;
 	}
+	for (uint32_t i = 0; i < SIM_NODES_MAX; i++) { /* the smallest disk decides the size */
+		c->more_bytes[i] = 0;
+	}
+	if (sim_rng_chance(r, 200)) {
+		c->more_bytes[sim_rng_below(r, SIM_NODES_USUAL)] = sim_rng_range(r, 1, 600) * 4096u;
+	}
 	c->external_md = sim_rng_chance(r, 250);
 }
 
@@ -79,11 +85,14 @@ static void draw_application(struct sim_config *c, struct sim_rng *r)
 	c->app_think_ns = c->fault_ns * 2u / c->requests_max;
 }
 
-/* Each kind of fault is in about a third of the runs, so that each is also missing often. */
+/*
+ * Each kind of fault is in about a third of the runs, so that each is also missing often. Where a disk is lost for good
+ * less can be expected of what remains: these are rarer.
+ */
 static void draw_acts(struct sim_config *c, struct sim_rng *r)
 {
 	for (uint32_t a = 0; a < SIM_ACT_COUNT; a++) {
-		if (sim_rng_chance(r, 300)) {
+		if (sim_rng_chance(r, a >= SIM_ACT_BLANK_DISK ? 60 : 300)) {
 			c->acts |= 1ull << a;
 		}
 	}
@@ -125,7 +134,7 @@ void sim_config_make(struct sim *w, uint64_t seed)
 	if (w->over.scenario != NULL) {
 		sim_scenario_configure(w);
 	}
-	c->acts &= w->over.acts_mask;
+	c->acts = (c->acts & w->over.acts_mask) | w->over.acts_always;
 	if (w->over.protocol != 0) {
 		c->protocol = (enum bsr_protocol)w->over.protocol;
 	}

@@ -301,6 +301,13 @@ void sim_disk_done(struct sim *w, struct sim_op *op)
 		sim_schedule(w, n->frozen_until_ns, SIM_EV_DISK, SIM_NONE, 0, op);
 		return;
 	}
+	if (sim_disk_tears(w, op)) {
+		sim_node_crash(w, op->node, true);
+		n->boot_armed = true;
+		sim_schedule(w, w->now_ns + 300u * SIM_MS, SIM_EV_BOOT, op->node, 0, NULL);
+		op_free(w, op); /* it was cancelled */
+		return;
+	}
 	const bool failed = fails(w, d, op);
 	struct bsr_event ev = {.type = BSR_EV_DISK_DONE};
 	ev.u.disk_done = (struct bsr_ev_disk_done){

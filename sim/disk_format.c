@@ -62,7 +62,7 @@ void sim_disk_create(struct sim *w, uint32_t node, uint32_t volume)
 {
 	struct sim_disk *d = &w->node[node].disk[volume];
 	d->external_md = w->cfg.external_md;
-	d->device_bytes = w->cfg.volume_bytes[volume];
+	d->device_bytes = w->cfg.volume_bytes[volume] + w->cfg.more_bytes[node];
 	d->md_device_bytes = d->external_md ? (1u << 20) : d->device_bytes;
 	const struct bsr_md_geometry g = {.kind = d->external_md ? BSR_MD_FLEX_EXTERNAL : BSR_MD_INTERNAL,
 		.md_device_bytes = d->md_device_bytes,

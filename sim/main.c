@@ -36,6 +36,7 @@ static void usage(void)
 	      "  --shrink        with --seed: find a smaller failing run\n"
 	      "  --only A,B,..   use these faults only (none: no faults at all; see --list)\n"
 	      "  --without A,..  all but these\n"
+	      "  --with A,B,..   these faults in every run\n"
 	      "  --protocol P    A, B or C in every run\n"
 	      "  --volumes N     number of volumes\n"
 	      "  --nodes N       number of nodes (2); mix: by seed\n"
@@ -101,7 +102,7 @@ static void list_acts(void)
 
 static const struct option long_options[] = {{"seed", 1, NULL, 's'}, {"seeds", 1, NULL, 's'}, {"replay", 0, NULL, 'r'},
 	{"trace", 0, NULL, 'r'}, {"lines", 1, NULL, 'n'}, {"hash", 0, NULL, 'h'}, {"shrink", 0, NULL, 'x'},
-	{"only", 1, NULL, 'o'}, {"without", 1, NULL, 'w'}, {"protocol", 1, NULL, 'p'}, {"volumes", 1, NULL, 'v'}, {"nodes", 1, NULL, 'N'},
+	{"only", 1, NULL, 'o'}, {"without", 1, NULL, 'w'}, {"with", 1, NULL, 'W'}, {"protocol", 1, NULL, 'p'}, {"volumes", 1, NULL, 'v'}, {"nodes", 1, NULL, 'N'},
 	{"requests", 1, NULL, 'q'}, {"acts", 1, NULL, 'a'}, {"drop", 1, NULL, 'd'}, {"check", 0, NULL, 'c'},
 	{"mutant", 1, NULL, 'm'}, {"fail-max", 1, NULL, 'f'}, {"seconds", 1, NULL, 't'}, {"coverage", 0, NULL, 'g'},
 	{"dump-coverage", 0, NULL, 'G'}, {"ignore", 1, NULL, 'i'}, {"list", 0, NULL, 'l'}, {"list-mutants", 0, NULL, 'L'}, {"scenario", 1, NULL, 'S'}, {NULL, 0, NULL, 0}};
@@ -115,6 +116,9 @@ static bool parse_override(struct sim_override *o, int c, const char *text)
 		return true;
 	case 'w':
 		o->acts_mask &= ~parse_acts(text);
+		return true;
+	case 'W':
+		o->acts_always |= parse_acts(text);
 		return true;
 	case 'p':
 		o->protocol = (uint32_t)(text[0] - 'A') + BSR_PROTOCOL_A;
@@ -203,6 +207,20 @@ static bool parse_options(struct options *o, int argc, char **argv)
 	return true;
 }
 
+static void print_acts(uint64_t mask, const char *option, FILE *out)
+{
+	const char *sep = option;
+	for (uint32_t a = 0; a < SIM_ACT_COUNT; a++) {
+		if ((mask >> a & 1u) != 0) {
+			fprintf(out, "%s%s", sep, sim_act_word((enum sim_act)a));
+			sep = ",";
+		}
+	}
+	if (mask == 0) {
+		fprintf(out, "%snone", option);
+	}
+}
+
 void sim_print_command(const struct sim *w, const struct sim_override *o, FILE *out)
 {
 	fprintf(out, "bsr-sim --seed %llu", (unsigned long long)w->cfg.seed);
@@ -210,16 +228,10 @@ void sim_print_command(const struct sim *w, const struct sim_override *o, FILE *
 		fprintf(out, " --scenario %s", o->scenario->path);
 	}
 	if (o->acts_mask != ~0ull) {
-		const char *sep = " --only ";
-		for (uint32_t a = 0; a < SIM_ACT_COUNT; a++) {
-			if ((o->acts_mask >> a & 1u) != 0) {
-				fprintf(out, "%s%s", sep, sim_act_word((enum sim_act)a));
-				sep = ",";
-			}
-		}
-		if (sep[0] != ',') {
-			fputs(" --only none", out);
-		}
+		print_acts(o->acts_mask, " --only ", out);
+	}
+	if (o->acts_always != 0) {
+		print_acts(o->acts_always, " --with ", out);
 	}
 	if (o->protocol != 0) {
 		fprintf(out, " --protocol %c", 'A' + (int)o->protocol - (int)BSR_PROTOCOL_A);

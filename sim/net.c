@@ -167,7 +167,7 @@ void sim_net_on_up(struct sim *w, struct sim_link *l, uint32_t side)
 	ev.u.link_up = (struct bsr_ev_link_up){.peer = l->node[1 - side],
 		.link = l->engine_link[side],
 		.version = BSR_WIRE_VERSION_MAX,
-		.features = BSR_FEATURE_ACK_TIMES,
+		.features = w->node[l->node[0]].features & w->node[l->node[1]].features,
 		.resolver = l->resolver[side]};
 	sim_node_event(w, l->node[side], &ev);
 }

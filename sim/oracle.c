@@ -196,6 +196,19 @@ void sim_oracle_excuse_missing(struct sim *w, uint32_t keeper)
 	}
 }
 
+void sim_oracle_excuse_only_here(struct sim *w, uint32_t node, uint32_t volume)
+{
+	for (uint32_t id = 1; id < w->oracle.write_count; id++) {
+		struct sim_write *x = &w->oracle.write[id];
+		bool elsewhere_too = x->volume != volume || x->excused;
+		for (uint32_t m = 0; !elsewhere_too && m < w->cfg.node_count; m++) {
+			elsewhere_too = m != node && !w->node[m].disk[volume].damaged && present(w, m, x, id, false);
+		}
+		x->excused = x->excused || !elsewhere_too;
+	}
+	w->node[node].disk[volume].made_anew = ++w->oracle.sequence;
+}
+
 void sim_oracle_app_lost(struct sim *w, uint32_t write_id)
 {
 	struct sim_write *x = &w->oracle.write[write_id];
@@ -252,6 +265,9 @@ static void check_acked(struct sim *w, uint32_t node, uint32_t id)
 		if (m != node && w->cfg.protocol != BSR_PROTOCOL_C) {
 			x->weak = true;
 			continue;
+		}
+		if (m != node && w->node[m].disk[x->volume].made_anew > x->issue_sequence) {
+			continue; /* it was there, and its disk was exchanged before the answer came */
 		}
 		if (m != node && x->excused && !stable) {
 			continue; /* it was there, and a power cut took it before the answer came */

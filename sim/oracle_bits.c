@@ -128,7 +128,11 @@ static bool generations_know(struct sim *w, struct pair *p)
 	struct bsr_hs_decision d;
 	bsr_handshake_decide(&one, &other, &policy, &d);
 	p->asked = true;
-	p->by_generation = d.action != BSR_HS_NO_SYNC && d.action != BSR_HS_SOURCE_BITMAP && d.action != BSR_HS_TARGET_BITMAP;
+	/* a new disk meets one without good data either: whoever is forced to be good some day is copied as a whole */
+	const bool one_new = record[0].current.v == BSR_GI_JUST_CREATED || record[1].current.v == BSR_GI_JUST_CREATED;
+	const bool worthless = record[0].disk == BSR_DISK_INCONSISTENT && record[1].disk == BSR_DISK_INCONSISTENT;
+	p->by_generation = (one_new && worthless) || (d.action != BSR_HS_NO_SYNC && d.action != BSR_HS_SOURCE_BITMAP &&
+					d.action != BSR_HS_TARGET_BITMAP);
 	return p->by_generation;
 }
 

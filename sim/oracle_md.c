@@ -13,6 +13,8 @@
 #include "activity_log.h"
 #include "sim.h"
 
+#define DAMAGING (1ull << SIM_ACT_MD_DAMAGE | 1ull << SIM_ACT_TORN_SUPERBLOCK)
+
 static uint32_t replay_table[BSR_AL_EXTENTS_MAX];
 static uint8_t replay_ring[64 * 4096];
 
@@ -142,7 +144,16 @@ void sim_oracle_sb_reload(struct sim *w, uint32_t node, uint32_t volume)
 	struct sim_node *n = &w->node[node];
 	const struct sim_disk *d = &n->disk[volume];
 	const uint8_t *bytes = d->md_stable[block_of(d, d->layout.superblock_offset)];
-	if (bytes == NULL || bsr_superblock_decode(&n->sb[volume], bytes) != 0) {
+	n->disk[volume].damaged = bytes == NULL || bsr_superblock_decode(&n->sb[volume], bytes) != 0;
+	if (n->disk[volume].damaged && (w->cfg.acts & DAMAGING) != 0) {
+		sim_oracle_excuse_only_here(w, node, volume);
+		n->sb[volume] = (struct bsr_superblock){.current_gi = {BSR_GI_JUST_CREATED}};
+		for (uint32_t i = 0; i < BSR_NODES_MAX; i++) {
+			n->sb[volume].peer[i].bitmap_index = -1;
+		}
+		return;
+	}
+	if (n->disk[volume].damaged) {
 		sim_fail(w, "I26", "node %u volume %u: the superblock on disk cannot be decoded", node, volume);
 	}
 	check_history(w, node, volume, &n->sb[volume]);

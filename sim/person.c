@@ -67,12 +67,42 @@ static bool settle_split(struct sim *w, uint32_t a, uint32_t b, uint32_t *flags)
 	return true;
 }
 
+/* An old copy that nobody knows any more, or a new history that began on a blank disk: it becomes a blank disk (again). */
+static void give_up_disks(struct sim *w, uint32_t node)
+{
+	if (w->node[node].state != SIM_NODE_UP) {
+		return;
+	}
+	sim_node_crash(w, node, true);
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		sim_disk_create_md(w, node, v);
+	}
+}
+
+static bool has_larger(struct sim *w, uint32_t a, uint32_t b)
+{
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		if (sim_volume_info(w, a, v).size_bytes > sim_volume_info(w, b, v).size_bytes) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error error)
 {
 	struct bsr_command cmd = {.type = BSR_CMD_CONNECT, .peer = b};
 	const bool mine = w->node[a].pub.role == BSR_ROLE_PRIMARY;
 	const bool theirs = w->node[b].pub.role == BSR_ROLE_PRIMARY;
-	if (error == BSR_CONN_ERROR_UNRELATED) {
+	if (error == BSR_CONN_ERROR_UNRELATED && w->swapped && winner(w) == b) {
+		give_up_disks(w, a);
+		return;
+	}
+	if (error == BSR_CONN_ERROR_SIZE && w->swapped && w->node[b].state == SIM_NODE_UP && has_larger(w, a, b)) {
+		give_up_disks(w, a); /* a blank disk that was forced to be good took all the room it has */
+		return;
+	}
+	if (error == BSR_CONN_ERROR_UNRELATED && !w->swapped) {
 		sim_fail(w, "I20", "node %u calls node %u's data unrelated; they come from one history", a, b);
 	}
 	if (error == BSR_CONN_ERROR_DISCARD_REFUSED && a < b) {
@@ -103,6 +133,9 @@ static void look_after_disk(struct sim *w, uint32_t a, uint32_t v)
 	if (w->node[a].pub.role == BSR_ROLE_PRIMARY) {
 		cmd.type = BSR_CMD_SECONDARY; /* resumed without a disk, and its application has given up */
 	} else {
+		if (w->node[a].disk[v].damaged) {
+			sim_disk_create_md(w, a, v); /* attach has refused it */
+		}
 		sim_node_attach_command(w, a, v, &cmd);
 	}
 	sim_node_script_add(w, a, &cmd, 0);

@@ -12,7 +12,8 @@ static const char *const act_word[SIM_ACT_COUNT] = {"process-crash", "power-cut"
 	"cut-both", "cut-one-way", "partition", "isolate", "cut-stream", "corrupt", "slow-disk", "stuck-disk", "read-errors", "write-errors",
 	"flush-errors", "md-errors", "dead-disk", "slow-link", "switch-over", "promote", "promote-force", "demote",
 	"disconnect", "disconnect-force", "connect", "detach", "detach-force", "attach", "invalidate",
-	"invalidate-remote", "pause-sync", "resume-sync", "new-uuid", "suspend-io", "resume-io", "outdate", "down", "failover"};
+	"invalidate-remote", "pause-sync", "resume-sync", "new-uuid", "suspend-io", "resume-io", "outdate", "down", "failover",
+	"reconfigure", "clock-jump", "blank-disk", "old-disk", "md-damage", "torn-superblock"};
 
 const char *sim_act_word(enum sim_act act)
 {
@@ -215,6 +216,53 @@ static void failover(struct sim *w, const struct sim_action *a, bool begin)
 	sim_node_script_add(w, next, &cmd, 10);
 }
 
+/* The host is without power while somebody works on its disk. */
+static void exchange(struct sim *w, const struct sim_action *a, bool begin)
+{
+	struct sim_node *n = &w->node[a->node];
+	if (a->act == SIM_ACT_OLD_DISK && begin) {
+		sim_disk_take_copy(w, a->node, a->volume);
+		return;
+	}
+	if (a->act == SIM_ACT_TORN_SUPERBLOCK) {
+		n->disk[a->volume].tear = begin;
+		return;
+	}
+	if (n->boot_armed || n->state == SIM_NODE_DOWN) {
+		return;
+	}
+	crash(w, a->node, &(struct sim_action){.duration_ns = a->duration_ns}, true);
+	if (a->act == SIM_ACT_BLANK_DISK) {
+		sim_disk_blank(w, a->node, a->volume);
+	} else if (a->act == SIM_ACT_OLD_DISK) {
+		sim_disk_put_copy(w, a->node, a->volume);
+	} else {
+		sim_disk_damage_md(w, a->node, a->volume, a->argument);
+	}
+}
+
+/* Forward only: the contract says so, and hosts ask a clock that cannot be set. */
+static void jump(struct sim *w, const struct sim_action *a)
+{
+	struct sim_node *n = &w->node[a->node];
+	if (n->state == SIM_NODE_UP) {
+		n->clock_base_ns += a->duration_ns * (1u + a->argument % 3000u);
+		n->timer_at_ns = w->now_ns;
+		sim_schedule(w, w->now_ns, SIM_EV_TIMER, a->node, 0, NULL);
+	}
+}
+
+static void reconfigure(struct sim *w, const struct sim_action *a)
+{
+	struct sim_node *n = &w->node[a->node];
+	if (n->state == SIM_NODE_UP && !sim_node_frozen(w, a->node) && (a->argument & 2u) == 0) {
+		sim_node_reconfigure(w, a->node);
+		return;
+	}
+	n->variant++;
+	crash(w, a->node, a, false);
+}
+
 static void take_down(struct sim *w, const struct sim_action *a)
 {
 	struct sim_node *n = &w->node[a->node];
@@ -279,6 +327,12 @@ static void fault(struct sim *w, const struct sim_action *a, bool begin)
 		cut(w, a, begin);
 	} else if (a->act == SIM_ACT_PARTITION || a->act == SIM_ACT_ISOLATE) {
 		partition(w, a, begin);
+	} else if (a->act == SIM_ACT_RECONFIGURE) {
+		reconfigure(w, a);
+	} else if (a->act == SIM_ACT_CLOCK_JUMP) {
+		jump(w, a);
+	} else if (a->act >= SIM_ACT_BLANK_DISK) {
+		exchange(w, a, begin);
 	} else if (a->act == SIM_ACT_FAILOVER) {
 		failover(w, a, begin);
 	} else if (a->act == SIM_ACT_CUT_STREAM) {
@@ -300,7 +354,8 @@ static void fault(struct sim *w, const struct sim_action *a, bool begin)
 
 static bool lasts(enum sim_act act)
 {
-	return (act >= SIM_ACT_CUT_BOTH && act <= SIM_ACT_SLOW_LINK) || act == SIM_ACT_FAILOVER;
+	return (act >= SIM_ACT_CUT_BOTH && act <= SIM_ACT_SLOW_LINK) || act == SIM_ACT_FAILOVER ||
+	       act == SIM_ACT_OLD_DISK || act == SIM_ACT_TORN_SUPERBLOCK;
 }
 
 void sim_plan_run(struct sim *w, uint32_t index)
@@ -336,6 +391,7 @@ void sim_plan_heal(struct sim *w)
 			d->latency_factor = 1;
 			d->read_error_pm = d->write_error_pm = d->flush_error_pm = d->md_error_pm = 0;
 			d->dead = false;
+			d->tear = false;
 			sim_disk_unstick(w, a, v);
 		}
 		for (uint32_t b = 0; b < w->cfg.node_count; b++) {

@@ -88,16 +88,17 @@ void sim_store_init(struct sim *w, struct sim_store *st, uint64_t sector_count);
 /** sim_store_write - @stamps NULL: zeroes */
 void sim_store_write(struct sim *w, struct sim_store *st, uint64_t sector, uint32_t count, const uint32_t *stamps);
 void sim_store_read(const struct sim_store *st, uint64_t sector, uint32_t count, uint32_t *stamps);
+/** sim_store_get - 0 beyond the end: disks may have different sizes */
 static inline uint32_t sim_store_get(const struct sim_store *st, uint64_t sector)
 {
-	BSR_ASSERT(sector < st->sector_count);
-	const uint32_t *c = st->chunk[sector / SIM_CHUNK_SECTORS];
+	const uint32_t *c = sector < st->sector_count ? st->chunk[sector / SIM_CHUNK_SECTORS] : NULL;
 	return c != NULL ? c[sector % SIM_CHUNK_SECTORS] : 0;
 }
 
 /* ------------------------------------------------------------------- disks */
 
-struct sim_op; /* disk.c: an operation under way */
+struct sim_op;	 /* disk.c: an operation under way */
+struct sim_copy; /* swap.c */
 
 /** A finished write that a power cut may still undo. */
 struct sim_cached {
@@ -143,7 +144,23 @@ struct sim_disk {
 	uint32_t md_error_pm;
 	bool dead; /* every operation fails */
 	uint64_t write_errors; /* so far */
+	bool tear;    /* the next superblock write is torn, and the host loses power in it */
+	bool damaged; /* the superblock cannot be read: a person has to make a new one */
+	uint64_t made_anew;    /* when somebody exchanged it: of sim_oracle.sequence */
+	struct sim_copy *copy; /* as it was some time ago */
 };
+
+/** sim_disk_take_copy - remember the disk as it is, for sim_disk_put_copy() */
+void sim_disk_take_copy(struct sim *w, uint32_t node, uint32_t volume);
+/** sim_disk_put_copy - the copy takes the disk's place, if its generation tells it from the disk */
+void sim_disk_put_copy(struct sim *w, uint32_t node, uint32_t volume);
+void sim_disk_blank(struct sim *w, uint32_t node, uint32_t volume);
+/** sim_disk_create_md - new metadata; the content stays and is worth nothing */
+void sim_disk_create_md(struct sim *w, uint32_t node, uint32_t volume);
+/** sim_disk_damage_md - a bit of the superblock or of the activity log is wrong */
+void sim_disk_damage_md(struct sim *w, uint32_t node, uint32_t volume, uint32_t dice);
+/** sim_disk_tears - the power goes in the middle of this operation; true when it does */
+bool sim_disk_tears(struct sim *w, struct sim_op *op);
 
 void sim_disk_create(struct sim *w, uint32_t node, uint32_t volume);
 /** sim_disk_submit - carry out a data or metadata effect */
@@ -383,6 +400,8 @@ struct sim_node {
 	struct sim_published pub;
 	struct sim_engine_mem *engine_mem; /* what the engine has allocated */
 	uint32_t links_up;
+	uint32_t variant;  /* of its configuration: +1 per change */
+	uint64_t features; /* that it offers */
 	uint32_t given_up; /* volumes whose disk was given up: not attached again by a restarted daemon */
 };
 
@@ -398,6 +417,10 @@ void sim_node_script_add(struct sim *w, uint32_t node, const struct bsr_command 
 void sim_node_script_turn(struct sim *w, uint32_t node);
 bool sim_node_idle(const struct sim *w, uint32_t node);
 bool sim_node_frozen(const struct sim *w, uint32_t node);
+/** sim_node_add_peers - script: peers and the options of their devices */
+void sim_node_add_peers(struct sim *w, uint32_t node);
+/** sim_node_reconfigure - other options, at once and for good */
+void sim_node_reconfigure(struct sim *w, uint32_t node);
 void sim_node_attach_command(const struct sim *w, uint32_t node, uint32_t volume, struct bsr_command *cmd);
 const char *sim_cmd_word(enum bsr_cmd cmd);
 void sim_node_command_done(struct sim *w, uint32_t node, const struct bsr_fx_command_done *done);
@@ -448,6 +471,12 @@ enum sim_act {
 	SIM_ACT_OUTDATE,
 	SIM_ACT_DOWN,
 	SIM_ACT_FAILOVER, /* the Primary's host dies, and a cluster manager promotes another node */
+	SIM_ACT_RECONFIGURE,
+	SIM_ACT_CLOCK_JUMP,
+	SIM_ACT_BLANK_DISK,
+	SIM_ACT_OLD_DISK,
+	SIM_ACT_MD_DAMAGE,
+	SIM_ACT_TORN_SUPERBLOCK,
 	SIM_ACT_COUNT,
 };
 const char *sim_act_word(enum sim_act act);
@@ -479,6 +508,7 @@ struct sim_config {
 	uint32_t node_count;
 	uint32_t volume_count;
 	uint64_t volume_bytes[SIM_VOLUMES_MAX];
+	uint64_t more_bytes[SIM_NODES_MAX]; /* that this node's disks are larger */
 	enum bsr_protocol protocol;
 	bool external_md;
 	bool write_through[SIM_NODES_MAX];
@@ -510,6 +540,7 @@ struct sim_config {
 /** What the command line forces on a run. */
 struct sim_override {
 	uint64_t acts_mask;
+	uint64_t acts_always;
 	uint32_t protocol; /* 0 = by seed */
 	uint32_t volumes;  /* 0 = by seed */
 	uint32_t nodes;	   /* 0 = two; SIM_NODES_MIX = by seed */
@@ -568,6 +599,8 @@ void sim_oracle_disk_write(struct sim *w, uint32_t node, uint32_t volume, uint64
 /** sim_oracle_sector_lost - a power cut took newer content away and left @left */
 void sim_oracle_sector_lost(struct sim *w, uint32_t volume, uint64_t sector, uint32_t left);
 void sim_oracle_excuse_missing(struct sim *w, uint32_t keeper);
+/** sim_oracle_excuse_only_here - what no other disk than this one holds is gone with it */
+void sim_oracle_excuse_only_here(struct sim *w, uint32_t node, uint32_t volume);
 /** sim_oracle_older - content @a of a sector is certainly older than write @b */
 bool sim_oracle_older(const struct sim *w, uint32_t volume, uint64_t sector, uint32_t a, uint32_t b);
 void sim_oracle_compare(struct sim *w, uint32_t a, uint32_t b, uint32_t volume, const char *when);
@@ -671,6 +704,7 @@ struct sim {
 	uint64_t bits_checked;
 	uint64_t acked, reads_checked, crashes, cuts, resyncs, compares, links_made;
 	uint32_t power_cuts;
+	bool swapped; /* a disk is an old copy, or was made anew: histories may be unrelated */
 	uint64_t resync_bytes; /* after set-up */
 	uint32_t split_brains;
 	uint32_t other_victim; /* choices of who discards that were refused */

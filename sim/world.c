@@ -198,6 +198,10 @@ static void prepare(struct sim *w, uint64_t seed, const struct sim_override *ove
 	sim_config_make(w, seed);
 	for (uint32_t i = 0; i < w->cfg.node_count; i++) {
 		w->node[i].promote_next = SIM_NONE;
+		w->node[i].features = ~0ull; /* and now and then an older engine */
+		if (sim_rng_chance(&w->rng[SIM_RNG_NODES], 100)) {
+			w->node[i].features &= ~BSR_FEATURE_ACK_TIMES;
+		}
 		w->node[i].bufs.first_free = SIM_NONE;
 	}
 }
