@@ -108,6 +108,13 @@ struct bsrd_flows;
 struct bsrd_adopt;
 struct bsr_control; /* the control side's own state, defined in control.c */
 
+/** What the host knows of errors of a volume's disks since it was attached; the engine knows only that. */
+struct bsrd_trouble {
+	uint64_t count;
+	int last_errno; /* positive */
+	bool of_md;	/* the last one was of the metadata device */
+};
+
 struct bsrd {
 	struct bsr_loop *loop;
 	struct bsr_pool *pool;
@@ -130,6 +137,7 @@ struct bsrd {
 	bool going_down;
 	/* a restarted engine process is not yet what its predecessor was: the control side waits */
 	bool rebuilding;
+	struct bsrd_trouble trouble[BSR_VOLUMES_MAX];
 };
 
 /** bsrd_now_ns - monotonic, as the engine sees it (read once per loop turn) */

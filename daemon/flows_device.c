@@ -54,6 +54,13 @@ void flow_serve_channel(struct bsrd *d, uint32_t volume)
 	if (fv->channel_fd < 0) {
 		return;
 	}
+	if (fv->channel_resumed && engine_size(d, volume) == 0) {
+		/*
+		 * Neither a disk nor a peer has said yet how large the volume is: every request would be
+		 * out of range. They wait in the kernel; flow_check_devices() comes back with the size.
+		 */
+		return;
+	}
 	int fd = fv->channel_fd;
 	fv->channel_fd = -1;
 	int error = bsr_fuse_serve(d->devices, volume, fd, fv->channel_bytes, fv->channel_resumed);
@@ -351,6 +358,9 @@ void flow_check_devices(struct flow *f)
 	if (f->d->running.role != BSR_ROLE_PRIMARY || f->d->flows->resume_wanted || f->d->engine == NULL) {
 		flow_end(f, 0);
 		return;
+	}
+	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {
+		flow_serve_channel(f->d, i);
 	}
 	flow_create_devices(f, late_created);
 }

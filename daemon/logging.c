@@ -217,10 +217,10 @@ static int print_arg(char *out, size_t room, uint32_t number, const char *key, u
 	return snprintf(out, room, " %s=%llu", key, (unsigned long long)value);
 }
 
-void bsr_log_effect(const struct bsr_fx_log *log, uint32_t vnr)
+void bsr_log_effect(const struct bsr_fx_log *log, uint32_t vnr, const char *more)
 {
 	const struct bsr_log_event_info *info = bsr_log_event_find(log->number);
-	char pairs[512];
+	char pairs[LINE_BYTES - 320];
 	size_t used = 0;
 	pairs[0] = '\0';
 	if (log->peer != UINT32_MAX) {
@@ -231,10 +231,13 @@ void bsr_log_effect(const struct bsr_fx_log *log, uint32_t vnr)
 	}
 	for (int i = 0; info != NULL && i < 3; i++) {
 		if (info->key[i][0] != '\0' && used < sizeof(pairs) - 1) {
-			int more = print_arg(
+			int bytes = print_arg(
 				pairs + used, sizeof(pairs) - used, log->number, info->key[i], log->arg[i]);
-			used += more > 0 ? (size_t)more : 0;
+			used += bytes > 0 ? (size_t)bytes : 0;
 		}
+	}
+	if (used < sizeof(pairs) - 1) {
+		snprintf(pairs + used, sizeof(pairs) - used, "%s", more);
 	}
 	put_line(log->number, pairs[0] == ' ' ? pairs + 1 : pairs);
 }

@@ -15,8 +15,12 @@
 void bsr_logging_init(const char *resource);
 /** bsr_log - see bsrd.h */
 void bsr_log(enum bsr_log_number number, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/** bsr_log_effect - a line for a log effect of the engine; @vnr of its volume, UINT32_MAX for none */
-void bsr_log_effect(const struct bsr_fx_log *log, uint32_t vnr);
+/**
+ * bsr_log_effect - a line for a log effect of the engine
+ * @vnr: of its volume, UINT32_MAX for none
+ * @more: what the host knows besides, " key=value" each; "" for nothing
+ */
+void bsr_log_effect(const struct bsr_fx_log *log, uint32_t vnr, const char *more);
 /** bsr_logging_text - one formatted line with newline into @line; returns its bytes (tests use it directly) */
 size_t bsr_logging_text(char *line, size_t room, uint32_t number, uint64_t suppressed, const char *pairs);
 #define BSR_LOGGING_TIME_BYTES 48u

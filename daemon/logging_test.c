@@ -119,10 +119,10 @@ static void an_effect_shows_states_as_words(void **state)
 		.peer = UINT32_MAX,
 		.volume = 3,
 		.arg = {BSR_DISK_ATTACHING, BSR_DISK_UP_TO_DATE}};
-	bsr_log_effect(&log, 5);
+	bsr_log_effect(&log, 5, " disk=/dev/x");
 	dup2(saved, STDERR_FILENO);
 	assert_true(read(fds[0], line, sizeof(line) - 1) > 0);
-	assert_non_null(strstr(line, "3001 notice disk-changed resource=r0 volume=5 from=Attaching to=UpToDate"));
+	assert_non_null(strstr(line, "3001 notice disk-changed resource=r0 volume=5 from=Attaching to=UpToDate disk=/dev/x"));
 	close(fds[0]);
 	close(fds[1]);
 	close(saved);

@@ -15,6 +15,7 @@
  *         is per turn.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -111,6 +112,17 @@ static int32_t map_result(int64_t result)
 	}
 }
 
+static int32_t take_result(const struct disk_op *op, int64_t result)
+{
+	struct bsrd_trouble *trouble = &op->d->trouble[op->volume];
+	if (result < 0 && result != -EOPNOTSUPP) {
+		trouble->count++;
+		trouble->last_errno = (int)-result;
+		trouble->of_md = op->is_md;
+	}
+	return map_result(result);
+}
+
 static void release_if_idle(struct bsrd *d, struct disk_use *use)
 {
 	if (!use->releasing || use->in_flight > 0) {
@@ -159,7 +171,7 @@ static void main_done(struct bsr_io *io, int64_t result)
 		bsr_loop_flush(op->d->loop, io, op->d->perform->disk[op->volume].data_slot);
 		return;
 	}
-	op_finish(op, map_result(result));
+	op_finish(op, take_result(op, result));
 }
 
 static void read_into(struct disk_op *op, uint32_t buf_offset)
@@ -274,7 +286,7 @@ static void md_write(struct disk_op *op)
 static void preflushed(struct disk_op *op, int64_t result)
 {
 	if (result < 0) {
-		op->error = map_result(result);
+		op->error = take_result(op, result);
 	}
 	if (--op->waiting > 0) {
 		return;
@@ -348,6 +360,7 @@ int bsrd_disk_use(struct bsrd *d, uint32_t volume, int data_fd, int md_fd)
 		.md_fd = md_fd,
 		.data_slot = data_slot,
 		.md_slot = md_slot};
+	d->trouble[volume] = (struct bsrd_trouble){0};
 	return 0;
 }
 
@@ -389,7 +402,18 @@ void bsrd_disk_release(struct bsrd *d, uint32_t volume, void (*fn)(void *ctx), v
 static void perform_log(struct bsrd *d, const struct bsr_fx_log *log)
 {
 	uint32_t vnr = log->volume < BSR_VOLUMES_MAX ? d->running.volume[log->volume].vnr : NONE;
-	bsr_log_effect(log, vnr);
+	char more[BSRD_PATH_MAX + 128] = "";
+	const bool of_disk = log->number == BSR_LOGN_IO_ERROR || log->number == BSR_LOGN_MD_IO_ERROR;
+	if (of_disk && log->volume < BSR_VOLUMES_MAX) {
+		const struct bsrd_volume *v = &d->running.volume[log->volume];
+		const struct bsrd_trouble *trouble = &d->trouble[log->volume];
+		const char *path = log->number == BSR_LOGN_IO_ERROR ? v->disk_path : v->md_path;
+		/* a path is noted when the disk is attached: who attaches it knows it */
+		snprintf(more, sizeof(more), " error=\"%s\"%s%s",
+			trouble->last_errno != 0 ? strerror(trouble->last_errno) : "unusable content",
+			path[0] != '\0' ? " disk=" : "", path);
+	}
+	bsr_log_effect(log, vnr, more);
 	control_on_log(d->control, log);
 }
 
@@ -401,6 +425,15 @@ static void perform_command_done(struct bsrd_perform *p, const struct bsr_fx_com
 	slot->done = true;
 	slot->result = *done;
 	p->commands_done++;
+}
+
+static void perform_complete(struct bsrd *d, const struct bsr_fx_complete *done)
+{
+	if (done->data != BSR_BUF_NONE) { /* a read that a peer has served */
+		bsr_devices_fill(d->devices, done->tag, done->data);
+		bsr_pool_put(d->pool, done->data);
+	}
+	bsr_devices_complete(d->devices, done->tag, done->result);
 }
 
 static void perform_effect(struct bsrd *d, const struct bsr_effect *e)
@@ -417,7 +450,7 @@ static void perform_effect(struct bsrd *d, const struct bsr_effect *e)
 		bsr_links_send(d->links, &e->u.send, d->perform->fx->arena + e->u.send.head_offset);
 		break;
 	case BSR_FX_COMPLETE:
-		bsr_devices_complete(d->devices, e->u.complete.tag, e->u.complete.result);
+		perform_complete(d, &e->u.complete);
 		break;
 	case BSR_FX_BUF_PUT:
 		bsr_pool_put(d->pool, e->u.buf_put);

@@ -8,6 +8,7 @@
  */
 #include "control.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -318,6 +319,30 @@ static void explain_connection(const struct subject *about)
 	}
 }
 
+/* Errors that the backing disk has reported: a full file system needs another hand than a broken disk. */
+static void explain_trouble(const struct subject *about)
+{
+	const struct bsrd_volume *v = &about->d->running.volume[about->volume];
+	const struct bsrd_trouble *trouble = &about->d->trouble[about->volume];
+	const char *path = trouble->of_md ? v->md_path : v->disk_path;
+	char remedy[REMEDY_BYTES];
+	struct bsr_volume_info info;
+	if (trouble->count == 0) {
+		return;
+	}
+	bsr_engine_volume_info(about->d->engine, about->volume, &info);
+	char attach[BSR_NAME_BYTES_MAX + 64] = "";
+	if (info.disk <= BSR_DISK_FAILED) {
+		snprintf(attach, sizeof(attach), "; then bsradm attach %s/%u", about->d->running.resource, (unsigned)v->vnr);
+	}
+	const bool full = trouble->last_errno == ENOSPC || trouble->last_errno == EDQUOT;
+	snprintf(remedy, sizeof(remedy), "%s%s", full ? "make room where that file or volume lives (df, lvs)" :
+		"look at the disk (dmesg, smartctl) and replace it if it is failing", attach);
+	add_fact(about, 0, remedy, "the %s of volume %u, %s, has reported %" PRIu64 " errors since it was attached; the last one: %s",
+		trouble->of_md ? "metadata device" : "backing device", (unsigned)v->vnr, path[0] != '\0' ? path : "which could not be attached",
+		trouble->count, strerror(trouble->last_errno));
+}
+
 struct json_object *status_why(struct bsrd *d, uint32_t peer, uint32_t volume)
 {
 	struct subject about = {.d = d, .facts = json_object_new_array(), .volume = UINT32_MAX};
@@ -329,6 +354,12 @@ struct json_object *status_why(struct bsrd *d, uint32_t peer, uint32_t volume)
 		add_fact(&about, 0, "", "requests of applications are held back: %s",
 			json_object_to_json_string_ext(words, JSON_C_TO_STRING_PLAIN));
 		json_object_put(words);
+	}
+	for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
+		if (d->running.volume[v].exists && (volume == UINT32_MAX || volume == v)) {
+			about.volume = v;
+			explain_trouble(&about);
+		}
 	}
 	for (uint32_t i = 0; i < BSR_NODES_MAX; i++) {
 		if (!d->running.peer[i].exists || (peer != UINT32_MAX && peer != i)) {

@@ -68,6 +68,11 @@ void bsr_devices_destroy(struct bsr_devices *devices);
  */
 void bsr_devices_complete(struct bsr_devices *devices, uint32_t tag, int error);
 /**
+ * bsr_devices_fill - the data of a read are in another buffer, @data: copy them into the request's
+ * own, before bsr_devices_complete()
+ */
+void bsr_devices_fill(struct bsr_devices *devices, uint32_t tag, bsr_buf_t data);
+/**
  * bsr_devices_resume - credits are there again (freed buffers are noticed without it). Cheap when
  * nobody waits.
  */

@@ -19,6 +19,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <bsr/bytes.h>
 
@@ -140,6 +141,16 @@ static void release(struct bsr_devices *devices, uint32_t tag)
 	slot->next = devices->free_slot;
 	devices->free_slot = tag;
 	devices->free_count++;
+}
+
+void bsr_devices_fill(struct bsr_devices *devices, uint32_t tag, bsr_buf_t data)
+{
+	BSR_ASSERT(tag < BSR_REQUESTS_MAX);
+	const struct device_slot *slot = &devices->slot[tag];
+	BSR_ASSERT(slot->in_use && slot->ask.op == BSR_OP_READ && slot->done_bytes == 0);
+	BSR_ASSERT(bsr_pool_size(devices->pool, data) >= slot->piece_bytes);
+	BSR_ASSERT(bsr_pool_size(devices->pool, slot->ask.buf) >= slot->piece_bytes);
+	memcpy(bsr_pool_mem(devices->pool, slot->ask.buf), bsr_pool_mem(devices->pool, data), slot->piece_bytes);
 }
 
 void bsr_devices_complete(struct bsr_devices *devices, uint32_t tag, int error)
