@@ -317,7 +317,18 @@ static int write_new_file(const char *path, const char *text)
 	if (fd < 0) {
 		return -errno;
 	}
-	int rc = write(fd, text, size) == (ssize_t)size && fsync(fd) == 0 ? 0 : -EIO;
+	int rc = 0;
+	for (size_t done = 0; done < size && rc == 0;) {
+		const ssize_t written = write(fd, text + done, size - done);
+		if (written > 0) {
+			done += (size_t)written;
+		} else if (written == 0 || errno != EINTR) {
+			rc = written < 0 ? -errno : -EIO;
+		}
+	}
+	if (rc == 0 && fsync(fd) != 0) {
+		rc = -errno;
+	}
 	close(fd);
 	if (rc != 0) {
 		unlink(path);

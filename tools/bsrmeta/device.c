@@ -181,8 +181,13 @@ int bsr_meta_device_write(
 			continue;
 		}
 		if (n <= 0) {
+			const int errno_seen = errno;
 			bsr_meta_error("cannot write %zu bytes at %" PRIu64 " of %s: %s", bytes,
 				offset, ctx->path, n < 0 ? strerror(errno) : "nothing was taken");
+			if (n < 0 && (errno_seen == ENOSPC || errno_seen == EDQUOT)) {
+				fputs("  what helps: make room where that file or volume lives (df, lvs), then the same "
+				      "command again\n", stderr);
+			}
 			return META_BAD;
 		}
 		done += (size_t)n;
