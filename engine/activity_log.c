@@ -7,6 +7,7 @@
  * Invariants:
  *   AL-1  A data write is emitted only while the activation of its extents is durable.
  *   AL-2  An extent leaves the log only when nothing pins it.
+ *   AL-3  The slot of an extent that left for being idle is given to another one only by a later transaction.
  * Format:     docs/format/activity-log.md
  *
  * An extent that somebody knows about is an entry. It is waiting (pinned, no slot yet), committing
@@ -25,6 +26,7 @@
 #include "activity_log.h"
 
 #define NIL UINT32_MAX
+#define LEAVING (NIL - 1) /* of a slot: its extent leaves with the transaction under way */
 #define NO_EXTENT UINT32_MAX
 #define LIST_COUNT 2u
 #define HASH_MULTIPLIER 2654435769u /* 2^32 divided by the golden ratio */
@@ -39,7 +41,7 @@ struct entry {
 	uint32_t next; /* there, or in the list of unused entries */
 	uint32_t slot;
 	uint32_t state; /* enum entry_state */
-	uint32_t unused;
+	uint32_t idle_tick; /* when its last pin went */
 };
 BSR_STATIC_ASSERT(sizeof(struct entry) == 32, "an index becomes an address by a shift");
 
@@ -50,14 +52,15 @@ struct list {
 };
 
 struct update {
-	uint32_t entry;
-	uint32_t victim_extent; /* NO_EXTENT: the slot was free */
+	uint32_t entry; /* who gets the slot; NIL: nobody, it becomes free */
+	uint32_t slot;
+	uint32_t victim_extent; /* who leaves it; NO_EXTENT: it was free */
 };
 
 struct bsr_al {
 	struct entry *entry;
 	uint32_t *hash;
-	uint32_t *slot_entry; /* which entry has the slot, NIL = free */
+	uint32_t *slot_entry; /* which entry has the slot, NIL = free, or LEAVING */
 	uint32_t *durable;    /* what the ring says about the slot: the context to be written */
 	uint32_t hash_shift;
 	uint32_t hash_size;
@@ -66,6 +69,9 @@ struct bsr_al {
 	uint32_t unused_head;
 	uint32_t first_free_slot; /* no slot below is free */
 	uint32_t used;
+	uint32_t leaving; /* slots that become free */
+	uint32_t tick;
+	uint32_t cool_ticks;
 	uint32_t pinned; /* entries with pins, in any state */
 	struct list idle;    /* hot without pins, least recently used first */
 	struct list waiting; /* first come, first served */
@@ -127,6 +133,12 @@ static inline void list_remove(struct bsr_al *al, struct list *list, uint32_t at
 	al->entry[prev].next = next;
 	al->entry[next].prev = prev;
 	list->count--;
+}
+
+static inline void become_idle(struct bsr_al *al, uint32_t at)
+{
+	al->entry[at].idle_tick = al->tick;
+	list_append(al, &al->idle, at);
 }
 
 static uint32_t entry_new(struct bsr_al *al, uint32_t extent, enum entry_state state)
@@ -240,6 +252,7 @@ struct bsr_al *bsr_al_init(
 	al->ring_blocks = ring_blocks;
 	al->stripes = stripes;
 	al->number = first_transaction;
+	al->cool_ticks = BSR_AL_STAY;
 	return al;
 }
 
@@ -345,7 +358,7 @@ static inline void unpin_one(struct bsr_al *al, uint32_t extent)
 	}
 	al->pinned--;
 	if (e->state == ENTRY_HOT) {
-		list_append(al, &al->idle, at);
+		become_idle(al, at);
 	} else {
 		settle_cold(al, at);
 	}
@@ -361,9 +374,31 @@ void bsr_al_unpin(struct bsr_al *al, uint32_t first, uint32_t count)
 
 /* ------------------------------------------------------------ transactions */
 
+void bsr_al_tick(struct bsr_al *al)
+{
+	al->tick++;
+}
+
+void bsr_al_cool(struct bsr_al *al, uint32_t ticks)
+{
+	al->cool_ticks = ticks;
+}
+
+/* The extent that has been idle longest, if that is @ticks at least; else NIL. */
+static uint32_t coolest(const struct bsr_al *al, uint32_t ticks)
+{
+	const uint32_t at = list_oldest(al, &al->idle);
+	return ticks != BSR_AL_STAY && at != NIL && al->tick - al->entry[at].idle_tick >= ticks ? at : NIL;
+}
+
+bool bsr_al_in_demand(const struct bsr_al *al)
+{
+	return al->waiting.count > 0;
+}
+
 bool bsr_al_transaction_wanted(const struct bsr_al *al)
 {
-	return !al->under_way && (al->waiting.count > 0 || al->update_count > 0);
+	return !al->under_way && (al->waiting.count > 0 || al->update_count > 0 || coolest(al, al->cool_ticks) != NIL);
 }
 
 /*
@@ -391,17 +426,15 @@ static uint32_t take_slot(struct bsr_al *al, uint32_t *victim_extent)
 	return slot;
 }
 
-/*
- * Give slots to those who wait, oldest first, behind the updates of a transaction that must be
- * repeated.
- */
-static void choose_updates(struct bsr_al *al)
+/* Gives slots to those who wait, oldest first. Returns whether somebody has to leave for them. */
+static bool serve_waiting(struct bsr_al *al)
 {
+	bool evicts = false;
 	while (al->update_count < BSR_AL_UPDATES_PER_TRANSACTION && al->waiting.count > 0) {
 		uint32_t victim_extent;
 		const uint32_t slot = take_slot(al, &victim_extent);
 		if (slot == NIL) {
-			/* only extents of a repeated transaction hold slots without pins */
+			/* only updates of a repeated transaction hold slots without pins */
 			BSR_ASSERT(al->update_count > 0);
 			break;
 		}
@@ -411,7 +444,34 @@ static void choose_updates(struct bsr_al *al)
 		al->entry[at].slot = slot;
 		al->slot_entry[slot] = at;
 		al->update[al->update_count++] =
-			(struct update){.entry = at, .victim_extent = victim_extent};
+			(struct update){.entry = at, .slot = slot, .victim_extent = victim_extent};
+		evicts = evicts || victim_extent != NO_EXTENT;
+	}
+	return evicts;
+}
+
+/* AL-3 */
+static void send_away(struct bsr_al *al, uint32_t ticks)
+{
+	uint32_t at;
+	while (al->update_count < BSR_AL_UPDATES_PER_TRANSACTION && (at = coolest(al, ticks)) != NIL) {
+		const uint32_t slot = al->entry[at].slot;
+		al->update[al->update_count++] =
+			(struct update){.entry = NIL, .slot = slot, .victim_extent = al->entry[at].extent};
+		list_remove(al, &al->idle, at);
+		entry_forget(al, at);
+		al->slot_entry[slot] = LEAVING;
+		al->leaving++;
+	}
+}
+
+/* Behind the updates of a transaction that must be repeated. */
+static void choose_updates(struct bsr_al *al)
+{
+	if (serve_waiting(al)) {
+		send_away(al, BSR_AL_COOL_TICKS); /* the flush is due in any case, and free slots save the next one */
+	} else if (al->update_count == 0) {
+		send_away(al, al->cool_ticks);
 	}
 }
 
@@ -424,9 +484,9 @@ static void describe(struct bsr_al *al, struct bsr_al_transaction *t)
 	t->context_start = (uint16_t)al->context_start;
 	for (uint32_t i = 0; i < BSR_AL_UPDATES_PER_TRANSACTION; i++) {
 		const bool is_used = i < al->update_count;
-		const struct entry *e = is_used ? &al->entry[al->update[i].entry] : NULL;
-		t->update_slot[i] = is_used ? (uint16_t)e->slot : UINT16_MAX;
-		t->update_extent[i] = is_used ? e->extent : NO_EXTENT;
+		const struct update *u = &al->update[i];
+		t->update_slot[i] = is_used ? (uint16_t)u->slot : UINT16_MAX;
+		t->update_extent[i] = is_used && u->entry != NIL ? al->entry[u->entry].extent : NO_EXTENT;
 	}
 	for (uint32_t i = 0; i < BSR_AL_CONTEXT_PER_TRANSACTION; i++) {
 		const uint32_t slot = al->context_start + i;
@@ -454,6 +514,27 @@ uint32_t bsr_al_begin_transaction(
 	return evicted_count;
 }
 
+/* An update has become durable. */
+static void apply(struct bsr_al *al, const struct update *u)
+{
+	if (u->entry == NIL) {
+		BSR_ASSERT(al->slot_entry[u->slot] == LEAVING);
+		al->slot_entry[u->slot] = NIL;
+		al->durable[u->slot] = NO_EXTENT;
+		al->first_free_slot = u->slot < al->first_free_slot ? u->slot : al->first_free_slot;
+		al->used--;
+		al->leaving--;
+		return;
+	}
+	struct entry *e = &al->entry[u->entry];
+	BSR_ASSERT(e->state == ENTRY_COMMITTING && e->slot == u->slot);
+	e->state = ENTRY_HOT;
+	al->durable[u->slot] = e->extent;
+	if (e->pins == 0) {
+		become_idle(al, u->entry);
+	}
+}
+
 void bsr_al_transaction_done(struct bsr_al *al, bool ok)
 {
 	BSR_ASSERT(al->under_way);
@@ -462,14 +543,7 @@ void bsr_al_transaction_done(struct bsr_al *al, bool ok)
 		return; /* update_count stays: wanted again, with the same number */
 	}
 	for (uint32_t i = 0; i < al->update_count; i++) {
-		const uint32_t at = al->update[i].entry;
-		struct entry *e = &al->entry[at];
-		BSR_ASSERT(e->state == ENTRY_COMMITTING);
-		e->state = ENTRY_HOT;
-		al->durable[e->slot] = e->extent;
-		if (e->pins == 0) {
-			list_append(al, &al->idle, at);
-		}
+		apply(al, &al->update[i]);
 	}
 	al->update_count = 0;
 	al->number++;
@@ -516,7 +590,7 @@ int bsr_al_mark_hot_slot(struct bsr_al *al, uint32_t slot, uint32_t extent)
 	al->slot_entry[slot] = at;
 	al->durable[slot] = extent;
 	al->used++;
-	list_append(al, &al->idle, at);
+	become_idle(al, at);
 	return 0;
 }
 
@@ -581,7 +655,7 @@ void bsr_al_check(const struct bsr_al *al)
 	}
 	BSR_ASSERT(check_list(al, &al->idle) == idle);
 	BSR_ASSERT(check_list(al, &al->waiting) == by_state[ENTRY_WAITING]);
-	BSR_ASSERT(by_state[ENTRY_COMMITTING] == al->update_count);
-	BSR_ASSERT(used == al->used && used == by_state[ENTRY_HOT] + by_state[ENTRY_COMMITTING]);
+	BSR_ASSERT(by_state[ENTRY_COMMITTING] + al->leaving == al->update_count);
+	BSR_ASSERT(used == al->used && used == by_state[ENTRY_HOT] + by_state[ENTRY_COMMITTING] + al->leaving);
 	BSR_ASSERT(pinned == al->pinned && pinned <= al->slot_count);
 }

@@ -4,9 +4,10 @@
  *
  * A durable, bounded set of 4 MiB extents. A data write is emitted only while its extents are
  * durable in the log (AL-1). An extent leaves only when nothing pins it (AL-2): writes in flight
- * and writes that some peer or the local disk cache might still lose pin it. Changes are collected
- * into transactions of up to 64; one transaction is under way at a time, and carries everything
- * that waited meanwhile.
+ * and writes that some peer or the local disk cache might still lose pin it. It leaves when its slot
+ * is needed, or, so that a crash after a quiet time costs little, when it has had no pin for a while
+ * (AL-3). Changes are collected into transactions of up to 64; one transaction is under way at a
+ * time, and carries everything that waited meanwhile.
  * Format: docs/format/activity-log.md. Pure memory; the volume code does the I/O.
  */
 #ifndef BSR_ENGINE_ACTIVITY_LOG_H
@@ -59,10 +60,23 @@ bool bsr_al_ready(const struct bsr_al *al, uint32_t first, uint32_t count);
  */
 void bsr_al_unpin(struct bsr_al *al, uint32_t first, uint32_t count);
 
-/** bsr_al_transaction_wanted - something waits and no transaction is under way */
+/** bsr_al_tick - one more unit of time has passed; the caller's unit */
+void bsr_al_tick(struct bsr_al *al);
+#define BSR_AL_STAY UINT32_MAX
+/**
+ * bsr_al_cool - extents without a pin for @ticks or longer are to leave, by transactions of their own
+ * @ticks: BSR_AL_STAY (as at first): only when their slots are needed, or along with others whose are
+ */
+void bsr_al_cool(struct bsr_al *al, uint32_t ticks);
+
+/** bsr_al_in_demand - some write waits for an extent to become hot */
+bool bsr_al_in_demand(const struct bsr_al *al);
+/** bsr_al_transaction_wanted - something waits, or shall leave, and no transaction is under way */
 bool bsr_al_transaction_wanted(const struct bsr_al *al);
 /**
  * bsr_al_begin_transaction - choose victims and build the block
+ * A transaction that serves somebody who waits lets cool extents leave only when it has a victim anyway, that is, when
+ * it cannot do without a flush.
  * @block: receives 4096 bytes for the ring
  * @ring_block: receives its index in ring placement (0..ring_blocks-1)
  * @evicted: receives extents that leave the log; room for BSR_AL_UPDATES_PER_TRANSACTION

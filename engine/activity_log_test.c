@@ -223,6 +223,135 @@ static void extents_of_a_log_on_disk_keep_their_slots(void **state)
 	free(al);
 }
 
+/* A log in which extents 0..count-1 are hot and idle. */
+static struct bsr_al *idle_log(uint32_t count)
+{
+	struct bsr_al *al = new_log(SLOTS, RING_BLOCKS, 1);
+	for (uint32_t i = 0; i < count; i++) {
+		assert_int_equal(bsr_al_pin(al, i, 1), BSR_AL_WAIT);
+	}
+	commit(al);
+	for (uint32_t i = 0; i < count; i++) {
+		bsr_al_unpin(al, i, 1);
+	}
+	return al;
+}
+
+static void ticks(struct bsr_al *al, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		bsr_al_tick(al);
+	}
+}
+
+static void idle_extents_leave_after_a_while(void **state)
+{
+	(void)state;
+	struct bsr_al *al = idle_log(4);
+	uint8_t block[4096];
+	uint32_t place;
+	uint32_t evicted[UPDATES];
+	struct bsr_al_transaction t;
+	ticks(al, 3);
+	assert_int_equal(bsr_al_pin(al, 1, 1), BSR_AL_GO);
+	ticks(al, 4);
+	assert_false(bsr_al_transaction_wanted(al)); /* nobody asked for it */
+	bsr_al_cool(al, 7);
+	assert_true(bsr_al_transaction_wanted(al));
+	bsr_al_unpin(al, 1, 1); /* idle since now */
+	assert_int_equal(bsr_al_begin_transaction(al, block, &place, evicted), 3);
+	assert_int_equal(evicted[0], 0);
+	assert_int_equal(evicted[1], 2);
+	assert_int_equal(evicted[2], 3);
+	assert_false(bsr_al_is_hot(al, 0));
+	assert_int_equal(bsr_al_transaction_decode(&t, block), 0);
+	assert_int_equal(t.update_count, 3);
+	assert_int_equal(t.update_slot[0], 0);
+	assert_int_equal(t.update_extent[0], UINT32_MAX);
+	assert_int_equal(t.context[0], 0); /* as it was before */
+	bsr_al_check(al);
+	bsr_al_transaction_done(al, true);
+	assert_false(bsr_al_transaction_wanted(al));
+	assert_int_equal(bsr_al_used(al), 1);
+	assert_int_equal(bsr_al_pin(al, 1, 1), BSR_AL_GO);
+	assert_int_equal(bsr_al_pin(al, 0, 1), BSR_AL_WAIT);
+	commit(al);
+	assert_int_equal(bsr_al_used(al), 2);
+	bsr_al_check(al);
+	free(al);
+}
+
+static void a_pinned_extent_stays_however_long(void **state)
+{
+	(void)state;
+	struct bsr_al *al = idle_log(3);
+	assert_int_equal(bsr_al_pin(al, 2, 1), BSR_AL_GO);
+	ticks(al, 1000);
+	bsr_al_cool(al, 1);
+	commit(al);
+	assert_true(bsr_al_is_hot(al, 2)); /* AL-2 */
+	assert_int_equal(bsr_al_used(al), 1);
+	bsr_al_cool(al, 0);
+	commit(al);
+	assert_true(bsr_al_is_hot(al, 2));
+	bsr_al_unpin(al, 2, 1);
+	commit(al);
+	assert_int_equal(bsr_al_used(al), 0);
+	free(al);
+}
+
+static void who_waits_does_not_pay_for_idle_extents(void **state)
+{
+	(void)state;
+	struct bsr_al *al = idle_log(SLOTS - 1);
+	uint8_t block[4096];
+	uint32_t place;
+	uint32_t evicted[UPDATES];
+	ticks(al, 2 * BSR_AL_COOL_TICKS);
+	bsr_al_cool(al, BSR_AL_COOL_TICKS);
+	assert_int_equal(bsr_al_pin(al, 500, 1), BSR_AL_WAIT);
+	assert_int_equal(bsr_al_begin_transaction(al, block, &place, evicted), 0); /* a free slot: no flush */
+	bsr_al_transaction_done(al, true);
+	bsr_al_cool(al, BSR_AL_STAY);
+	assert_int_equal(bsr_al_pin(al, 501, 1), BSR_AL_WAIT);
+	assert_int_equal(bsr_al_begin_transaction(al, block, &place, evicted), UPDATES); /* a flush: all that it can */
+	bsr_al_transaction_done(al, true);
+	assert_int_equal(bsr_al_used(al), SLOTS - (UPDATES - 1));
+	assert_false(bsr_al_transaction_wanted(al));
+	bsr_al_check(al);
+	free(al);
+}
+
+static void a_slot_is_not_given_away_before_it_is_free_on_disk(void **state)
+{
+	(void)state;
+	struct bsr_al *al = idle_log(2);
+	uint8_t block[4096];
+	uint32_t place;
+	uint32_t evicted[UPDATES];
+	struct bsr_al_transaction t;
+	bsr_al_cool(al, 0);
+	assert_int_equal(bsr_al_begin_transaction(al, block, &place, evicted), 2);
+	bsr_al_transaction_done(al, false); /* nobody knows what the ring says */
+	assert_int_equal(bsr_al_pin(al, 0, 1), BSR_AL_WAIT);
+	assert_int_equal(bsr_al_begin_transaction(al, block, &place, evicted), 2); /* their bits once more */
+	assert_int_equal(bsr_al_transaction_decode(&t, block), 0);
+	assert_int_equal(t.update_count, 3);
+	assert_int_equal(t.update_extent[0], UINT32_MAX);
+	assert_int_equal(t.update_extent[1], UINT32_MAX);
+	assert_int_equal(t.update_extent[2], 0);
+	assert_int_equal(t.update_slot[2], 2); /* AL-3 */
+	bsr_al_check(al);
+	bsr_al_transaction_done(al, true);
+	assert_int_equal(bsr_al_pin(al, 9, 1), BSR_AL_WAIT);
+	(void)bsr_al_begin_transaction(al, block, &place, evicted);
+	assert_int_equal(bsr_al_transaction_decode(&t, block), 0);
+	assert_int_equal(t.update_slot[0], 0);
+	bsr_al_transaction_done(al, true);
+	bsr_al_check(al);
+	free(al);
+}
+
 static void limits_are_enforced(void **state)
 {
 	(void)state;
@@ -257,7 +386,11 @@ struct model {
 	uint32_t pins[MODEL_EXTENTS];
 	enum { COLD, WAITING, COMMITTING, HOT } where[MODEL_EXTENTS];
 	uint64_t since[MODEL_EXTENTS]; /* became idle, or began to wait */
+	uint32_t since_tick[MODEL_EXTENTS];
 	uint64_t clock;
+	uint32_t tick;
+	uint32_t cool;
+	uint32_t leaving; /* slots that become free */
 	bool under_way;
 };
 
@@ -299,6 +432,7 @@ static void model_unpin(struct model *m, uint32_t first, uint32_t count)
 	for (uint32_t i = first; i < first + count; i++) {
 		if (--m->pins[i] == 0) {
 			m->since[i] = m->clock++;
+			m->since_tick[i] = m->tick;
 			m->where[i] = m->where[i] == WAITING ? COLD : m->where[i];
 		}
 	}
@@ -316,10 +450,18 @@ static uint32_t model_oldest(const struct model *m, int where, bool unpinned)
 	return best;
 }
 
+static uint32_t model_coolest(const struct model *m, uint32_t cool)
+{
+	const uint32_t oldest = model_oldest(m, HOT, true);
+	return cool != BSR_AL_STAY && oldest != UINT32_MAX && m->tick - m->since_tick[oldest] >= cool ? oldest : UINT32_MAX;
+}
+
 /* returns the victims in order, appended to those of the transaction that is repeated */
 static uint32_t model_begin(struct model *m, uint32_t *victims, uint32_t victim_count)
 {
-	uint32_t updates = 0;
+	uint32_t updates = m->leaving;
+	uint32_t cool;
+	const uint32_t had_victims = victim_count;
 	for (uint32_t i = 0; i < MODEL_EXTENTS; i++) {
 		updates += m->where[i] == COMMITTING;
 	}
@@ -328,7 +470,7 @@ static uint32_t model_begin(struct model *m, uint32_t *victims, uint32_t victim_
 		if (who == UINT32_MAX) {
 			break;
 		}
-		if (model_count(m, false, true) == m->slots) {
+		if (model_count(m, false, true) + m->leaving == m->slots) {
 			const uint32_t victim = model_oldest(m, HOT, true);
 			if (victim == UINT32_MAX) {
 				break;
@@ -337,6 +479,13 @@ static uint32_t model_begin(struct model *m, uint32_t *victims, uint32_t victim_
 			victims[victim_count++] = victim;
 		}
 		m->where[who] = COMMITTING;
+	}
+	cool = victim_count > had_victims ? BSR_AL_COOL_TICKS : updates == 0 ? m->cool : BSR_AL_STAY;
+	for (; updates < UPDATES && model_coolest(m, cool) != UINT32_MAX; updates++) {
+		const uint32_t who = model_coolest(m, cool);
+		m->where[who] = COLD;
+		m->leaving++;
+		victims[victim_count++] = who;
 	}
 	m->under_way = true;
 	return victim_count;
@@ -361,9 +510,9 @@ struct world {
 static void compare(const struct world *w)
 {
 	bsr_al_check(w->al);
-	assert_int_equal(bsr_al_used(w->al), model_count(&w->model, false, true));
+	assert_int_equal(bsr_al_used(w->al), model_count(&w->model, false, true) + w->model.leaving);
 	assert_int_equal(bsr_al_pinned(w->al), model_count(&w->model, true, true));
-	bool waits = false;
+	bool waits = w->model.leaving != 0 || model_coolest(&w->model, w->model.cool) != UINT32_MAX;
 	for (uint32_t i = 0; i < MODEL_EXTENTS; i++) {
 		assert_int_equal(bsr_al_is_hot(w->al, i), w->model.where[i] == HOT);
 		waits |= w->model.where[i] == WAITING || w->model.where[i] == COMMITTING;
@@ -457,10 +606,16 @@ static void step_done(struct world *w, struct test_random *r)
 		assert_int_equal(bsr_al_transaction_decode(&t, w->block), 0);
 		for (uint32_t i = 0; i < t.update_count; i++) {
 			const uint32_t extent = t.update_extent[i];
+			if (extent == UINT32_MAX) {
+				w->model.leaving--;
+				continue;
+			}
 			assert_int_equal(w->model.where[extent], COMMITTING);
 			w->model.where[extent] = HOT;
 			w->model.since[extent] = w->model.clock++;
+			w->model.since_tick[extent] = w->model.tick;
 		}
+		assert_int_equal(w->model.leaving, 0);
 		w->victim_count = 0;
 	} else {
 		/* it may have reached the ring all the same, or in part */
@@ -471,6 +626,17 @@ static void step_done(struct world *w, struct test_random *r)
 	bsr_al_transaction_done(w->al, ok);
 }
 
+/* Somebody is asked to leave, or nobody, and time passes. */
+static void step_time(struct world *w, struct test_random *r)
+{
+	const uint32_t choice[] = {BSR_AL_STAY, 0, 2, BSR_AL_COOL_TICKS};
+	const uint32_t passed = (uint32_t)test_random_below(r, 4);
+	ticks(w->al, passed);
+	w->model.tick += passed;
+	w->model.cool = choice[test_random_below(r, 4)];
+	bsr_al_cool(w->al, w->model.cool);
+}
+
 static void run_seed(uint64_t seed, uint32_t slots, uint32_t ring_blocks, uint32_t stripes)
 {
 	struct test_random r = {seed};
@@ -479,6 +645,7 @@ static void run_seed(uint64_t seed, uint32_t slots, uint32_t ring_blocks, uint32
 	print_message("seed %#llx slots %u ring %u stripes %u\n", (unsigned long long)seed, slots,
 		ring_blocks, stripes);
 	w->model.slots = slots;
+	w->model.cool = BSR_AL_STAY;
 	w->ring_blocks = ring_blocks;
 	w->stripes = stripes;
 	w->al = new_log(slots, ring_blocks, stripes);
@@ -499,6 +666,9 @@ static void run_seed(uint64_t seed, uint32_t slots, uint32_t ring_blocks, uint32
 			step_unpin(w, &r);
 		} else {
 			step_pin(w, &r);
+		}
+		if (test_random_below(&r, 12) == 0) {
+			step_time(w, &r);
 		}
 		compare(w);
 		crash(w, &r);
@@ -528,6 +698,10 @@ int main(void)
 		cmocka_unit_test(a_failed_transaction_is_repeated_with_the_same_number),
 		cmocka_unit_test(contexts_describe_every_slot_in_turn),
 		cmocka_unit_test(extents_of_a_log_on_disk_keep_their_slots),
+		cmocka_unit_test(idle_extents_leave_after_a_while),
+		cmocka_unit_test(a_pinned_extent_stays_however_long),
+		cmocka_unit_test(who_waits_does_not_pay_for_idle_extents),
+		cmocka_unit_test(a_slot_is_not_given_away_before_it_is_free_on_disk),
 		cmocka_unit_test(limits_are_enforced),
 		cmocka_unit_test(behaves_like_the_model_and_survives_every_crash),
 	};

@@ -390,6 +390,11 @@ struct bsr_volume {
 	uint32_t al_evicted[BSR_AL_UPDATES_PER_TRANSACTION];
 	uint32_t al_evicted_count;
 	uint8_t al_step; /* enum bsr_al_step */
+	uint64_t al_tick_ns; /* cooling: next tick, 0 = none */
+	uint64_t al_tick_written; /* written_bytes at the last one */
+	uint32_t al_ticks;
+	uint32_t al_cool_batches; /* transactions left in this tick for extents that leave by themselves */
+	bool al_demanded; /* since the last tick some write had to wait for the log */
 	struct bsr_md_writer writer[BSR_MD_WRITERS];
 	uint32_t writers_busy;
 	uint64_t sweep_pos;	/* next block the sweep under way looks at */
@@ -588,6 +593,7 @@ bool bsr_md_superblock_clean(const struct bsr_volume *vol); /* every change is d
 uint64_t bsr_md_sweep(struct bsr_engine *e, struct bsr_volume *vol);
 bool bsr_md_swept(const struct bsr_volume *vol, uint64_t ticket);
 void bsr_md_progress(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_md_timer(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_md_failed(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_md_set_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length);
 bool bsr_md_any_bits(const struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length);

@@ -205,6 +205,7 @@ static void progress(struct bsr_engine *e)
 
 static void run_timers(struct bsr_engine *e)
 {
+	struct bsr_volume *vol;
 	struct bsr_peer *p;
 	if (e->turn_work) {
 		e->turn_work = false;
@@ -220,6 +221,9 @@ static void run_timers(struct bsr_engine *e)
 	BSR_FOR_EACH_PEER (e, p) {
 		bsr_peer_timer(e, p);
 		bsr_log_timer(e, p);
+	}
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		bsr_md_timer(e, vol);
 	}
 	bsr_task_timer(e);
 }

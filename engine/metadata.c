@@ -9,8 +9,12 @@
  *   MD-2  A bitmap block with cleared bits is written behind a flush of the data (the clearing was for data that had
  *         been written when the block was composed).
  *   MD-3  The superblock is written behind a flush and is durable before anyone who waits for it goes on.
+ *   MD-4  Extents that have cooled down leave the log while writes do not need it; otherwise a few of those that have
+ *         been idle for long, seldom. No write waits for that.
  */
 #include "core.h"
+
+#define AL_TICK_NS BSR_SECOND_NS
 
 enum bsr_al_step { AL_IDLE = 0, AL_BITMAP, AL_TRANSACTION };
 
@@ -223,6 +227,10 @@ static void transaction_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 	vol->al_writes++;
 	bsr_al_transaction_done(vol->al, result >= 0);
 	e->kick = true;
+	if (vol->al_tick_ns == 0) {
+		vol->al_tick_ns = e->now_ns + AL_TICK_NS;
+		bsr_timer(e, vol->al_tick_ns);
+	}
 	if (result < 0) {
 		bsr_md_failed(e, vol);
 		return;
@@ -251,15 +259,31 @@ static bool evicted_bits_written(struct bsr_engine *e, struct bsr_volume *vol)
 	return vol->writers_busy == 0;
 }
 
+static void begin_transaction(struct bsr_volume *vol)
+{
+	const bool demanded = bsr_al_in_demand(vol->al);
+	vol->al_evicted_count = bsr_al_begin_transaction(vol->al, vol->al_mem, &vol->al_ring_block, vol->al_evicted);
+	vol->al_step = AL_BITMAP;
+	if (demanded) {
+		vol->al_demanded = true;
+		return;
+	}
+	if (vol->requests != 0 && vol->al_cool_batches > BSR_AL_COOL_BATCHES) {
+		vol->al_cool_batches = BSR_AL_COOL_BATCHES; /* not quiet any more */
+	}
+	vol->al_cool_batches -= vol->al_cool_batches > 0;
+	if (vol->al_cool_batches == 0) {
+		bsr_al_cool(vol->al, BSR_AL_STAY);
+	}
+}
+
 static void activity_log(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	if (vol->al_step == AL_IDLE) {
 		if (!bsr_al_transaction_wanted(vol->al)) {
 			return;
 		}
-		vol->al_evicted_count =
-			bsr_al_begin_transaction(vol->al, vol->al_mem, &vol->al_ring_block, vol->al_evicted);
-		vol->al_step = AL_BITMAP;
+		begin_transaction(vol);
 	}
 	if (vol->al_step == AL_BITMAP && evicted_bits_written(e, vol)) {
 		vol->al_step = AL_TRANSACTION;
@@ -272,6 +296,41 @@ static void activity_log(struct bsr_engine *e, struct bsr_volume *vol)
 				.mem = vol->al_mem},
 			transaction_done, 0);
 	}
+}
+
+/* MD-4: which extents may leave by themselves during the next second, in how many transactions. */
+static void cool(struct bsr_volume *vol)
+{
+	const bool quiet = vol->requests == 0 && vol->al_tick_written == vol->written_bytes;
+	const bool turn = vol->al_ticks++ % BSR_AL_COOL_BUSY_EVERY == 0;
+	bsr_al_tick(vol->al);
+	if (vol->al_demanded) {
+		vol->al_cool_batches = turn ? 1 : 0;
+		bsr_al_cool(vol->al, turn ? BSR_AL_COOL_BUSY_TICKS : BSR_AL_STAY);
+	} else {
+		vol->al_cool_batches = quiet ? BSR_AL_EXTENTS_MAX : BSR_AL_COOL_BATCHES;
+		bsr_al_cool(vol->al, BSR_AL_COOL_TICKS);
+	}
+	vol->al_demanded = false;
+	vol->al_tick_written = vol->written_bytes;
+}
+
+/* Ticks go on until the log is empty: an idle resource has no timer. */
+void bsr_md_timer(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (!vol->al || bsr_al_used(vol->al) == 0) {
+		vol->al_tick_ns = 0;
+		return;
+	}
+	if (vol->al_tick_ns == 0) {
+		return;
+	}
+	if (vol->al_tick_ns <= e->now_ns) {
+		vol->al_tick_ns = e->now_ns + AL_TICK_NS;
+		cool(vol);
+		e->kick = true;
+	}
+	bsr_timer(e, vol->al_tick_ns);
 }
 
 /* ----------------------------------------------------------------- all of it */

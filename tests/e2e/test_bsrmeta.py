@@ -282,7 +282,8 @@ def write_log(image, al_at, rng, stripes, blocks, last_extent):
                        for s in range(context_at, context_at + 919)]
             updates = []
             for slot in rng.sample(range(size), rng.randrange(1, 5)):
-                extent = rng.choice([rng.randrange(last_extent + 1), last_extent, last_extent + 70])
+                free = 0xffffffff  # an extent that has cooled down leaves its slot
+                extent = rng.choice([rng.randrange(last_extent + 1), last_extent, last_extent + 70, free])
                 updates.append((slot, extent))
                 table[slot] = extent
             slots = [u[0] for u in updates] + [0xffff] * (64 - len(updates))

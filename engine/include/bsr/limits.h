@@ -42,6 +42,15 @@
 #define BSR_AL_EXTENTS_MIN 67u
 #define BSR_AL_EXTENTS_MAX 65534u
 #define BSR_AL_EXTENTS_DEFAULT 6001u
+/*
+ * Seconds without an unconfirmed write after which an extent may leave the log by itself. While writes do not need the log
+ * (all their extents are hot): at most so many transactions a second, 256 extents or 1 GiB; no limit while there are no
+ * writes. While they do, extents leave after a longer time, 64 in ten seconds: at most 6.4 a second may have to come back.
+ */
+#define BSR_AL_COOL_TICKS 5u
+#define BSR_AL_COOL_BATCHES 4u
+#define BSR_AL_COOL_BUSY_TICKS 30u
+#define BSR_AL_COOL_BUSY_EVERY 10u
 #define BSR_AL_UPDATES_PER_TRANSACTION 64u
 #define BSR_AL_CONTEXT_PER_TRANSACTION 919u
 /* 32 MiB: the longest log any tool creates; replay holds it in memory */
