@@ -81,11 +81,20 @@ static void disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 	struct bsr_peer *p;
 	vol->attach_step = BSR_AT_NONE;
 	judge_peers_without_disk(e, vol);
+	if (vol->bitmap) {
+		bsr_heard_volume_leaves(e, vol);
+	}
 	BSR_FOR_EACH_PEER (e, p) {
 		p->device[vol->index].slot = -1;
+		p->device[vol->index].writes_here = false;
+		p->device[vol->index].heard_ticket = 0;
 	}
+	vol->heard_sb = 0;
+	vol->gi_await = 0;
+	vol->adopt_from = BSR_NONE;
 	bsr_volume_free_disk(e, vol);
-	vol->gi_wanted = false;
+	/* with several peers the generation that was wanted, or never became durable, begins on their disks */
+	vol->gi_wanted = bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY;
 	vol->gi_busy = false;
 	vol->sb_wanted = vol->sb_durable = vol->sb_issued = 0;
 	vol->sweeping = false;
@@ -95,6 +104,7 @@ static void disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_state_change(e);
 	bsr_fx_add(e, BSR_FX_DISK_GONE)->u.disk_gone_volume = vol->index;
 	BSR_FOR_EACH_PEER (e, p) {
+		bsr_heard_al_progress(e, vol);
 		bsr_receive_progress(e, p); /* what waited for this disk's new generation goes on, and fails */
 	}
 }
@@ -301,8 +311,25 @@ static void set_all(struct bsr_volume *vol, uint32_t slot)
 	bsr_bitmap_set(vol->bitmap, slot, 0, bsr_bitmap_bit_count(vol->bitmap));
 }
 
-/* AT-1: in all slots, also those that nobody owns yet. */
-static void apply_log(struct bsr_engine *e, struct bsr_volume *vol)
+/* HE-2: slots in which extents of the log count when only peers were Primary; not the slot of the one that was. */
+static uint32_t slots_of_thirds(const struct bsr_volume *vol)
+{
+	uint32_t writers = 0;
+	uint32_t slots = 0;
+	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
+		writers |= (vol->sb.peer[node].flags & BSR_MDPF_WRITES_HERE) ? bsr_node_bit(node) : 0;
+	}
+	for (uint32_t node = 0; writers != 0 && node < BSR_NODES_MAX; node++) {
+		const bool only_writer = writers == bsr_node_bit(node);
+		if (vol->sb.peer[node].bitmap_index >= 0 && !only_writer) {
+			slots |= 1u << vol->sb.peer[node].bitmap_index;
+		}
+	}
+	return slots;
+}
+
+/* AT-1: as Primary in all slots, also those that nobody owns yet. */
+static void apply_log(struct bsr_engine *e, struct bsr_volume *vol, uint32_t slots)
 {
 	uint32_t hot = 0;
 	uint32_t corrupt = 0;
@@ -316,7 +343,9 @@ static void apply_log(struct bsr_engine *e, struct bsr_volume *vol)
 	if (!complete || (vol->sb.flags & BSR_MDF_AL_DISABLED)) {
 		bsr_emit_log(e, BSR_LOGN_AL_UNUSABLE, NULL, vol, corrupt, 0, 0);
 		for (uint32_t slot = 0; slot < vol->sb.max_peers; slot++) {
-			set_all(vol, slot);
+			if (slots >> slot & 1u) {
+				set_all(vol, slot);
+			}
 		}
 		return;
 	}
@@ -327,7 +356,9 @@ static void apply_log(struct bsr_engine *e, struct bsr_volume *vol)
 		}
 		const uint64_t count = bits - first < per_extent ? bits - first : per_extent;
 		for (uint32_t slot = 0; slot < vol->sb.max_peers; slot++) {
-			bsr_bitmap_set(vol->bitmap, slot, first, count);
+			if (slots >> slot & 1u) {
+				bsr_bitmap_set(vol->bitmap, slot, first, count);
+			}
 		}
 	}
 	bsr_emit_log(e, BSR_LOGN_CRASH_RECOVERED, NULL, vol, hot, corrupt, 0);
@@ -340,8 +371,9 @@ static void recover(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_state_propose(e)->volume[vol->index].crashed_primary =
 		(flags & (BSR_MDF_PRIMARY_IND | BSR_MDF_CRASHED_PRIMARY)) != 0;
 	bsr_state_change(e);
-	if ((flags & BSR_MDF_PRIMARY_IND) && !(flags & BSR_MDF_AL_CLEAN) && !BSR_MUTATION(20)) {
-		apply_log(e, vol);
+	const uint32_t slots = (flags & BSR_MDF_PRIMARY_IND) ? ~0u : slots_of_thirds(vol);
+	if (slots != 0 && !(flags & BSR_MDF_AL_CLEAN) && !BSR_MUTATION(20)) {
+		apply_log(e, vol, slots);
 	}
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		struct bsr_superblock_peer *sp = &vol->sb.peer[node];
@@ -359,7 +391,7 @@ static void recover(struct bsr_engine *e, struct bsr_volume *vol)
 static void write_first_superblock(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
-		vol->sb.peer[node].flags &= ~BSR_MDPF_FULL_SYNC;
+		vol->sb.peer[node].flags &= ~(BSR_MDPF_FULL_SYNC | BSR_MDPF_WRITES_HERE);
 	}
 	vol->sb.flags &= ~(BSR_MDF_AL_CLEAN | BSR_MDF_AL_DISABLED);
 	vol->sb.flags |= vol->crashed_primary ? BSR_MDF_CRASHED_PRIMARY : 0;
@@ -535,8 +567,12 @@ void bsr_detach_begin(struct bsr_engine *e, struct bsr_volume *vol, uint32_t cmd
 	vol->detach_ticket = 0;
 	vol->detach_swept = false;
 	begin_leaving(e, vol);
+	bsr_heard_volume_leaves(e, vol);
 	vol->attach_step = BSR_AT_DETACHING;
 	bsr_state_set_disk(e, vol, BSR_DISK_DETACHING);
+	if (bsr_mesh_on(e)) {
+		bsr_gi_want_new(e, vol);
+	}
 	e->kick = true;
 }
 
@@ -554,6 +590,9 @@ void bsr_md_failed(struct bsr_engine *e, struct bsr_volume *vol)
 	begin_leaving(e, vol);
 	vol->attach_step = BSR_AT_FAILING;
 	bsr_state_set_disk(e, vol, BSR_DISK_FAILED);
+	if (bsr_mesh_on(e)) {
+		bsr_gi_want_new(e, vol);
+	}
 	bsr_request_al_progress(e, vol);
 	e->kick = true;
 }
@@ -601,6 +640,9 @@ void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, ui
 	begin_leaving(e, vol);
 	vol->attach_step = BSR_AT_FAILING;
 	bsr_state_set_disk(e, vol, BSR_DISK_FAILED);
+	if (bsr_mesh_on(e)) {
+		bsr_gi_want_new(e, vol);
+	}
 	bsr_request_al_progress(e, vol);
 	e->kick = true;
 }

@@ -69,6 +69,8 @@ static int32_t new_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 	bsr_disk_options_defaults(&vol->options);
 	bsr_list_init(&vol->al_waiting);
 	bsr_list_init(&vol->done_waiting);
+	bsr_list_init(&vol->al_waiting_peers);
+	vol->adopt_from = BSR_NONE;
 	e->volume[cmd->volume] = vol;
 	e->volume_mask |= 1ull << cmd->volume;
 	bsr_state_announce(e, BSR_OBJ_VOLUME, BSR_ACT_CREATE, NULL, vol);
@@ -198,6 +200,7 @@ static int32_t new_current_uuid(struct bsr_engine *e, const struct bsr_command *
 				.flags = BSR_GIF_SKIP_INITIAL_SYNC,
 				.current = vol->sb.current_gi};
 			BSR_SEND(e, p, BSR_STREAM_CONTROL, gi, BSR_MSG_GI, &m);
+			p->device[vol->index].peer_current = vol->sb.current_gi;
 			bsr_state_set_peer_disk(e, p, vol, BSR_DISK_UP_TO_DATE);
 		}
 	}
@@ -218,6 +221,12 @@ static int32_t new_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		if (vol->md_usable && bsr_superblock_slot(&vol->sb, cmd->peer) < 0) {
 			return -BSR_E_NO_BITMAP_SLOT;
+		}
+	}
+	if (e->peer_mask != 0 && !e->heard) {
+		e->heard = bsr_env_alloc(e, sizeof(*e->heard) * BSR_TRANSFER_LOG_MAX, 64);
+		if (!e->heard) {
+			return -BSR_E_NO_MEMORY;
 		}
 	}
 	struct bsr_peer *p = bsr_env_alloc(e, sizeof(*p), 64);

@@ -104,7 +104,7 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 		return;
 	}
 	const uint32_t bit = bsr_node_bit(p->node_id);
-	const struct bsr_log_entry *en = &e->log[write_seq % BSR_TRANSFER_LOG_MAX];
+	struct bsr_log_entry *en = &e->log[write_seq % BSR_TRANSFER_LOG_MAX];
 	struct bsr_request *rq = en->request == BSR_NONE ? NULL : &e->request[en->request];
 	struct bsr_peer_device *pd = &p->device[en->volume];
 	if (kind == BSR_ACK_RECEIVED) {
@@ -121,6 +121,7 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 	pd->pending -= pd->pending > 0;
 	pd->refused = pd->refused || kind == BSR_ACK_NEGATIVE;
 	if (kind == BSR_ACK_NEGATIVE && !BSR_MUTATION(10)) {
+		en->holders &= ~bit;
 		bsr_md_set_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
 	} else if (pd->repl > BSR_REPL_ESTABLISHED) {
 		clear_resynced(e, p, en);
@@ -199,6 +200,9 @@ void bsr_request_read_reply(
 void bsr_request_disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	bsr_request_al_progress(e, vol);
+	if (vol->gi_wanted && bsr_gi_hold(e, vol)) {
+		return;
+	}
 	if (vol->gi_wanted || !bsr_list_empty(&vol->done_waiting)) {
 		while (!bsr_list_empty(&vol->done_waiting)) {
 			struct bsr_request *rq = BSR_CONTAINER(vol->done_waiting.next, struct bsr_request, link);

@@ -41,6 +41,12 @@ static void fill_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 	m->bits = pd->slot >= 0 ? bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) : 0;
 }
 
+/* With third nodes both ends must be able to speak of them. */
+static bool speaks_of_thirds(const struct bsr_peer *p)
+{
+	return (p->features & BSR_FEATURE_MESH) != 0;
+}
+
 static void send_records(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
@@ -55,6 +61,10 @@ static void send_records(struct bsr_engine *e, struct bsr_peer *p)
 	}
 	p->hs_stage = BSR_HS_EXCHANGING;
 	BSR_SEND(e, p, BSR_STREAM_CONTROL, hs_resource, BSR_MSG_HS_RESOURCE, &m);
+	if (speaks_of_thirds(p)) {
+		bsr_mesh_fill(e, p, &p->hs_mesh_sent);
+		BSR_SEND(e, p, BSR_STREAM_CONTROL, hs_mesh, BSR_MSG_HS_MESH, &p->hs_mesh_sent);
+	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		struct bsr_msg_hs_volume *record = &p->hs_sent[vol->index];
 		fill_record(e, p, vol, record);
@@ -79,14 +89,27 @@ static bool asks_for_a_person(enum bsr_hs_action action)
 	return action == BSR_HS_SPLIT_BRAIN || action == BSR_HS_UNRELATED || action == BSR_HS_REFUSED;
 }
 
+static void add_thirds(struct bsr_hs_side *side, const struct bsr_msg_hs_mesh *m, uint32_t vnr)
+{
+	side->primaries = m->primaries;
+	side->lost_node = m->lost_node;
+	side->lost_dagtag = m->lost_dagtag;
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (m->volume[i].vnr == vnr) {
+			side->is_target = (m->volume[i].flags & BSR_HSM_TARGET) != 0;
+			side->sync_base = (m->volume[i].flags & BSR_HSM_SYNC_BASE) != 0;
+		}
+	}
+}
+
 static void decide_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	const struct bsr_hs_side local = {.node_id = e->node_id,
+	struct bsr_hs_side local = {.node_id = e->node_id,
 		.role = e->role,
 		.discard_my_data = p->discard_my_data,
 		.volume = &p->hs_sent[vol->index]};
-	const struct bsr_hs_side peer = {.node_id = p->node_id,
+	struct bsr_hs_side peer = {.node_id = p->node_id,
 		.role = p->hs_peer.role,
 		.discard_my_data = p->hs_peer.discard_my_data,
 		.volume = &p->hs_volume[vol->index]};
@@ -96,6 +119,10 @@ static void decide_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 		.rr_conflict = p->options.rr_conflict,
 		.always_asbp = p->options.always_asbp,
 		.resolver = p->resolver};
+	if (p->hs_mesh_have) {
+		add_thirds(&local, &p->hs_mesh_sent, vol->vnr);
+		add_thirds(&peer, &p->hs_mesh, vol->vnr);
+	}
 	bsr_handshake_decide(&local, &peer, &policy, &pd->decision);
 	pd->handshake_reason = pd->decision.reason;
 	bsr_emit_log(e, BSR_LOGN_HANDSHAKE_DECIDED, p, vol, pd->decision.reason, pd->decision.action, local.volume->bits);
@@ -107,6 +134,11 @@ static void decide(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
 	struct bsr_msg_hs_confirm m = {0};
+	if (!speaks_of_thirds(p) && bsr_mesh_on(e)) {
+		bsr_emit_log(e, BSR_LOGN_CONFIG_MISMATCH, p, NULL, BSR_FEATURE_MESH, p->features, 0);
+		bsr_peer_refuse(e, p, BSR_CONN_ERROR_CONFIG);
+		return;
+	}
 	if (e->role == BSR_ROLE_PRIMARY && p->hs_peer.role == BSR_ROLE_PRIMARY && e->volume_mask == 0) {
 		bsr_peer_refuse(e, p, BSR_CONN_ERROR_TWO_PRIMARIES);
 		return;
@@ -134,7 +166,8 @@ static void decide(struct bsr_engine *e, struct bsr_peer *p)
 
 static void decide_when_complete(struct bsr_engine *e, struct bsr_peer *p)
 {
-	if (p->hs_stage == BSR_HS_EXCHANGING && p->hs_resource_have && p->hs_volumes_have == p->hs_peer.volume_count) {
+	if (p->hs_stage == BSR_HS_EXCHANGING && p->hs_resource_have && p->hs_volumes_have == p->hs_peer.volume_count &&
+		(p->hs_mesh_have || !speaks_of_thirds(p))) {
 		decide(e, p);
 	}
 }
@@ -158,6 +191,17 @@ void bsr_connect_hs_resource(struct bsr_engine *e, struct bsr_peer *p, const str
 	}
 	p->hs_peer = *m;
 	p->hs_resource_have = true;
+	decide_when_complete(e, p);
+}
+
+void bsr_connect_hs_mesh(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_mesh *m)
+{
+	if (!p->hs_resource_have || p->hs_mesh_have || !speaks_of_thirds(p)) {
+		bsr_peer_reject(e, p, BSR_MSG_HS_MESH);
+		return;
+	}
+	p->hs_mesh = *m;
+	p->hs_mesh_have = true;
 	decide_when_complete(e, p);
 }
 
@@ -219,6 +263,9 @@ static void establish_volume(struct bsr_engine *e, struct bsr_peer *p, struct bs
 	if (d->size_bytes != 0 && vol->md_usable && vol->bitmap && d->size_bytes <= vol->capacity_bytes) {
 		bsr_volume_set_size(e, vol, d->size_bytes);
 	}
+	if (d->outdate && vol->disk > BSR_DISK_OUTDATED) {
+		bsr_state_set_disk(e, vol, BSR_DISK_OUTDATED);
+	}
 	if (sync && vol->bitmap && pd->slot >= 0) {
 		bsr_resync_begin(e, p, vol, d->action);
 		return;
@@ -255,6 +302,7 @@ static void establish(struct bsr_engine *e, struct bsr_peer *p)
 		bsr_state_send(e, p, vol);
 		target = target || bsr_repl_is_target(p->device[vol->index].repl);
 	}
+	bsr_mesh_established(e, p);
 	/* until that resync is over: it may be interrupted */
 	p->discard_my_data = p->discard_my_data && target;
 }

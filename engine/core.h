@@ -118,6 +118,17 @@ struct bsr_log_entry {
 	bool complete;
 	bool local_failed; /* my disk lacks it: no acknowledgement proves the disks equal there */
 	bool pinned; /* holds its extents in the activity log */
+	uint32_t holders; /* peers that got it as data and have not failed to keep it */
+};
+
+/** A write of a peer that other peers may lack (heard.c). */
+struct bsr_heard {
+	uint64_t offset;
+	uint64_t id; /* the sender's write_seq */
+	uint32_t length;
+	uint16_t volume;
+	uint8_t node; /* the sender */
+	bool pinned; /* holds its extents in the activity log */
 };
 
 enum bsr_peer_request_kind {
@@ -153,6 +164,8 @@ struct bsr_peer_request {
 	uint8_t flags;
 	bool submitted;
 	bool barrier;
+	bool pinned;	   /* writes: holds its extents in the activity log */
+	uint64_t heard_at; /* writes: entry in engine.heard, 0 = none */
 };
 
 /* ---- peer device: one volume seen with one peer ---- */
@@ -197,6 +210,9 @@ struct bsr_peer_device {
 	BSR_STATE_FIELD bool stale; /* its data is not what I, a Primary without a disk, have exposed */
 	enum bsr_repl_state peer_repl; /* as the peer last said of itself */
 	uint64_t peer_capacity;
+	bool writes_here; /* Primary, and third nodes may lack what it writes: noted in the superblock (HE-2) */
+	uint64_t heard_ticket; /* it was lost: the note goes when these bits are on disk, 0 = not lost */
+	bool in_sync; /* I have told that its disk equals mine (MS-3) */
 
 	/* bitmap exchange (resync.c) */
 	bool bm_send_active;
@@ -275,6 +291,7 @@ struct bsr_peer {
 	uint64_t send_queued_bytes;
 	uint64_t messages_rejected;
 	uint64_t redial_ns;
+	uint64_t back_until_ns; /* a new handshake is on its way: a promotion waits for it so long */
 
 	/* handshake (connect.c) */
 	enum bsr_hs_stage hs_stage;
@@ -283,6 +300,10 @@ struct bsr_peer {
 	uint32_t hs_volumes_have;
 	bool hs_confirm_have;
 	struct bsr_msg_hs_confirm hs_confirm;
+	bool hs_mesh_have;
+	struct bsr_msg_hs_mesh hs_mesh; /* the peer's */
+	struct bsr_msg_hs_mesh hs_mesh_sent;
+	uint32_t primaries; /* Primaries that it is connected to, as it last said */
 	struct bsr_msg_hs_volume *hs_volume; /* [BSR_VOLUMES_MAX], the peer's; allocated with the peer */
 	struct bsr_msg_hs_volume *hs_sent;   /* [BSR_VOLUMES_MAX], mine as sent */
 
@@ -309,6 +330,7 @@ struct bsr_peer {
 	uint64_t unflushed_volumes; /* mask: written since their last flush began */
 	uint64_t flushing_volumes;  /* mask: flushes for this peer are under way, not yet proof of anything */
 	uint16_t flushing[BSR_VOLUMES_MAX];
+	uint64_t heard_dagtag; /* how much of its stream has arrived */
 	bool flush_failed; /* a flush between epochs failed: the next checkpoint says so */
 	struct bsr_msg_acks acks; /* collected for the end of the turn */
 	uint64_t took_ns; /* what the peer said of the write that it acknowledges next (measure.c); 0 = nothing */
@@ -358,6 +380,7 @@ struct bsr_volume {
 	BSR_STATE_FIELD enum bsr_disk_state sync_result; /* the record says this already, the source has not confirmed; 0 = none */
 	BSR_STATE_FIELD uint32_t mirror_mask;  /* nodes that get writes as data (derived) */
 	BSR_STATE_FIELD uint32_t oos_slots;    /* bitmap slots whose owners do not (derived) */
+	uint32_t owners;       /* nodes that own bitmap slots (derived) */
 
 	/* attach and detach (attach.c) */
 	enum bsr_attach_step attach_step;
@@ -408,9 +431,16 @@ struct bsr_volume {
 	bool gi_wanted; /* a new generation before the next write is acknowledged */
 	bool gi_busy;
 	uint64_t gi_sb_target;
+	uint32_t gi_await; /* peers that must have the new generation on disk, too, before a write is acknowledged in it */
+	bool gi_told;
+	uint64_t gi_told_ns;
+	uint32_t adopt_from; /* Primary that waits for my adopting its generation, BSR_NONE */
+	uint64_t adopt_sb;   /* ... which is durable with this superblock change */
 
 	/* requests (request.c) */
 	struct bsr_list al_waiting;
+	struct bsr_list al_waiting_peers; /* peers' writes that wait for the activity log (heard.c) */
+	uint64_t heard_sb; /* superblock change with which "a Primary writes here" is durable */
 	bool al_released; /* pins were dropped: requests that found the log full try again */
 	struct bsr_list done_waiting; /* finished but for the new generation */
 	uint32_t requests;
@@ -502,6 +532,16 @@ struct bsr_engine {
 	bool epoch_close; /* the next write begins a new one */
 	uint64_t dagtag;
 	uint64_t next_read_id;
+
+	/* three and more nodes (heard.c, mesh.c) */
+	struct bsr_heard *heard; /* [BSR_TRANSFER_LOG_MAX], allocated with the second peer */
+	uint64_t heard_head;
+	uint64_t heard_tail;
+	uint64_t ack_upto; /* PEER_ACK being collected: last write, 0 = none */
+	uint32_t ack_mask;
+	uint32_t primaries; /* nodes that are connected to me and Primary, as peers were told */
+	uint32_t lost_node; /* the Primary that I lost last, BSR_NONE */
+	uint64_t lost_dagtag;
 
 	struct bsr_task task[BSR_TASKS_MAX];
 	uint32_t next_link;
@@ -644,6 +684,8 @@ void bsr_log_advance(struct bsr_engine *e);
 void bsr_log_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
 /** bsr_log_mark_volume - the peer's disk of one volume is lost: the same for its writes */
 void bsr_log_mark_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+/** bsr_log_holds_all - what the peer had missed of a volume it has now: it counts as holder of every logged write */
+void bsr_log_holds_all(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol);
 bool bsr_log_full(const struct bsr_engine *e);
 /** bsr_log_checkpoint - ask the peer to make everything sent so far stable; true when one is on its way or needless */
 bool bsr_log_checkpoint(struct bsr_engine *e, struct bsr_peer *p, bool barrier);
@@ -689,6 +731,7 @@ void bsr_peer_ping(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_connect_begin(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_connect_hs_resource(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_resource *m);
 void bsr_connect_hs_volume(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_volume *m);
+void bsr_connect_hs_mesh(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_mesh *m);
 void bsr_connect_hs_confirm(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_confirm *m);
 /** bsr_connect_changed - generations, disk or role changed: a handshake under way starts again */
 void bsr_connect_changed(struct bsr_engine *e);
@@ -756,5 +799,7 @@ static inline uint32_t bsr_node_bit(uint32_t node_id)
 #define BSR_FOR_EACH_VOLUME(e, v)                                                                                     \
 	for (uint64_t volumes_left_ = (e)->volume_mask; volumes_left_; volumes_left_ &= volumes_left_ - 1)            \
 		if (((v) = (e)->volume[__builtin_ctzll(volumes_left_)]) != NULL)
+
+#include "mesh.h"
 
 #endif

@@ -131,6 +131,9 @@ struct bsr_engine *bsr_engine_create(const struct bsr_engine_config *config)
 	/* Index 0 would make the first write's sequence number 0, which acknowledgements reserve for "none". */
 	e->log_head = 1;
 	e->log_tail = 1;
+	e->heard_head = 1; /* 0 in a request: not in the ring */
+	e->heard_tail = 1;
+	e->lost_node = BSR_NONE;
 	for (uint32_t i = 0; i < 4; i++) {
 		memcpy(&e->rng[i], config->seed + 8 * i, 8);
 	}
@@ -161,6 +164,7 @@ void bsr_engine_destroy(struct bsr_engine *e)
 		bsr_env_free(e, p, sizeof(*p));
 	}
 	bsr_measure_free(e);
+	bsr_env_free(e, e->heard, sizeof(*e->heard) * BSR_TRANSFER_LOG_MAX);
 	struct bsr_env env = e->env;
 	env.free(env.ctx, e, sizeof(struct engine_memory));
 }
@@ -192,12 +196,14 @@ static void progress(struct bsr_engine *e)
 			if (vol->al_released) {
 				vol->al_released = false;
 				bsr_request_al_progress(e, vol);
+				bsr_heard_al_progress(e, vol);
 			}
 			bsr_md_progress(e, vol);
 		}
 		BSR_FOR_EACH_PEER (e, p) {
 			bsr_peer_progress(e, p);
 		}
+		bsr_mesh_progress(e);
 		bsr_task_progress(e);
 		bsr_request_release_held(e);
 	}
@@ -209,6 +215,7 @@ static void run_timers(struct bsr_engine *e)
 	struct bsr_peer *p;
 	if (e->turn_work) {
 		e->turn_work = false;
+		bsr_mesh_send_acks(e);
 		BSR_FOR_EACH_PEER (e, p) {
 			bsr_receive_flush_acks(e, p);
 			bsr_resync_turn(e, p);

@@ -45,7 +45,9 @@ static uint8_t again[ROOM];
 	TARGET(tear_down, BSR_MSG_TEAR_DOWN)                                                       \
 	TARGET(write, BSR_MSG_WRITE)                                                               \
 	TARGET(bitmap, BSR_MSG_BITMAP)                                                             \
-	TARGET(bitmap_end, BSR_MSG_BITMAP_END)
+	TARGET(bitmap_end, BSR_MSG_BITMAP_END)                                                     \
+	TARGET(hs_mesh, BSR_MSG_HS_MESH)                                                           \
+	TARGET(mesh, BSR_MSG_MESH)
 TARGETS
 #undef TARGET
 
@@ -133,6 +135,11 @@ static uint32_t example_body(uint32_t index, uint8_t *out)
 			&(struct bsr_msg_bitmap){.bit_count = 512, .encoding = BSR_BITMAP_PLAIN, .words = words});
 	case 14:
 		return bsr_msg_bitmap_end_encode(out, ROOM, BSR_MSG_BITMAP_END, 0, &(struct bsr_msg_bitmap_end){1, 2});
+	case 15:
+		return bsr_msg_hs_mesh_encode(out, ROOM, BSR_MSG_HS_MESH, 0,
+			&(struct bsr_msg_hs_mesh){.primaries = 2, .lost_node = 1, .lost_dagtag = 3, .count = 1, .volume = {{1, 6, 3}}});
+	case 16:
+		return bsr_msg_mesh_encode(out, ROOM, BSR_MSG_MESH, 0, &(struct bsr_msg_mesh){1, BSR_MESH_IN_SYNC, 6, 5});
 	}
 	return 0;
 }

@@ -27,7 +27,8 @@ struct bsr_gi bsr_gi_random(struct bsr_engine *e)
 
 void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	if (e->role == BSR_ROLE_PRIMARY && vol->md_usable && vol->disk >= BSR_DISK_INCONSISTENT) {
+	const bool own_disk = vol->md_usable && vol->disk >= BSR_DISK_INCONSISTENT;
+	if (e->role == BSR_ROLE_PRIMARY && (own_disk || bsr_mesh_on(e))) {
 		vol->gi_wanted = !BSR_MUTATION(18);
 	}
 }
@@ -40,7 +41,16 @@ void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol)
 static bool may_have_everything(const struct bsr_superblock_peer *sp)
 {
 	return sp->bitmap_index >= 0 &&
-	       (sp->bitmap_gi.v == BSR_GI_NONE || (sp->flags & BSR_MDPF_IN_PROGRESS_SYNC));
+	       (sp->bitmap_gi.v == BSR_GI_NONE || (sp->flags & (BSR_MDPF_IN_PROGRESS_SYNC | BSR_MDPF_MAY_HAVE_CURRENT)));
+}
+
+uint32_t bsr_gi_may_have_current(const struct bsr_engine *e, const struct bsr_volume *vol)
+{
+	uint32_t mask = 0;
+	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
+		mask |= node != e->node_id && may_have_everything(&vol->sb.peer[node]) ? bsr_node_bit(node) : 0;
+	}
+	return mask;
 }
 
 /*
@@ -49,7 +59,21 @@ static bool may_have_everything(const struct bsr_superblock_peer *sp)
  */
 static bool in_step(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t node)
 {
-	return (vol->mirror_mask & bsr_node_bit(node)) && e->peer[node]->device[vol->index].repl == BSR_REPL_ESTABLISHED;
+	if (!(vol->mirror_mask & bsr_node_bit(node))) {
+		return false;
+	}
+	const struct bsr_peer_device *pd = &e->peer[node]->device[vol->index];
+	return pd->repl == BSR_REPL_ESTABLISHED && pd->disk == BSR_DISK_UP_TO_DATE;
+}
+
+uint32_t bsr_gi_in_step(const struct bsr_engine *e, const struct bsr_volume *vol)
+{
+	uint32_t mask = 0;
+	for (uint32_t left = vol->mirror_mask; left; left &= left - 1) {
+		const uint32_t node = (uint32_t)__builtin_ctz(left);
+		mask |= in_step(e, vol, node) ? bsr_node_bit(node) : 0;
+	}
+	return mask;
 }
 
 void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol)
@@ -75,7 +99,7 @@ static bool rotate(struct bsr_engine *e, struct bsr_volume *vol)
 		}
 		if (!(vol->mirror_mask & bsr_node_bit(node))) {
 			/* away: at most it has the generation that ends here */
-			sp->flags &= ~BSR_MDPF_IN_PROGRESS_SYNC;
+			sp->flags &= ~(BSR_MDPF_IN_PROGRESS_SYNC | BSR_MDPF_MAY_HAVE_CURRENT);
 		}
 		if (sp->bitmap_gi.v == BSR_GI_NONE && (vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
 			sp->bitmap_gi = vol->sb.current_gi;
@@ -84,6 +108,21 @@ static bool rotate(struct bsr_engine *e, struct bsr_volume *vol)
 		rotated = true;
 	}
 	return rotated;
+}
+
+/* Without a disk of my own: those who write for me begin it. */
+static void create_elsewhere(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	const struct bsr_gi old = vol->exposed_gi;
+	vol->gi_wanted = false;
+	vol->exposed_gi = bsr_gi_random(e);
+	vol->gi_busy = true;
+	vol->gi_told = false;
+	vol->gi_await = 0;
+	vol->gi_sb_target = 0;
+	e->kick = true;
+	bsr_emit_log(e, BSR_LOGN_NEW_GENERATION, NULL, vol, vol->exposed_gi.v, old.v, 0);
+	bsr_connect_changed(e);
 }
 
 void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
@@ -99,6 +138,8 @@ void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
 	bsr_superblock_push_history(&vol->sb, old);
 	bsr_md_superblock_dirty(e, vol);
 	vol->gi_busy = true;
+	vol->gi_told = false;
+	vol->gi_await = 0;
 	vol->gi_sb_target = vol->sb_wanted;
 	bsr_emit_log(e, BSR_LOGN_NEW_GENERATION, NULL, vol, vol->sb.current_gi.v, old.v, 0);
 	bsr_connect_changed(e);
@@ -116,7 +157,7 @@ void bsr_gi_sender_misses(
 		/* its state message is still on its way */
 		bsr_state_set_peer_disk(e, p, vol, BSR_DISK_FAILED);
 	}
-	if (may_have_everything(sp) && !vol->gi_busy) {
+	if (may_have_everything(sp) && !vol->gi_busy && !bsr_mesh_on(e)) {
 		/*
 		 * no activity log guards these bits here: a crash before the next resync makes it a
 		 * full one
@@ -128,7 +169,9 @@ void bsr_gi_sender_misses(
 
 bool bsr_gi_hold(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	if (vol->gi_wanted && !vol->gi_busy && vol->attach_step == BSR_AT_NONE) {
+	if (vol->gi_wanted && !vol->gi_busy && vol->disk < BSR_DISK_INCONSISTENT && bsr_mesh_on(e)) {
+		create_elsewhere(e, vol);
+	} else if (vol->gi_wanted && !vol->gi_busy && vol->attach_step == BSR_AT_NONE) {
 		bsr_gi_create(e, vol, false);
 	}
 	return vol->gi_busy;
@@ -137,6 +180,10 @@ bool bsr_gi_hold(struct bsr_engine *e, struct bsr_volume *vol)
 static void tell_peers(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	struct bsr_peer *p;
+	if (bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY) {
+		bsr_mesh_tell_generation(e, vol);
+		return;
+	}
 	BSR_FOR_EACH_PEER (e, p) {
 		const struct bsr_peer_device *pd = &p->device[vol->index];
 		const bool exposes = p->role == BSR_ROLE_PRIMARY && pd->disk < BSR_DISK_INCONSISTENT;
@@ -157,10 +204,17 @@ void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 		return;
 	}
 	struct bsr_peer *p;
+	if (!vol->gi_told) {
+		vol->gi_told = true;
+		vol->gi_told_ns = e->now_ns;
+		tell_peers(e, vol);
+		vol->exposed_gi = vol->disk < BSR_DISK_INCONSISTENT && bsr_mesh_on(e) ? vol->exposed_gi : vol->sb.current_gi;
+	}
+	if (vol->gi_await != 0) {
+		return; /* MS-4 */
+	}
 	vol->gi_busy = false;
 	e->kick = true;
-	tell_peers(e, vol);
-	vol->exposed_gi = vol->sb.current_gi;
 	BSR_FOR_EACH_PEER (e, p) {
 		bsr_receive_progress(e, p);
 	}
@@ -173,14 +227,14 @@ void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 }
 
 /* The Primary begins a new generation with my disk taking part: it is mine, too. */
-static void adopt(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current)
+void bsr_gi_adopt(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current, uint32_t except_mask)
 {
 	const struct bsr_gi old = vol->sb.current_gi;
 	if (bsr_gi_equal(old, current)) {
 		return;
 	}
-	rotate(e, vol);
 	vol->sb.current_gi.v = current.v & BSR_GI_MASK;
+	bsr_mesh_keep_bases(e, vol, old, except_mask);
 	bsr_superblock_push_history(&vol->sb, old);
 	bsr_md_superblock_dirty(e, vol);
 	bsr_connect_changed(e);
@@ -238,6 +292,6 @@ void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 	}
 	if ((m->flags & BSR_GIF_NEW_GENERATION) && p->role == BSR_ROLE_PRIMARY && !bsr_repl_is_target(pd->repl) &&
 		vol->disk == BSR_DISK_UP_TO_DATE) {
-		adopt(e, vol, m->current);
+		bsr_gi_adopt(e, vol, m->current, bsr_node_bit(p->node_id));
 	}
 }

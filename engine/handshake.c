@@ -19,49 +19,9 @@
 #include <bsr/assert.h>
 #include <bsr/handshake.h>
 
+#include "handshake_judge.h"
 #include "mutation.h"
 
-#define TIE_BREAKER 0u /* place in the pair of the side with the tie-break */
-
-/* One of the two, as the rules see it. */
-struct party {
-	const struct bsr_hs_side *side;
-	const struct bsr_msg_hs_volume *v;
-	uint64_t cur;
-	uint64_t slot; /* for the other; 0 = none */
-	uint32_t other_node;
-	uint32_t rank; /* enum bsr_disk_state, Inconsistent..UpToDate; 0 = no disk */
-	bool created;
-	bool bits; /* some, or the full flag */
-	bool full;
-	bool crashed;
-	bool primary;
-	bool bound; /* its agreed size is binding */
-};
-
-struct pair {
-	struct party p[2];
-	/* discard-local is about the first, discard-remote about the second */
-	struct bsr_hs_policy policy;
-	uint64_t size;
-};
-
-enum kind { KIND_NO_SYNC, KIND_SYNC, KIND_SPLIT_BRAIN, KIND_UNRELATED, KIND_REFUSED, KIND_NO_DISK };
-
-#define NOBODY 2u
-
-struct verdict {
-	enum kind kind;
-	uint16_t reason;
-	uint8_t source; /* KIND_SYNC */
-	bool full;	/* KIND_SYNC */
-	bool usable;	/* KIND_SPLIT_BRAIN: bits of both start at the same generation */
-	bool no_policy; /* KIND_SPLIT_BRAIN: only a person may decide */
-	bool resolved;	/* KIND_SYNC: was a split brain */
-	bool clear;
-	uint8_t loser; /* Primary to be told that it has lost, or NOBODY */
-	enum bsr_conn_error error;
-};
 
 /* ------------------------------------------------------------- the two sides */
 
@@ -91,11 +51,6 @@ static void party_init(struct party *p, const struct bsr_hs_side *side, uint32_t
 	p->created = p->cur == 0;
 	p->bits = v->bits != 0 || p->full;
 	p->bound = v->size_bytes != 0 && (!p->created || p->rank > BSR_DISK_INCONSISTENT);
-}
-
-static bool has_data(const struct party *p)
-{
-	return p->rank >= BSR_DISK_OUTDATED;
 }
 
 static bool in_history(const struct party *p, uint64_t gi)
@@ -145,17 +100,7 @@ BSR_STATIC_ASSERT(BSR_HISTORY_UUIDS == BSR_NODES_MAX, "one loop goes through bot
 
 static struct verdict no_sync(uint16_t reason)
 {
-	return (struct verdict){.kind = KIND_NO_SYNC, .reason = reason, .loser = NOBODY};
-}
-
-static struct verdict sync_from(const struct pair *pr, uint32_t source, bool full, uint16_t reason)
-{
-	BSR_ASSERT(source < 2);
-	return (struct verdict){.kind = KIND_SYNC,
-		.reason = reason,
-		.source = (uint8_t)source,
-		.full = full || pr->p[0].full || pr->p[1].full,
-		.loser = NOBODY};
+	return (struct verdict){.kind = KIND_NO_SYNC, .reason = reason, .loser = NOBODY, .outdated = NOBODY};
 }
 
 static struct verdict split_brain(bool usable, uint16_t reason)
@@ -173,22 +118,6 @@ static struct verdict unrelated(uint16_t reason)
 		.kind = KIND_UNRELATED, .reason = reason, .loser = NOBODY, .error = BSR_CONN_ERROR_UNRELATED};
 }
 
-static struct verdict refused(uint16_t reason, enum bsr_conn_error error)
-{
-	return (struct verdict){.kind = KIND_REFUSED, .reason = reason, .loser = NOBODY, .error = error};
-}
-
-static uint32_t pick_target_of_tie(void)
-{
-	return TIE_BREAKER;
-}
-
-/* The one of the two for whom a condition holds; NOBODY when it holds for both or none. */
-static uint32_t only_one(bool first, bool second)
-{
-	return first == second ? NOBODY : first ? 0u : 1u;
-}
-
 /* ----------------------------------------------------------- 2: just created */
 
 static struct verdict judge_created(const struct pair *pr)
@@ -204,6 +133,14 @@ static struct verdict judge_created(const struct pair *pr)
 }
 
 /* ------------------------------------------------------ 3: equal generations */
+
+/* Both were Secondaries of the same Primary: who has got more of its stream? */
+static uint32_t heard_more(const struct party *a, const struct party *b)
+{
+	const uint64_t x = a->side->lost_dagtag;
+	const uint64_t y = b->side->lost_dagtag;
+	return x == 0 || y == 0 || a->side->lost_node != b->side->lost_node ? NOBODY : only_one(x > y, y > x);
+}
 
 static struct verdict judge_equal_bits(const struct pair *pr, bool full)
 {
@@ -235,6 +172,10 @@ static struct verdict judge_equal_doubt(const struct pair *pr, bool full)
 	}
 	if (a->crashed) {
 		return sync_from(pr, 1 - pick_target_of_tie(), full, BSR_HS_REASON_EQUAL_BOTH_CRASHED);
+	}
+	source = heard_more(a, b);
+	if (source != NOBODY) {
+		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_HEARD_MORE);
 	}
 	return judge_equal_bits(pr, full);
 }
@@ -316,11 +257,27 @@ static struct verdict judge_ancestor(const struct pair *pr, uint32_t older_at, c
 		e->third ? BSR_HS_REASON_ANCESTOR_THIRD : BSR_HS_REASON_ANCESTOR_HISTORY);
 }
 
+/* A full sync by somebody else has been interrupted: nothing in it is worth a question. */
+static bool is_torso(const struct party *p)
+{
+	return p->side->sync_base && p->rank == BSR_DISK_INCONSISTENT;
+}
+
+static struct verdict judge_torso(const struct pair *pr)
+{
+	const uint32_t source = only_one(has_data(&pr->p[0]), has_data(&pr->p[1]));
+	return source == NOBODY ? no_sync(BSR_HS_REASON_DIFFERENT_NO_SOURCE)
+				: sync_from(pr, source, true, BSR_HS_REASON_TORSO);
+}
+
 static struct verdict judge_different(const struct pair *pr)
 {
 	const struct party *a = &pr->p[0];
 	const struct party *b = &pr->p[1];
 	const struct evidence e[2] = {evidence_of(a, b), evidence_of(b, a)};
+	if ((is_torso(a) || is_torso(b)) && !e[0].slot && !e[1].slot) {
+		return judge_torso(pr);
+	}
 	const uint32_t older = only_one(any(&e[0]), any(&e[1]));
 	if (older != NOBODY) {
 		return judge_ancestor(pr, older, &e[older]);
@@ -337,170 +294,6 @@ static struct verdict judge_different(const struct pair *pr)
 		return split_brain(false, BSR_HS_REASON_SB_CONTRADICTION);
 	}
 	return split_brain(same_base, same_base ? BSR_HS_REASON_SB_BITMAPS : BSR_HS_REASON_SB_HISTORY);
-}
-
-/* -------------------------------------------------- 6: who wins a split brain */
-
-/* Who is target, and by which rule; NOBODY when the policy has no answer. */
-struct answer {
-	uint32_t target;
-	uint16_t reason;
-};
-
-static struct answer least_changes(const struct pair *pr)
-{
-	const uint64_t a = pr->p[0].full ? UINT64_MAX : pr->p[0].v->bits;
-	const uint64_t b = pr->p[1].full ? UINT64_MAX : pr->p[1].v->bits;
-	if (a == b) {
-		return (struct answer){pick_target_of_tie(), BSR_HS_REASON_SB_TIE};
-	}
-	return (struct answer){a < b ? 0 : 1, BSR_HS_REASON_SB_LEAST_CHANGES};
-}
-
-/*
- * The one that went on as Primary has the primary bit in its slot generation; the younger one does
- * not.
- */
-static struct answer by_age(const struct pair *pr, bool discard_younger)
-{
-	const struct party *a = &pr->p[0];
-	const struct party *b = &pr->p[1];
-	const uint32_t older = only_one((a->v->bitmap[a->other_node].v & BSR_GI_PRIMARY_BIT) != 0,
-		(b->v->bitmap[b->other_node].v & BSR_GI_PRIMARY_BIT) != 0);
-	if (older == NOBODY) {
-		return least_changes(pr);
-	}
-	return discard_younger ? (struct answer){1 - older, BSR_HS_REASON_SB_YOUNGER}
-			       : (struct answer){older, BSR_HS_REASON_SB_OLDER};
-}
-
-static struct answer zero_changes(const struct pair *pr)
-{
-	const bool a = !pr->p[0].bits;
-	const bool b = !pr->p[1].bits;
-	if (a && b) {
-		return (struct answer){pick_target_of_tie(), BSR_HS_REASON_SB_TIE};
-	}
-	return (struct answer){only_one(a, b), BSR_HS_REASON_SB_ZERO_CHANGES};
-}
-
-static struct answer answer_0pri(const struct pair *pr)
-{
-	switch (pr->policy.after_sb_0pri) {
-	case BSR_ASB_DISCARD_YOUNGER_PRIMARY:
-		return by_age(pr, true);
-	case BSR_ASB_DISCARD_OLDER_PRIMARY:
-		return by_age(pr, false);
-	case BSR_ASB_DISCARD_ZERO_CHANGES:
-		return zero_changes(pr);
-	case BSR_ASB_DISCARD_LEAST_CHANGES:
-		return least_changes(pr);
-	case BSR_ASB_DISCARD_LOCAL:
-		return (struct answer){0, BSR_HS_REASON_SB_CONFIGURED};
-	case BSR_ASB_DISCARD_REMOTE:
-		return (struct answer){1, BSR_HS_REASON_SB_CONFIGURED};
-	case BSR_ASB_DISCONNECT:
-	case BSR_ASB_CONSENSUS:
-	case BSR_ASB_DISCARD_SECONDARY:
-	case BSR_ASB_CALL_PRI_LOST:
-	case BSR_ASB_VIOLENTLY:
-		break;
-	}
-	return (struct answer){NOBODY, 0};
-}
-
-/* A split brain that stays: for @reason instead, when there is a better one to name. */
-static struct verdict undecided(struct verdict v, uint16_t reason, uint32_t loser)
-{
-	v.reason = reason;
-	v.loser = (uint8_t)loser;
-	return v;
-}
-
-static struct verdict resolve(const struct pair *pr, struct verdict v, uint32_t target, uint16_t reason)
-{
-	struct verdict resolved = sync_from(pr, 1 - target, !v.usable, reason);
-	resolved.resolved = true;
-	return resolved;
-}
-
-static struct verdict resolve_by_policy(const struct pair *pr, struct verdict v, struct answer answer)
-{
-	if (answer.target == NOBODY) {
-		return v;
-	}
-	const struct party *target = &pr->p[answer.target];
-	const struct party *source = &pr->p[1 - answer.target];
-	if (!has_data(source) ||
-		(source->rank == BSR_DISK_OUTDATED && target->rank > BSR_DISK_OUTDATED)) {
-		return undecided(v, BSR_HS_REASON_SB_NO_SOURCE, NOBODY);
-	}
-	return resolve(pr, v, answer.target, answer.reason);
-}
-
-static struct verdict resolve_1pri(const struct pair *pr, struct verdict v)
-{
-	const uint32_t primary = pr->p[0].primary ? 0 : 1;
-	const struct answer answer = answer_0pri(pr);
-	switch (pr->policy.after_sb_1pri) {
-	case BSR_ASB_DISCARD_SECONDARY:
-		return resolve_by_policy(
-			pr, v, (struct answer){1 - primary, BSR_HS_REASON_SB_SECONDARY});
-	case BSR_ASB_CONSENSUS:
-		return answer.target == primary ? undecided(v, BSR_HS_REASON_SB_NO_CONSENSUS, NOBODY)
-						: resolve_by_policy(pr, v, answer);
-	case BSR_ASB_CALL_PRI_LOST:
-		return answer.target == primary ? undecided(v, BSR_HS_REASON_SB_PRIMARY_LOST, primary)
-						: resolve_by_policy(pr, v, answer);
-	case BSR_ASB_VIOLENTLY:
-		return resolve_by_policy(pr, v, answer);
-	case BSR_ASB_DISCONNECT:
-	case BSR_ASB_DISCARD_YOUNGER_PRIMARY:
-	case BSR_ASB_DISCARD_OLDER_PRIMARY:
-	case BSR_ASB_DISCARD_ZERO_CHANGES:
-	case BSR_ASB_DISCARD_LEAST_CHANGES:
-	case BSR_ASB_DISCARD_LOCAL:
-	case BSR_ASB_DISCARD_REMOTE:
-		break;
-	}
-	return v;
-}
-
-static struct verdict resolve_2pri(const struct pair *pr, struct verdict v)
-{
-	const bool tell = pr->policy.after_sb_2pri == BSR_ASB_CALL_PRI_LOST ||
-			  pr->policy.after_sb_2pri == BSR_ASB_VIOLENTLY;
-	return undecided(
-		v, BSR_HS_REASON_SB_TWO_PRIMARIES, tell ? answer_0pri(pr).target : NOBODY);
-}
-
-static struct verdict resolve_split_brain(const struct pair *pr, struct verdict v)
-{
-	const bool a = pr->p[0].side->discard_my_data;
-	const bool b = pr->p[1].side->discard_my_data;
-	if (a && b) {
-		return refused(BSR_HS_REASON_DISCARD_BOTH, BSR_CONN_ERROR_DISCARD_REFUSED);
-	}
-	if (a || b) {
-		const uint32_t target = a ? 0 : 1;
-		if (pr->p[target].primary) {
-			return refused(BSR_HS_REASON_DISCARD_PRIMARY, BSR_CONN_ERROR_DISCARD_REFUSED);
-		}
-		if (!has_data(&pr->p[1 - target])) {
-			return refused(BSR_HS_REASON_DISCARD_NO_SOURCE, BSR_CONN_ERROR_DISCARD_REFUSED);
-		}
-		return resolve(pr, v, target, BSR_HS_REASON_SB_DISCARD);
-	}
-	if (pr->p[0].primary && pr->p[1].primary) {
-		return resolve_2pri(pr, v);
-	}
-	if (v.no_policy || (!v.usable && !pr->policy.always_asbp)) {
-		return v;
-	}
-	if (pr->p[0].primary || pr->p[1].primary) {
-		return resolve_1pri(pr, v);
-	}
-	return resolve_by_policy(pr, v, answer_0pri(pr));
 }
 
 /* ------------------------------------------------- 7: forbidden directions */
@@ -575,6 +368,44 @@ static struct verdict forbid_shrinking(const struct pair *pr, struct verdict v)
 		       : refused(BSR_HS_REASON_SIZE_DIFFERS, BSR_CONN_ERROR_SIZE);
 }
 
+/* --------------------------------------------------- 8: what third nodes do */
+
+/* The Primary that a side is, or sees. */
+static uint32_t primary_of(const struct party *p)
+{
+	return p->primary ? 1u << p->side->node_id : p->side->primaries;
+}
+
+/* Two Primaries, directly or through one of the two. */
+static bool two_primaries_meet(const struct pair *pr)
+{
+	const uint32_t a = primary_of(&pr->p[0]);
+	const uint32_t b = primary_of(&pr->p[1]);
+	return a != 0 && b != 0 && a != b;
+}
+
+static struct verdict leave_to_thirds(const struct pair *pr, struct verdict v)
+{
+	const struct party *a = &pr->p[0];
+	const struct party *b = &pr->p[1];
+	if (two_primaries_meet(pr)) {
+		return v; /* refused, or a split brain */
+	}
+	if (!a->primary && !b->primary && (a->side->primaries | b->side->primaries) != 0) {
+		/* the Primary is the only source for those who see it, and the others wait for it */
+		struct verdict wait = no_sync(BSR_HS_REASON_PRIMARY_ELSEWHERE);
+		if (v.kind == KIND_SYNC && pr->p[1 - v.source].side->primaries == 0) {
+			wait.outdated = (uint8_t)(1 - v.source);
+		}
+		return v.kind == KIND_SYNC || v.kind == KIND_SPLIT_BRAIN ? wait : v;
+	}
+	if (v.kind == KIND_SYNC && (a->side->is_target || b->side->is_target)) {
+		const bool from_primary = pr->p[v.source].primary && !pr->p[v.source].side->is_target;
+		return from_primary ? v : no_sync(BSR_HS_REASON_RESYNC_ELSEWHERE);
+	}
+	return v;
+}
+
 /* ------------------------------------------------------- 1: can be compared */
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -630,7 +461,7 @@ static struct verdict judge(struct pair *pr)
 {
 	const struct verdict two_primaries =
 		refused(BSR_HS_REASON_TWO_PRIMARIES, BSR_CONN_ERROR_TWO_PRIMARIES);
-	const bool both_primary = pr->p[0].primary && pr->p[1].primary;
+	const bool both_primary = two_primaries_meet(pr);
 	if (pr->p[0].rank == 0 || pr->p[1].rank == 0) {
 		pr->size = size_alone(&pr->p[0]) + size_alone(&pr->p[1]); /* one of them is 0 */
 		return both_primary ? two_primaries
@@ -644,7 +475,7 @@ static struct verdict judge(struct pair *pr)
 	}
 	v = judge_generations(pr);
 	if (v.kind == KIND_SPLIT_BRAIN) {
-		v = resolve_split_brain(pr, v);
+		v = bsr_handshake_resolve(pr, v);
 	}
 	if (v.kind == KIND_NO_SYNC) {
 		v = fill_growth(pr, v);
@@ -661,6 +492,7 @@ static struct verdict judge(struct pair *pr)
 	if (v.kind == KIND_SYNC) {
 		v = forbid_shrinking(pr, v);
 	}
+	v = leave_to_thirds(pr, v);
 	BSR_ASSERT(v.kind != KIND_SYNC || has_data(&pr->p[v.source])); /* HD-3 */
 	return v;
 }
@@ -725,6 +557,7 @@ void bsr_handshake_decide(const struct bsr_hs_side *local, const struct bsr_hs_s
 		.size_bytes = connects ? pr.size : 0,
 		.split_brain_resolved = v.resolved,
 		.clear_bits = v.clear && v.kind == KIND_NO_SYNC,
+		.outdate = v.kind == KIND_NO_SYNC && v.outdated == me,
 		.pri_lost = v.loser == me};
 }
 

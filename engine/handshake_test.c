@@ -70,8 +70,10 @@ static struct bsr_hs_decision decide(struct side s, struct side p, const struct 
 	p.capacity = p.capacity ? p.capacity : 1 << 20;
 	fill(&sv, &s, NODE_P);
 	fill(&pv, &p, NODE_S);
-	const struct bsr_hs_side local = {NODE_S, (enum bsr_role)s.role, s.discard, &sv};
-	const struct bsr_hs_side peer = {NODE_P, (enum bsr_role)p.role, p.discard, &pv};
+	const struct bsr_hs_side local = {
+		.node_id = NODE_S, .role = (enum bsr_role)s.role, .discard_my_data = s.discard, .volume = &sv};
+	const struct bsr_hs_side peer = {
+		.node_id = NODE_P, .role = (enum bsr_role)p.role, .discard_my_data = p.discard, .volume = &pv};
 	bsr_handshake_decide(&local, &peer, policy, &d);
 	return d;
 }
@@ -511,8 +513,10 @@ static void check_case(
 	case_a = a;
 	case_b = b;
 	case_policy = policy;
-	const struct bsr_hs_side sa = {NODE_S, (enum bsr_role)a->s.role, a->s.discard, &a->v};
-	const struct bsr_hs_side sb = {NODE_P, (enum bsr_role)b->s.role, b->s.discard, &b->v};
+	const struct bsr_hs_side sa = {
+		.node_id = NODE_S, .role = (enum bsr_role)a->s.role, .discard_my_data = a->s.discard, .volume = &a->v};
+	const struct bsr_hs_side sb = {
+		.node_id = NODE_P, .role = (enum bsr_role)b->s.role, .discard_my_data = b->s.discard, .volume = &b->v};
 	struct bsr_hs_policy mirrored = *policy;
 	struct bsr_hs_policy flipped = *policy;
 	mirrored.resolver = !policy->resolver;

@@ -164,9 +164,10 @@ static struct bsr_hs_decision meet(const struct state *s, uint32_t discard, bool
 	record(&v[1], &s->n[1], 0);
 	struct bsr_hs_side side[2];
 	for (uint32_t i = 0; i < 2; i++) {
-		side[i] = (struct bsr_hs_side){i,
-			s->n[i].primary ? BSR_ROLE_PRIMARY : BSR_ROLE_SECONDARY,
-			discard == i + 1, &v[i]};
+		side[i] = (struct bsr_hs_side){.node_id = i,
+			.role = s->n[i].primary ? BSR_ROLE_PRIMARY : BSR_ROLE_SECONDARY,
+			.discard_my_data = discard == i + 1,
+			.volume = &v[i]};
 	}
 	struct bsr_hs_policy policy = {.resolver = resolver};
 	struct bsr_hs_decision d[2];

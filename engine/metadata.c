@@ -236,6 +236,7 @@ static void transaction_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 		return;
 	}
 	bsr_request_al_progress(e, vol);
+	bsr_heard_al_progress(e, vol);
 }
 
 /* MD-1: true when no block of the evicted extents is dirty or being written any more. */

@@ -15,6 +15,8 @@
 
 #define HANDSHAKE_TIMEOUT_NS (10 * BSR_SECOND_NS)
 #define HEAL_PAUSE_NS (5 * BSR_SECOND_NS)
+#define MESH_HEAL_PAUSE_NS (BSR_SECOND_NS / 5) /* after a Primary was lost, its Secondaries equalise */
+#define RENEGOTIATE_LIMIT_NS (2 * BSR_SECOND_NS) /* so long others count on it to come back */
 #define RENEGOTIATE_PAUSE_NS (20 * 1000000ull)
 
 bool bsr_peer_connected(const struct bsr_peer *p)
@@ -60,6 +62,7 @@ static void forget_link(struct bsr_peer *p)
 	p->hs_stage = BSR_HS_IDLE;
 	p->hs_resource_have = false;
 	p->hs_confirm_have = false;
+	p->hs_mesh_have = false;
 	p->hs_volumes_have = 0;
 	p->send_queued_bytes = 0;
 	p->ping_outstanding = false;
@@ -74,7 +77,7 @@ static void note_loss(struct bsr_engine *e, struct bsr_peer *p)
 	struct bsr_volume *vol;
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		struct bsr_peer_device *pd = &p->device[vol->index];
-		if (pd->mirrored && pd->slot >= 0) {
+		if (pd->mirrored && (pd->slot >= 0 || bsr_mesh_on(e))) {
 			bsr_gi_want_new(e, vol);
 		}
 		if (pd->mirrored && vol->disk < BSR_DISK_INCONSISTENT && p->options.protocol == BSR_PROTOCOL_A &&
@@ -93,10 +96,15 @@ static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason 
 	if (was_connected && !BSR_MUTATION(48)) {
 		note_loss(e, p);
 	}
+	if (was_connected) {
+		bsr_heard_peer_lost(e, p);
+		bsr_mesh_peer_lost(e, p);
+	}
 	forget_link(p);
 	p->redial_ns = e->now_ns;
 	if (reason == BSR_LINK_RENEGOTIATE) {
 		p->redial_ns += RENEGOTIATE_PAUSE_NS;
+		p->back_until_ns = e->now_ns + RENEGOTIATE_LIMIT_NS;
 	} else if (!was_connected) {
 		p->redial_ns += p->options.connect_int_s * BSR_SECOND_NS;
 	}
@@ -201,6 +209,18 @@ void bsr_peer_renegotiate_all(struct bsr_engine *e)
 	}
 }
 
+/* What a lost peer wrote is on the disk before anybody is told what is there. */
+static bool lost_peers_are_done(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (!p->link_up && !bsr_receive_idle(p)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
@@ -214,13 +234,17 @@ void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p)
 		bsr_fx_add(e, BSR_FX_LISTEN_DIAL)->u.link =
 			(struct bsr_fx_link){.peer = p->node_id, .link = p->link, .not_before_ns = p->redial_ns};
 	}
-	if (p->link_up && p->hs_stage == BSR_HS_IDLE && bsr_task_superblocks_clean(e)) {
+	if (p->link_up && p->hs_stage == BSR_HS_IDLE && bsr_task_superblocks_clean(e) && lost_peers_are_done(e)) {
 		bsr_connect_begin(e, p);
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		if (p->device[vol->index].sync_step) {
 			bsr_resync_progress(e, p, vol);
 		}
+		bsr_heard_progress(e, p, vol);
+	}
+	if (!bsr_list_empty(&p->epoch_queue)) {
+		bsr_receive_progress(e, p); /* what waited for HE-2 */
 	}
 }
 
@@ -238,17 +262,34 @@ static uint64_t oldest_unanswered(const struct bsr_engine *e, const struct bsr_p
 	return BSR_NEVER;
 }
 
+/* A new generation that it was told of and has not confirmed (MS-4). */
+static uint64_t generation_asked(struct bsr_engine *e, const struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	uint64_t oldest = BSR_NEVER;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if ((vol->gi_await & bsr_node_bit(p->node_id)) && vol->gi_told_ns < oldest) {
+			oldest = vol->gi_told_ns;
+		}
+	}
+	return oldest;
+}
+
 /*
  * Connected, no resync, and yet not in step: after failed writes or flushes, or an administrator's
  * "outdate".
  */
-static bool out_of_step(const struct bsr_volume *vol, const struct bsr_peer_device *pd)
+static bool out_of_step(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
 {
+	const struct bsr_peer_device *pd = &p->device[vol->index];
 	if (pd->repl != BSR_REPL_ESTABLISHED || pd->slot < 0) {
 		return false;
 	}
 	const bool mine = vol->disk == BSR_DISK_UP_TO_DATE;
 	const bool theirs = pd->disk == BSR_DISK_UP_TO_DATE;
+	if (bsr_mesh_on(e) && (bsr_mesh_elsewhere(e, p) || bsr_mesh_is_target(e, vol, p->node_id) || (mine && !theirs))) {
+		return false; /* a third node's business, or the peer begins when it can */
+	}
 	if (mine && theirs) {
 		return bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0;
 	}
@@ -263,7 +304,7 @@ static bool out_of_step(const struct bsr_volume *vol, const struct bsr_peer_devi
 static bool heal_due(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	if (!out_of_step(vol, pd)) {
+	if (!out_of_step(e, p, vol)) {
 		pd->heal_ns = 0;
 		if (pd->repl == BSR_REPL_ESTABLISHED) {
 			pd->heal_tries = 0;
@@ -271,9 +312,11 @@ static bool heal_due(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 		return false;
 	}
 	if (pd->heal_ns == 0) {
-		pd->heal_ns = e->now_ns + (HEAL_PAUSE_NS << (pd->heal_tries < 10 ? pd->heal_tries : 10));
+		const uint64_t pause_ns = bsr_mesh_on(e) ? MESH_HEAL_PAUSE_NS : HEAL_PAUSE_NS;
+		pd->heal_ns = e->now_ns + (pause_ns << (pd->heal_tries < 10 ? pd->heal_tries : 10));
 		pd->heal_tries++;
 	}
+	bsr_timer(e, pd->heal_ns);
 	return e->now_ns >= pd->heal_ns;
 }
 
@@ -313,9 +356,10 @@ void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p)
 	}
 	const uint64_t oldest = oldest_unanswered(e, p);
 	const uint64_t write_limit = (uint64_t)p->options.timeout_ds * BSR_DS_NS * p->options.ko_count;
-	const bool stuck = write_limit && oldest != BSR_NEVER && e->now_ns - oldest >= write_limit;
+	const uint64_t asked = oldest < generation_asked(e, p) ? oldest : generation_asked(e, p);
+	const bool stuck = write_limit && asked != BSR_NEVER && e->now_ns - asked >= write_limit;
 	if (stuck || (p->ping_outstanding && e->now_ns - p->ping_sent_ns >= ping_timeout)) {
-		bsr_emit_log(e, BSR_LOGN_PEER_SILENT, p, NULL, e->now_ns - (stuck ? oldest : p->ping_sent_ns), 0, 0);
+		bsr_emit_log(e, BSR_LOGN_PEER_SILENT, p, NULL, e->now_ns - (stuck ? asked : p->ping_sent_ns), 0, 0);
 		bsr_peer_drop(e, p, BSR_LINK_SILENT);
 		return;
 	}
@@ -344,6 +388,7 @@ static void peer_disk_changed(
 	if (was_mirrored && next < BSR_DISK_INCONSISTENT) {
 		bsr_gi_want_new(e, vol);
 		bsr_log_mark_volume(e, p, vol);
+		vol->gi_await &= ~bsr_node_bit(p->node_id);
 		if (pd->repl > BSR_REPL_ESTABLISHED) {
 			bsr_resync_stop(e, p, vol);
 			bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
@@ -428,6 +473,8 @@ static void control_message(struct bsr_engine *e, struct bsr_peer *p, const stru
 		CASE(BSR_MSG_RESYNC_ACK, range, bsr_resync_ack(e, p, &m))
 		CASE(BSR_MSG_RESYNC_DONE, resync_done, bsr_resync_done(e, p, &m))
 		CASE(BSR_MSG_TEAR_DOWN, tear_down, tear_down_received(e, p, &m))
+		CASE(BSR_MSG_HS_MESH, hs_mesh, bsr_connect_hs_mesh(e, p, &m))
+		CASE(BSR_MSG_MESH, mesh, bsr_mesh_receive(e, p, &m))
 	case BSR_MSG_ACKS:
 		acks_received(e, p, ev);
 		return;
@@ -475,6 +522,7 @@ static bool fits_stage(const struct bsr_peer *p, uint16_t type)
 		return true;
 	case BSR_MSG_HS_RESOURCE:
 	case BSR_MSG_HS_VOLUME:
+	case BSR_MSG_HS_MESH:
 		return p->hs_stage == BSR_HS_EXCHANGING || p->hs_stage == BSR_HS_IDLE;
 	default:
 		/*

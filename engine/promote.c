@@ -204,7 +204,7 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 		ping_peers(e, t);
 	}
 	if (t->step == PINGING) {
-		if (t->await != 0 || !everything_received(e)) {
+		if (t->await != 0 || !everything_received(e) || bsr_mesh_settling(e)) {
 			return;
 		}
 		t->step = VOTE_BEGIN;
@@ -246,12 +246,23 @@ void bsr_promote_peer_lost(struct bsr_engine *e, struct bsr_task *t, struct bsr_
 		e->kick = true;
 	} else if (t->step == VOTING && (t->await & bsr_node_bit(p->node_id))) {
 		tell_voters(e, t, BSR_TWOPC_ABORT);
-		t->step = VOTE_BEGIN; /* ask again whoever is left */
+		t->step = bsr_mesh_on(e) ? PING_BEGIN : VOTE_BEGIN; /* ask again whoever is left */
 		e->kick = true;
 	}
 }
 
 /* --------------------------------------------------------------- the voters */
+
+static bool owes(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (bsr_mesh_owed(e, p, vol)) {
+			return true;
+		}
+	}
+	return false;
+}
 
 static void prepare_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_twopc *m)
 {
@@ -262,10 +273,19 @@ static void prepare_received(struct bsr_engine *e, struct bsr_peer *p, const str
 		return;
 	}
 	BSR_FOR_EACH_PEER (e, other) {
-		if (other != p && (other->prepared_tid != 0 || other->role == BSR_ROLE_PRIMARY)) {
+		if (other != p && other->role == BSR_ROLE_PRIMARY) {
+			bsr_peer_ping(e, other); /* if it is dead, the next attempt finds it gone */
+			twopc_send(e, p, BSR_TWOPC_NO, m->tid, -BSR_E_TWO_PRIMARIES);
+			return;
+		}
+		if (other != p && other->prepared_tid != 0) {
 			twopc_send(e, p, BSR_TWOPC_RETRY, m->tid, -BSR_E_CONCURRENT_CHANGE);
 			return;
 		}
+	}
+	if (owes(e, p)) {
+		bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE); /* first both have what the lost Primary wrote */
+		return;
 	}
 	if (mine && e->node_id < p->node_id) {
 		twopc_send(e, p, BSR_TWOPC_RETRY, m->tid, -BSR_E_CONCURRENT_CHANGE);
@@ -296,6 +316,17 @@ static void vote_received(struct bsr_engine *e, struct bsr_peer *p, const struct
 	promote_fail(e, t, m->error < 0 ? m->error : -BSR_E_PEER_REFUSED);
 }
 
+/* A Primary that connected while this vote was under way: the new handshake refuses it. */
+static void drop_other_primaries(struct bsr_engine *e, const struct bsr_peer *p)
+{
+	struct bsr_peer *other;
+	BSR_FOR_EACH_PEER (e, other) {
+		if (other != p && other->role == BSR_ROLE_PRIMARY) {
+			bsr_peer_drop(e, other, BSR_LINK_RENEGOTIATE);
+		}
+	}
+}
+
 void bsr_twopc_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_twopc *m)
 {
 	if (m->kind != BSR_TWOPC_PROMOTE) {
@@ -317,6 +348,7 @@ void bsr_twopc_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 		if (p->prepared_tid == m->tid) {
 			p->prepared_tid = 0;
 			bsr_state_set_peer_role(e, p, BSR_ROLE_PRIMARY);
+			drop_other_primaries(e, p);
 		}
 		break;
 	case BSR_TWOPC_ABORT:

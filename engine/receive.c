@@ -69,6 +69,7 @@ static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 		}
 		pd->unacked -= pd->unacked > 0;
 	}
+	bsr_heard_finished(e, pr);
 	BSR_ASSERT(p->epoch_active > 0);
 	p->epoch_active--;
 	bsr_peer_request_put(e, pr);
@@ -114,6 +115,9 @@ static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 		pr->result = -BSR_E_NO_DISK;
 		write_finished(e, pr);
 		return;
+	}
+	if (bsr_heard_third(pr->peer, vol) && !bsr_heard_pin(e, pr)) {
+		return; /* HE-2 */
 	}
 	if (BSR_MEASURING(e)) {
 		bsr_measure_stage(e, vol, BSR_STAGE_PEER_QUEUE, pr->arrived_ns);
@@ -201,6 +205,8 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 	pr->buf = ev->payload;
 	pr->arrival = ++p->arrivals;
 	bsr_list_append(&p->arrived, &pr->link);
+	p->heard_dagtag = m.dagtag;
+	bsr_heard_add(e, pr); /* HE-1 */
 	pd->unacked++;
 	pd->received_bytes += m.length;
 	if (BSR_MUTATION(32)) {
@@ -215,7 +221,7 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 	if (m.flags & BSR_WRITEF_NO_LOCAL) {
 		bsr_gi_sender_misses(e, p, vol, m.offset, m.length);
 	}
-	if (!vol->gi_busy && epoch_is_open(p, m.epoch) && (m.epoch == p->epoch || !flushes_between_epochs(e, p))) {
+	if (!vol->gi_busy && !bsr_heard_must_wait(vol) && epoch_is_open(p, m.epoch) && (m.epoch == p->epoch || !flushes_between_epochs(e, p))) {
 		start_write(e, pr);
 	} else {
 		bsr_list_append(&p->epoch_queue, &pr->queue);
@@ -356,8 +362,8 @@ void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p)
 				break;
 			}
 		}
-		if (e->volume[pr->volume]->gi_busy) {
-			break; /* its sender's disk misses it: my new generation comes first */
+		if (e->volume[pr->volume]->gi_busy || bsr_heard_must_wait(e->volume[pr->volume])) {
+			break; /* its sender's disk misses it: my new generation comes first; or HE-2 */
 		}
 		bsr_list_remove(&pr->queue);
 		start_write(e, pr);

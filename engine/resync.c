@@ -109,6 +109,9 @@ void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	const bool source = (action == BSR_HS_SOURCE_BITMAP || action == BSR_HS_SOURCE_FULL) != BSR_MUTATION(38);
 	BSR_ASSERT(pd->slot >= 0 && vol->bitmap != NULL);
 	bsr_resync_stop(e, p, vol);
+	if (!source) {
+		bsr_mesh_target_begins(e, p, vol);
+	}
 	pd->full_sync = action == BSR_HS_SOURCE_FULL || action == BSR_HS_TARGET_FULL;
 	pd->failed_bytes = 0;
 	pd->resynced_bytes = 0;
@@ -219,6 +222,12 @@ static void finish_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	const struct bsr_gi old_current = sb->current_gi;
 	sb->current_gi.v = pd->peer_current.v & BSR_GI_MASK;
 	sb->current_gi.v |= e->role == BSR_ROLE_PRIMARY ? BSR_GI_PRIMARY_BIT : 0;
+	bsr_mesh_keep_bases(e, vol, old_current, bsr_node_bit(p->node_id));
+	sb->flags &= ~BSR_MDF_SYNC_BASE;
+	if (p->role != BSR_ROLE_PRIMARY && p->hs_mesh_have) {
+		e->lost_node = p->hs_mesh.lost_node;
+		e->lost_dagtag = p->hs_mesh.lost_dagtag;
+	}
 	bsr_superblock_retire_base(sb, p->node_id);
 	bsr_superblock_push_history(sb, old_current);
 	/* not better than the source: a copy of an Outdated disk is Outdated */
@@ -275,6 +284,8 @@ static void target_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	if (pd->full_sync) {
 		const struct bsr_gi old = vol->sb.current_gi;
 		vol->sb.current_gi = pd->sync_base;
+		bsr_mesh_keep_bases(e, vol, old, bsr_node_bit(p->node_id));
+		vol->sb.flags |= BSR_MDF_SYNC_BASE;
 		bsr_superblock_push_history(&vol->sb, old);
 	}
 	if (bsr_resync_weight(vol, pd) != 0) {
@@ -335,6 +346,7 @@ static void exchange(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 		start_running(e, p, vol, false);
 	} else if ((!pd->full_sync || pd->sync_base_received) && bsr_md_superblock_clean(vol)) {
 		/* Outdated is on disk: merged bits may follow */
+		bsr_mesh_mark_thirds(e, p, vol);
 		pd->sync_step = STEP_TARGET_BITMAP;
 		pd->bm_flush_due_ns = bsr_md_sweep(e, vol);
 	}
@@ -643,6 +655,7 @@ static void ended(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *v
 		e, BSR_LOGN_RESYNC_FINISHED, p, vol, pd->repl, pd->resynced_bytes, e->now_ns - pd->resync_start_ns);
 	bsr_resync_stop(e, p, vol);
 	bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
+	e->kick = true;
 	p->discard_my_data = p->discard_my_data && still_target(e, p);
 }
 
@@ -658,6 +671,7 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 		bsr_superblock_retire_base(&vol->sb, p->node_id);
 		bsr_md_superblock_dirty(e, vol);
 	}
+	pd->peer_current = m.current;
 	BSR_SEND(e, p, BSR_STREAM_CONTROL, resync_done, BSR_MSG_RESYNC_DONE, &m);
 	bsr_md_sweep(e, vol); /* or a crash would find the old bits and copy everything again */
 	ended(e, p, vol);
@@ -684,6 +698,7 @@ void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_
 		/* the Primary moved on while I finished */
 		const struct bsr_gi old = vol->sb.current_gi;
 		vol->sb.current_gi.v = m->current.v & BSR_GI_MASK;
+		bsr_mesh_keep_bases(e, vol, old, bsr_node_bit(p->node_id));
 		bsr_superblock_push_history(&vol->sb, old);
 		bsr_md_superblock_dirty(e, vol);
 	}

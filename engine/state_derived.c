@@ -99,10 +99,12 @@ void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol)
 		}
 	}
 	vol->oos_slots = 0;
+	vol->owners = 0;
 	for (uint32_t node = 0; vol->md_usable && node < BSR_NODES_MAX; node++) {
 		const int32_t slot = vol->sb.peer[node].bitmap_index;
 		if (slot >= 0) {
 			vol->oos_slots |= 1u << slot;
+			vol->owners |= bsr_node_bit(node);
 		}
 	}
 	vol->oos_slots &= ~mirror_slots;

@@ -36,6 +36,8 @@
 #define BSR_MDF_IO_ERROR 0x20000u
 #define BSR_MDF_WAS_PRIMARY 0x40000u
 #define BSR_MDF_VERIFY_MISMATCH 0x80000u
+/* ours: the current generation is the base of a full sync that has not finished; the data is of no value */
+#define BSR_MDF_SYNC_BASE 0x1000000u
 
 #define BSR_MDPF_CONNECTED 0x01u
 #define BSR_MDPF_OUTDATED 0x02u
@@ -45,6 +47,13 @@
 #define BSR_MDPF_NODE_EXISTS 0x10000u
 /* I am its source, and have not heard that it finished */
 #define BSR_MDPF_IN_PROGRESS_SYNC 0x40000u
+/*
+ * ours: it is Primary and writes here, and third nodes may lack what it writes. After a crash the activity log says
+ * where: those extents are out of sync toward everybody else
+ */
+#define BSR_MDPF_WRITES_HERE 0x1000000u
+/* ours: it may have my current generation although the slot names an older one: somebody else may have given it */
+#define BSR_MDPF_MAY_HAVE_CURRENT 0x2000000u
 
 struct bsr_superblock_peer {
 	struct bsr_gi bitmap_gi;

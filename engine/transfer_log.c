@@ -35,7 +35,8 @@ uint64_t bsr_log_append(struct bsr_engine *e, struct bsr_request *rq)
 		.length = rq->length,
 		.request = bsr_request_index(e, rq),
 		.volume = rq->volume,
-		.pinned = rq->al_pinned};
+		.pinned = rq->al_pinned,
+		.holders = e->volume[rq->volume]->mirror_mask};
 	rq->al_pinned = false;
 	return index;
 }
@@ -62,6 +63,9 @@ void bsr_log_advance(struct bsr_engine *e)
 				e->kick = true;
 			}
 		}
+		if (en->length != 0) {
+			bsr_mesh_left_log(e, e->log_head, en->holders);
+		}
 		e->log_head++;
 	}
 }
@@ -87,8 +91,9 @@ void bsr_log_complete(struct bsr_engine *e, uint64_t index)
 static void mark_range(struct bsr_engine *e, struct bsr_peer *p, uint64_t from, uint64_t to)
 {
 	for (uint64_t i = from > e->log_head ? from : e->log_head; i < to; i++) {
-		const struct bsr_log_entry *en = entry_at(e, i);
+		struct bsr_log_entry *en = entry_at(e, i);
 		struct bsr_volume *vol = e->volume[en->volume];
+		en->holders &= ~bsr_node_bit(p->node_id);
 		if (vol) {
 			bsr_md_set_bits(e, vol, p->device[en->volume].slot, en->offset, en->length);
 		}
@@ -98,10 +103,19 @@ static void mark_range(struct bsr_engine *e, struct bsr_peer *p, uint64_t from, 
 void bsr_log_mark_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	for (uint64_t i = p->log_from > e->log_head ? p->log_from : e->log_head; i < e->log_tail; i++) {
-		const struct bsr_log_entry *en = entry_at(e, i);
+		struct bsr_log_entry *en = entry_at(e, i);
 		if (en->volume == vol->index && !BSR_MUTATION(55)) {
+			en->holders &= ~bsr_node_bit(p->node_id);
 			bsr_md_set_bits(e, vol, p->device[vol->index].slot, en->offset, en->length);
 		}
+	}
+}
+
+void bsr_log_holds_all(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	for (uint64_t i = e->log_head; i < e->log_tail; i++) {
+		struct bsr_log_entry *en = entry_at(e, i);
+		en->holders |= en->volume == vol->index ? bsr_node_bit(p->node_id) : 0;
 	}
 }
 

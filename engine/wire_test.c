@@ -18,7 +18,9 @@ static uint8_t words[BSR_BITMAP_BITS_PER_MESSAGE / 8];
 union any {
 	struct bsr_msg_hs_resource hs_resource;
 	struct bsr_msg_hs_volume hs_volume;
+	struct bsr_msg_hs_mesh hs_mesh;
 	struct bsr_msg_hs_confirm hs_confirm;
+	struct bsr_msg_mesh mesh;
 	struct bsr_msg_ping ping;
 	struct bsr_msg_state state;
 	struct bsr_msg_gi gi;
@@ -98,6 +100,28 @@ static void make_hs_volume(struct test_random *r, union any *m)
 		v->bitmap[i].v = test_random_below(r, one_in) == 0 ? test_random_u64(r) | 2 : 0;
 		v->history[i].v = test_random_below(r, one_in) == 0 ? test_random_u64(r) | 2 : 0;
 	}
+}
+
+static void make_hs_mesh(struct test_random *r, union any *m)
+{
+	m->hs_mesh.primaries = (uint32_t)pick(r, 0, UINT32_MAX);
+	m->hs_mesh.lost_node = flip(r) ? UINT32_MAX : (uint32_t)pick(r, 0, 31);
+	m->hs_mesh.lost_dagtag = pick(r, 0, UINT64_MAX);
+	m->hs_mesh.count = (uint16_t)pick(r, 0, BSR_VOLUMES_MAX);
+	for (uint32_t i = 0; i < m->hs_mesh.count; i++) {
+		m->hs_mesh.volume[i].vnr = (uint32_t)pick(r, 0, BSR_VNR_MAX);
+		m->hs_mesh.volume[i].holders = (uint32_t)pick(r, 0, UINT32_MAX);
+		m->hs_mesh.volume[i].flags = (uint32_t)pick(r, 0, 3);
+	}
+}
+
+static void make_mesh(struct test_random *r, union any *m)
+{
+	m->mesh.kind = (uint8_t)pick(r, BSR_MESH_PEER_ACK, BSR_MESH_PRIMARIES);
+	const bool resource = m->mesh.kind == BSR_MESH_PEER_ACK || m->mesh.kind == BSR_MESH_PRIMARIES;
+	m->mesh.vnr = resource ? UINT32_MAX : (uint32_t)pick(r, 0, BSR_VNR_MAX);
+	m->mesh.mask = (uint32_t)pick(r, 0, UINT32_MAX);
+	m->mesh.value = pick(r, 0, UINT64_MAX);
 }
 
 static void make_hs_confirm(struct test_random *r, union any *m)
@@ -234,6 +258,10 @@ EQUAL(hs_resource, SAME(node_id) SAME(role) SAME(discard_my_data) SAME(tentative
 	SAME(volume_count) SAME(dagtag))
 EQUAL(hs_volume, SAME(vnr) SAME(disk) SAME(flags) SAME(size_bytes) SAME(capacity_bytes) SAME(wanted_bytes)
 	SAME(bits) SAME(current.v) for (uint32_t i = 0; i < 32; i++) { SAME(bitmap[i].v) SAME(history[i].v) })
+EQUAL(hs_mesh, SAME(primaries) SAME(lost_node) SAME(lost_dagtag) SAME(count) for (uint32_t i = 0; i < a->count; i++) {
+	SAME(volume[i].vnr) SAME(volume[i].holders) SAME(volume[i].flags)
+})
+EQUAL(mesh, SAME(vnr) SAME(kind) SAME(mask) SAME(value))
 EQUAL(hs_confirm, SAME(count) for (uint32_t i = 0; i < a->count; i++) {
 	SAME(volume[i].vnr) SAME(volume[i].decision) SAME(volume[i].reason) SAME(volume[i].size_bytes)
 })
@@ -284,7 +312,9 @@ struct kind {
 	KIND(tear_down, BSR_MSG_TEAR_DOWN)                                                         \
 	KIND(write, BSR_MSG_WRITE)                                                                 \
 	KIND(bitmap, BSR_MSG_BITMAP)                                                               \
-	KIND(bitmap_end, BSR_MSG_BITMAP_END)
+	KIND(bitmap_end, BSR_MSG_BITMAP_END)                                                       \
+	KIND(hs_mesh, BSR_MSG_HS_MESH)                                                             \
+	KIND(mesh, BSR_MSG_MESH)
 KINDS
 #undef KIND
 #define KIND(name, type) {#name, type, make_##name, equal_##name, encode_##name, decode_##name},

@@ -85,6 +85,25 @@ static const char *small(uint16_t type, const uint8_t *body, uint32_t bytes)
 	return text;
 }
 
+static const char *mesh(uint16_t type, const uint8_t *body, uint32_t bytes)
+{
+	static const char *const kinds[] = {"", "peer-ack", "in-sync", "new-generation", "adopted", "follows", "primaries"};
+	struct bsr_msg_mesh m;
+	struct bsr_msg_hs_mesh h;
+	if (type == BSR_MSG_MESH && bsr_msg_mesh_decode(&m, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " %s vnr=%d nodes=%x value=%llx", kinds[m.kind], (int)m.vnr, m.mask,
+			(unsigned long long)m.value);
+	} else if (type == BSR_MSG_HS_MESH && bsr_msg_hs_mesh_decode(&h, body, bytes) == 0) {
+		int at = snprintf(text, sizeof(text), " primaries=%x lost=%d dagtag=%llu", h.primaries, (int)h.lost_node,
+			(unsigned long long)h.lost_dagtag);
+		for (uint32_t i = 0; i < h.count && at > 0 && (size_t)at < sizeof(text); i++) {
+			at += snprintf(text + at, sizeof(text) - (size_t)at, " vnr=%u holders=%x flags=%x", h.volume[i].vnr,
+				h.volume[i].holders, h.volume[i].flags);
+		}
+	}
+	return text;
+}
+
 const char *sim_msg_detail(uint16_t type, const uint8_t *head)
 {
 	struct bsr_wire_header h;
@@ -102,6 +121,9 @@ const char *sim_msg_detail(uint16_t type, const uint8_t *head)
 		return hs_volume(body, h.body_bytes);
 	case BSR_MSG_HS_CONFIRM:
 		return hs_confirm(body, h.body_bytes);
+	case BSR_MSG_MESH:
+	case BSR_MSG_HS_MESH:
+		return mesh(h.type, body, h.body_bytes);
 	case BSR_MSG_READ_REQUEST:
 	case BSR_MSG_RESYNC_REQUEST:
 	case BSR_MSG_RESYNC_ACK:

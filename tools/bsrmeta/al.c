@@ -217,10 +217,24 @@ static int replay(const struct bsr_meta_context *ctx, const struct bsr_meta_md *
 	return rc;
 }
 
+/* The log of a node that crashed as Secondary of a Primary, with third nodes: only some slots get bits, at attach. */
+static bool is_secondarys_log(const struct bsr_meta_md *md)
+{
+	bool writes_here = false;
+	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
+		writes_here = writes_here || (md->sb.peer[node].flags & BSR_MDPF_WRITES_HERE) != 0;
+	}
+	return md->format == 9 && writes_here && (md->sb.flags & BSR_MDF_PRIMARY_IND) == 0;
+}
+
 int bsr_meta_al_apply(const struct bsr_meta_context *ctx, struct bsr_meta_md *md)
 {
 	uint8_t *ring;
 	bool rewrite = false;
+	if (is_secondarys_log(md)) {
+		bsr_meta_note("This node was Secondary when it stopped: its activity log is applied when the disk is attached");
+		return META_OK;
+	}
 	int rc = read_ring(ctx, md, &ring);
 	if (rc != META_OK) {
 		return rc;

@@ -36,6 +36,12 @@ struct bsr_hs_side {
 	enum bsr_role role;
 	bool discard_my_data;
 	const struct bsr_msg_hs_volume *volume;
+	/* of third nodes */
+	uint32_t primaries; /* those it is connected to that are Primary */
+	uint32_t lost_node; /* the Primary that it lost last ... */
+	uint64_t lost_dagtag; /* ... and how much of that one's stream it has; 0: none */
+	bool is_target; /* a third node resyncs its disk now */
+	bool sync_base; /* a full sync of its disk has not finished: what it holds is of no value */
 };
 
 struct bsr_hs_policy {
@@ -59,6 +65,7 @@ struct bsr_hs_decision {
 	 * generation, may go
 	 */
 	bool clear_bits;
+	bool outdate; /* only with NO_SYNC: a Primary that I do not see has gone on without me */
 	/*
 	 * I am Primary and lose: run pri-lost (action REFUSED) or pri-lost-after-sb (action
 	 * SPLIT_BRAIN)

@@ -26,6 +26,7 @@
 /* features, agreed at connect: those that both ends offer */
 #define BSR_FEATURE_DATA_CHECKSUMS 1ull /* content checksums cover payloads, not only bodies */
 #define BSR_FEATURE_ACK_TIMES 2ull /* acknowledgements can say how long a write took: BSR_ACK_TOOK */
+#define BSR_FEATURE_MESH 4ull /* HS_MESH and MESH: resources of three and more nodes */
 
 /** Message types; numbers are permanent. 1..31 belong to the link (host), 32.. to the engine. */
 enum bsr_msg_type {
@@ -52,6 +53,8 @@ enum bsr_msg_type {
 	BSR_MSG_RESYNC_ACK = 44,
 	BSR_MSG_RESYNC_DONE = 45,
 	BSR_MSG_TEAR_DOWN = 46,
+	BSR_MSG_HS_MESH = 52,
+	BSR_MSG_MESH = 53,
 	/* data stream */
 	BSR_MSG_WRITE = 64,
 	BSR_MSG_CHECKPOINT = 65,
@@ -128,6 +131,23 @@ struct bsr_msg_hs_volume {
 	struct bsr_gi history[BSR_HISTORY_UUIDS]; /* newest first; sent up to the last non-zero */
 };
 
+/* flags of a volume in bsr_msg_hs_mesh */
+#define BSR_HSM_TARGET 1u    /* a third node resyncs this disk now */
+#define BSR_HSM_SYNC_BASE 2u /* a full sync of this disk has not finished: what it holds is of no value */
+
+/* between HS_RESOURCE and the HS_VOLUMEs, when there are third nodes: what the sender knows of them */
+struct bsr_msg_hs_mesh {
+	uint32_t primaries; /* nodes that the sender is connected to and that are Primary */
+	uint32_t lost_node; /* the Primary that it lost last, UINT32_MAX: none */
+	uint64_t lost_dagtag; /* how much of that one's stream it has got */
+	uint16_t count; /* volumes */
+	struct {
+		uint32_t vnr;
+		uint32_t holders; /* nodes that may have the sender's current generation */
+		uint32_t flags;	  /* BSR_HSM_* */
+	} volume[BSR_VOLUMES_MAX];
+};
+
 struct bsr_msg_hs_confirm {
 	uint16_t count; /* volumes */
 	struct {
@@ -162,6 +182,26 @@ struct bsr_msg_gi {
 	uint32_t flags; /* BSR_GIF_* */
 	struct bsr_gi current;
 	struct bsr_gi bitmap; /* the sender's slot for the receiver */
+};
+
+/* What nodes tell each other about third ones. */
+enum bsr_mesh_kind {
+	/* Primary: the nodes in @mask have every write up to write_seq @value that was not told before */
+	BSR_MESH_PEER_ACK = 1,
+	/* the disks of the nodes in @mask, and the sender's, are equal, in generation @value */
+	BSR_MESH_IN_SYNC,
+	/* Primary: generation @value begins; the nodes in @mask take part */
+	BSR_MESH_NEW_GENERATION,
+	BSR_MESH_ADOPTED, /* the answer: @value is durable here */
+	BSR_MESH_FOLLOWS, /* the sender followed its Primary into @value; the receiver takes no part */
+	BSR_MESH_PRIMARIES, /* the sender is connected to the Primaries in @mask */
+};
+
+struct bsr_msg_mesh {
+	uint32_t vnr; /* UINT32_MAX: the whole resource */
+	uint8_t kind; /* enum bsr_mesh_kind */
+	uint32_t mask; /* node ids */
+	uint64_t value;
 };
 
 enum bsr_twopc_step { BSR_TWOPC_PREPARE = 1, BSR_TWOPC_YES, BSR_TWOPC_NO, BSR_TWOPC_RETRY, BSR_TWOPC_COMMIT, BSR_TWOPC_ABORT };
@@ -282,10 +322,12 @@ struct bsr_msg_bitmap_end {
 
 BSR_WIRE_DECLARE(hs_resource);
 BSR_WIRE_DECLARE(hs_volume);
+BSR_WIRE_DECLARE(hs_mesh);
 BSR_WIRE_DECLARE(hs_confirm);
 BSR_WIRE_DECLARE(ping);
 BSR_WIRE_DECLARE(state);
 BSR_WIRE_DECLARE(gi);
+BSR_WIRE_DECLARE(mesh);
 BSR_WIRE_DECLARE(twopc);
 BSR_WIRE_DECLARE(acks);
 BSR_WIRE_DECLARE(checkpoint);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mesh.h - calls of heard.c and mesh.c: what three and more nodes need; a part of core.h
+ */
+#ifndef BSR_ENGINE_MESH_H
+#define BSR_ENGINE_MESH_H
+
+#include "core.h"
+
+/* ---- generation.c ---- */
+/** bsr_gi_adopt - a Primary begins this generation and I take part */
+void bsr_gi_adopt(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current, uint32_t except_mask);
+/** bsr_gi_in_step - nodes that get every write and lack none */
+uint32_t bsr_gi_in_step(const struct bsr_engine *e, const struct bsr_volume *vol);
+/** bsr_gi_may_have_current - nodes whose disks may be in my generation */
+uint32_t bsr_gi_may_have_current(const struct bsr_engine *e, const struct bsr_volume *vol);
+
+/* ---- heard.c: peers' writes that other peers may lack ---- */
+/** bsr_heard_third - nodes with bitmap slots here, other than the sender */
+static inline uint32_t bsr_heard_third(const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	return vol->owners & ~(1u << p->node_id);
+}
+void bsr_heard_add(struct bsr_engine *e, struct bsr_peer_request *pr);
+/** bsr_heard_pin - false: the write waits in vol->al_waiting_peers until its extents are in the activity log */
+bool bsr_heard_pin(struct bsr_engine *e, struct bsr_peer_request *pr);
+void bsr_heard_al_progress(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_heard_finished(struct bsr_engine *e, struct bsr_peer_request *pr);
+/** bsr_heard_must_wait - that the peer writes here is not on record yet */
+bool bsr_heard_must_wait(const struct bsr_volume *vol);
+void bsr_heard_peer_ack(struct bsr_engine *e, struct bsr_peer *p, uint64_t upto, uint32_t holders);
+/** bsr_heard_peer_lost - its unconfirmed writes become bits toward everybody else (HE-1) */
+void bsr_heard_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
+/** bsr_heard_volume_leaves - the same for one volume whose disk goes */
+void bsr_heard_volume_leaves(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_heard_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+
+/* ---- mesh.c: what nodes tell each other about third ones ---- */
+/** bsr_mesh_on - there are third nodes: more than one peer */
+bool bsr_mesh_on(const struct bsr_engine *e);
+void bsr_mesh_fill(struct bsr_engine *e, struct bsr_peer *p, struct bsr_msg_hs_mesh *m);
+void bsr_mesh_established(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_mesh_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_mesh_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_mesh *m);
+void bsr_mesh_progress(struct bsr_engine *e);
+/** bsr_mesh_left_log - every peer has confirmed this write: its peers are told who has it */
+void bsr_mesh_left_log(struct bsr_engine *e, uint64_t index, uint32_t holders);
+void bsr_mesh_send_acks(struct bsr_engine *e);
+/** bsr_mesh_target_begins - I become a target of @p: everything that may be overwritten differs from third nodes (MS-1) */
+void bsr_mesh_target_begins(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+/** bsr_mesh_mark_thirds - the bits toward @p become bits toward everybody, before the first block is overwritten (MS-1) */
+void bsr_mesh_mark_thirds(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+/** bsr_mesh_keep_bases - my generation changes: third nodes have at least the one that ends (MS-2) */
+void bsr_mesh_keep_bases(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi old, uint32_t except_mask);
+/** bsr_mesh_elsewhere - a Primary is connected to the other one of two Secondaries, or to me: it is the source, not we */
+bool bsr_mesh_elsewhere(const struct bsr_engine *e, const struct bsr_peer *p);
+/** bsr_mesh_owed - the pair differs, and nobody else will settle it */
+/** bsr_mesh_settling - a promotion waits: some peer and I must equalise first, or one is about to come back */
+bool bsr_mesh_settling(struct bsr_engine *e);
+bool bsr_mesh_owed(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol);
+/** bsr_mesh_is_target - a node other than @except resyncs this disk */
+bool bsr_mesh_is_target(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t except);
+void bsr_mesh_tell_generation(struct bsr_engine *e, struct bsr_volume *vol);
+
+#endif
