@@ -83,6 +83,7 @@ static void read_log(struct sim *w, uint32_t node, uint32_t volume)
 		}
 	}
 	n->al[volume].stale = false;
+	n->al[volume].numbered = false;
 }
 
 static const struct sim_al_view *log_view(struct sim *w, uint32_t node, uint32_t volume)
@@ -116,6 +117,12 @@ static void al_block(struct sim *w, uint32_t node, uint32_t volume, const uint8_
 		return;
 	}
 	struct sim_al_view *v = &w->node[node].al[volume];
+	if (v->numbered && t.number != v->number + 1u) {
+		v->stale = true; /* the writer died before it had changed the block: the old one is still there */
+		return;
+	}
+	v->numbered = true;
+	v->number = t.number;
 	const uint32_t n = t.context_size < BSR_AL_CONTEXT_PER_TRANSACTION ? t.context_size : BSR_AL_CONTEXT_PER_TRANSACTION;
 	for (uint32_t i = 0; i < n && t.context_start + i < t.context_size; i++) {
 		view_set(v, t.context_start + i, t.context[i]);

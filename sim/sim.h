@@ -367,6 +367,8 @@ struct sim_al_view { /* the activity log as it is on disk */
 	uint32_t *slot;	      /* extent per slot */
 	uint16_t *extent_uses; /* slots that hold an extent */
 	bool stale; /* to be read from the disk before it is used */
+	bool numbered; /* @number is known */
+	uint32_t number; /* of the newest transaction */
 	uint32_t extent_count;
 };
 
