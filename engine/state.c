@@ -335,7 +335,7 @@ void bsr_state_begin(struct bsr_engine *e)
 void bsr_state_add_device(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	BSR_ASSERT(p->conn != BSR_CONN_CONNECTED);
+	/* also when connected: until the next handshake nothing is known of a volume that was added meanwhile */
 	pd->repl = BSR_REPL_OFF;
 	pd->disk = BSR_DISK_UNKNOWN;
 	bsr_state_announce(e, BSR_OBJ_PEER_DEVICE, BSR_ACT_CREATE, p, vol);
