@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -137,6 +138,22 @@ static int drop_user(void)
 	return drop_capabilities();
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+/*
+ * Only in a build for tests: what looks for leaks at the end is a thread that traces the process
+ * and reads its maps, which is just what the filter and dumpability forbid.
+ */
+static bool leaks_are_looked_for(void)
+{
+	return getenv("BSR_LEAK_CHECK") != NULL && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
+}
+#else
+static bool leaks_are_looked_for(void)
+{
+	return false;
+}
+#endif
+
 int bsr_sandbox_enter(void)
 {
 	struct sigaction action = {.sa_sigaction = on_denied, .sa_flags = SA_SIGINFO};
@@ -146,6 +163,9 @@ int bsr_sandbox_enter(void)
 	}
 	if (setuid(0) == 0 || geteuid() != NOBODY) {
 		return -EPERM; /* the way back must be closed */
+	}
+	if (leaks_are_looked_for()) {
+		return 0;
 	}
 	if (sigaction(SIGSYS, &action, NULL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {

@@ -107,7 +107,7 @@ class Host:
     def command(self, argv, env=None):
         """argv as it is run inside of the host."""
         path = ":".join(TOOLS + ["/usr/sbin", "/usr/bin", "/sbin", "/bin"])
-        wanted = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
+        wanted = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "BSR_LEAK_CHECK") if name in os.environ}
         assignments = [f"PATH={path}", "HOME=/root", *(f"{k}={v}" for k, v in {**wanted, **(env or {})}.items())]
         return ["nsenter", "--target", str(self.init), "--mount", "--uts", "--ipc", "--net", "--pid",
                 "env", "-i", *assignments, *argv]

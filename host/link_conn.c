@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -24,6 +25,7 @@
 
 #include "link_internal.h"
 
+#define MISMATCH_BYTES 480u /* two names of a resource and a sentence */
 #define NOT_SENT_BYTES_MAX (4u << 20) /* unsent bytes that the kernel may hold per stream */
 
 static void conn_ready(struct bsr_watch *watch, uint32_t events);
@@ -385,6 +387,7 @@ static void answered_hello(struct conn *conn)
 {
 	struct bsr_link_hello mine;
 	const struct bsr_link_hello *his = &conn->his;
+	char what[MISMATCH_BYTES];
 	const int r = bsr_link_hello_decode(&mine, conn->hello[0], conn->hello_bytes[0]);
 	BSR_ASSERT(r == 0);
 	if (his->direction != BSR_LINK_ACCEPTOR || his->stream != conn->stream || his->attempt != mine.attempt ||
@@ -393,13 +396,18 @@ static void answered_hello(struct conn *conn)
 		return;
 	}
 	if (strcmp(his->resource, mine.resource) != 0) {
-		conn_mismatch(conn, BSR_REFUSE_RESOURCE, BSR_LINK_MISMATCH,
-			"another resource is served there; check addresses and ports in the configuration");
+		snprintf(what, sizeof(what),
+			"resource '%s' is served there, not '%s'; check addresses and ports in the configuration",
+			his->resource, mine.resource);
+		conn_mismatch(conn, BSR_REFUSE_RESOURCE, BSR_LINK_MISMATCH, what);
 		return;
 	}
 	if (his->node_id != conn->peer->id || his->wanted_node_id != conn->links->node_id) {
-		conn_mismatch(conn, BSR_REFUSE_NODE_ID, BSR_LINK_MISMATCH,
-			"another node answers there; check addresses and node-ids in the configuration of both nodes");
+		snprintf(what, sizeof(what),
+			"node id %u answers there, looking for node id %u; here is node id %u looking for %u; check "
+			"addresses and node-ids in the configuration of both nodes",
+			his->node_id, his->wanted_node_id, conn->links->node_id, conn->peer->id);
+		conn_mismatch(conn, BSR_REFUSE_NODE_ID, BSR_LINK_MISMATCH, what);
 		return;
 	}
 	if (!hello_fits(conn)) {
@@ -418,24 +426,32 @@ static bool find_dialer(struct conn *conn)
 {
 	struct bsr_links *links = conn->links;
 	const struct bsr_link_hello *his = &conn->his;
+	char what[MISMATCH_BYTES];
 	if (his->direction != BSR_LINK_DIALER) {
 		conn_bad(conn, "answers to something that was not said");
 		return false;
 	}
 	if (strcmp(his->resource, links->resource) != 0) {
-		conn_mismatch(conn, BSR_REFUSE_RESOURCE, BSR_LINK_MISMATCH,
-			"it asks for another resource; check addresses and ports in its configuration");
+		snprintf(what, sizeof(what),
+			"it asks for resource '%s', here is '%s'; check addresses and ports in its configuration",
+			his->resource, links->resource);
+		conn_mismatch(conn, BSR_REFUSE_RESOURCE, BSR_LINK_MISMATCH, what);
 		return false;
 	}
 	if (his->wanted_node_id != links->node_id) {
-		conn_mismatch(conn, BSR_REFUSE_NODE_ID, BSR_LINK_MISMATCH,
-			"it asks for another node; check addresses and node-ids in its configuration");
+		snprintf(what, sizeof(what),
+			"it asks for node id %u, here is node id %u; check addresses and node-ids in its configuration",
+			his->wanted_node_id, links->node_id);
+		conn_mismatch(conn, BSR_REFUSE_NODE_ID, BSR_LINK_MISMATCH, what);
 		return false;
 	}
 	struct peer *peer = links->peer[his->node_id];
 	if (peer == NULL || (peer->options.cram_hmac_alg[0] == '\0' && !address_is_configured(peer, &conn->from))) {
+		snprintf(what, sizeof(what),
+			"no peer with its node id, %u, is configured here; run 'bsradm adjust %s' if it should be",
+			his->node_id, links->resource);
 		conn_mismatch(conn, BSR_REFUSE_UNKNOWN_PEER, BSR_LINK_MISMATCH,
-			peer == NULL ? "no peer with its node-id is configured here; run 'bsradm adjust' if it should be"
+			peer == NULL ? what
 				     : "this is not the configured address of the peer it says it is, and without a "
 				       "shared-secret it cannot prove it");
 		return false;
@@ -527,6 +543,7 @@ static void got_proof(struct conn *conn, const uint8_t *body, uint32_t bytes)
 static void got_refused(struct conn *conn, const uint8_t *body, uint32_t bytes)
 {
 	enum bsr_link_refusal reason;
+	char what[MISMATCH_BYTES];
 	if (bsr_link_refused_decode(&reason, body, bytes) != 0) {
 		conn_bad(conn, "sent a malformed refusal");
 		return;
@@ -542,11 +559,13 @@ static void got_refused(struct conn *conn, const uint8_t *body, uint32_t bytes)
 		return;
 	case BSR_REFUSE_RESOURCE:
 		conn_mismatch(conn, reason, BSR_LINK_MISMATCH,
-			"it serves another resource; check addresses and ports in the configuration");
+			"it serves another resource than this one; check addresses and ports in the configuration");
 		return;
 	case BSR_REFUSE_NODE_ID:
-		conn_mismatch(conn, reason, BSR_LINK_MISMATCH,
-			"it is another node; check addresses and node-ids in the configuration");
+		snprintf(what, sizeof(what),
+			"it has not the node id %u; check addresses and node-ids in the configuration of both nodes",
+			conn->peer->id);
+		conn_mismatch(conn, reason, BSR_LINK_MISMATCH, what);
 		return;
 	case BSR_REFUSE_AUTH:
 		conn_mismatch(conn, reason, BSR_LINK_AUTH,
