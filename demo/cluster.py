@@ -15,7 +15,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get("BSR_BUILD", os.path.join(ROOT, "build"))
-TOOLS = [os.path.join(BUILD, part) for part in ("tools/bsradm", "tools/bsrsetup", "tools/bsrmeta", "daemon")]
+TOOLS = [os.path.join(BUILD, part) for part in ("tools/bsradm", "tools/bsrmon", "tools/bsrcon", "tools/bsrsetup", "tools/bsrmeta", "daemon")]
 
 # A private /dev, /etc and /run made of links to the real ones, so that /dev/bsr0, /etc/bsr.conf and /run/bsr are the
 # host's own; /var/log, too, and that stays over a power cut.
