@@ -22,6 +22,8 @@
 #include <bsr/engine.h>
 #include <bsr/log.h>
 
+#include "settings.h"
+
 #include "../device/device.h"
 #include "../host/link.h"
 #include "../host/loop.h"
@@ -106,6 +108,7 @@ struct bsrd_perform;
 struct bsrd_ipc;
 struct bsrd_flows;
 struct bsrd_adopt;
+struct bsrd_faults;
 struct bsr_control; /* the control side's own state, defined in control.c */
 
 /** What the host knows of errors of a volume's disks since it was attached; the engine knows only that. */
@@ -127,6 +130,10 @@ struct bsrd {
 	struct bsrd_flows *flows;
 	struct bsrd_adopt *adopt;
 	struct bsr_control *control;
+	struct bsr_settings settings; /* of the host, what this process needs of them */
+	bool log_full_told; /* the keeper knows that the log file is full */
+	bool faults_allowed; /* --allow-faults */
+	struct bsrd_faults *faults; /* NULL: none set (faults.c) */
 	uint64_t engine_bytes; /* memory that the engine has taken */
 	uint64_t generation; /* 1 for the first engine process of this keeper, +1 per restart */
 	/*
@@ -258,6 +265,9 @@ void bsrd_command(struct bsrd *d, const struct bsr_command *cmd, bsrd_done_fn do
  * does
  */
 void bsrd_holders(struct bsrd *d, bsrd_done_fn done, void *ctx);
+
+/** bsrd_settings_changed - an administrator changed d->settings: apply them, tell the keeper */
+void bsrd_settings_changed(struct bsrd *d);
 
 /* ---------------------------------------- what the control side provides */
 

@@ -6,6 +6,7 @@
  * control_request.c  a line into a request: fields, types, ranges; replies and errors
  * control_commands.c the commands
  * control_events.c   events to subscribers
+ * control_settings.c settings of the host, lines for the log, faults
  * control_counters.c collection and counters; control_debug.c: the engine's insides
  * status.c           snapshots; status_facts.c: running configuration and "why"
  */
@@ -38,6 +39,7 @@ enum bsr_control_error {
 	BSR_CTL_VERSION = 3008,
 	BSR_CTL_BAD_OPTION = 3009,
 	BSR_CTL_NO_RESOURCE = 3010,
+	BSR_CTL_FAULTS_OFF = 3011,
 };
 
 /** One connection. */
@@ -203,6 +205,12 @@ struct json_object *control_options(const struct control_request *request);
 /* ---- control_commands.c */
 
 const struct control_command *control_command_find(const char *name);
+
+/* ---- control_settings.c */
+
+void control_run_settings(struct control_request *request);
+void control_run_log(struct control_request *request);
+void control_run_fault(struct control_request *request);
 
 /* ---- control_counters.c, control_debug.c */
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * control_counters_test.c - collection lasts as long as somebody wants it; counters and dump have their form
+ * control_counters_test.c - collection lasts as long as somebody wants it; counters and dump have their form; settings,
+ * lines for the log and faults are checked
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -116,6 +117,74 @@ static void the_dump_names_the_oldest_request(void **state)
 	close(fd);
 }
 
+static void settings_are_checked_and_taken(void **state)
+{
+	int fd = control_test_dial_and_greet();
+	(void)state;
+	bsr_settings_defaults(&d.settings);
+	control_test_expect(fd, "{\"id\":1,\"command\":\"settings\",\"options\":{\"log-level-dbg\":\"8\"}}", 3009);
+	control_test_expect(fd, "{\"id\":1,\"command\":\"settings\",\"options\":{\"log-path\":\"/etc\"}}", 3009);
+	control_test_expect(fd, "{\"id\":1,\"command\":\"settings\",\"options\":{\"handlers\":\"0\",\"x\":\"1\"}}", 3009);
+	assert_int_equal(fakes.settings_changed, 0);
+	assert_int_equal(d.settings.handlers, 1); /* all or nothing */
+	control_test_expect(fd,
+		"{\"id\":1,\"command\":\"settings\",\"options\":{\"log-level-dbg\":\"7\",\"handlers\":\"0\"}}", 0);
+	assert_int_equal(fakes.settings_changed, 1);
+	struct json_object *reply = control_test_ask(fd, "{\"id\":1,\"command\":\"settings\"}", 0);
+	struct json_object *now = control_test_get(control_test_get(reply, "result"), "settings");
+	assert_int_equal(json_object_get_int(control_test_get(now, "log-level-dbg")), 7);
+	assert_int_equal(json_object_get_int(control_test_get(now, "handlers")), 0);
+	json_object_put(reply);
+	close(fd);
+}
+
+static void a_line_for_the_log_stays_in_its_quotes(void **state)
+{
+	int fd = control_test_dial_and_greet();
+	(void)state;
+	control_test_expect(fd, "{\"id\":1,\"command\":\"log\",\"level\":\"8\",\"text\":\"x\"}", 3002);
+	control_test_expect(fd, "{\"id\":1,\"command\":\"log\",\"level\":\"5\"}", 3002);
+	control_test_expect(fd, "{\"id\":1,\"command\":\"log\",\"level\":\"4\",\"text\":\"a \\\"b\\\" c\\\\\"}", 0);
+	assert_int_equal(fakes.logged, BSR_LOGN_NOTE_WARN);
+	assert_string_equal(fakes.logged_text, "text=\"a 'b' c'\"");
+	close(fd);
+}
+
+#define FAULT(options) "{\"id\":1,\"command\":\"fault\",\"options\":{" options "}}"
+
+static void faults_are_refused_unless_allowed(void **state)
+{
+	int fd = control_test_dial_and_greet();
+	(void)state;
+	control_test_make_resource(fd);
+	d.faults_allowed = false;
+	control_test_expect(fd, FAULT("\"kind\":\"disk\",\"delay\":\"5\""), 3011);
+	control_test_expect(fd, "{\"id\":1,\"command\":\"fault\",\"clear\":true}", 3011);
+	control_test_expect(fd, "{\"id\":1,\"command\":\"fault\"}", 0);
+	d.faults_allowed = true;
+	control_test_expect(fd, FAULT(""), 3009);
+	control_test_expect(fd, FAULT("\"kind\":\"disk\""), 3009);
+	control_test_expect(fd, FAULT("\"kind\":\"disk\",\"delay\":\"60001\""), 3009);
+	control_test_expect(fd, FAULT("\"kind\":\"disk\",\"delay\":\"60000\",\"count\":\"1000000001\""), 3009);
+	control_test_expect(fd, FAULT("\"kind\":\"disk\",\"volume\":\"9\",\"delay\":\"1\""), 3009);
+	control_test_expect(fd, FAULT("\"kind\":\"network\",\"error\":\"yes\""), 3009);
+	control_test_expect(fd, FAULT("\"kind\":\"disk\",\"peer\":\"bob\",\"error\":\"yes\""), 3009);
+	assert_int_equal(fakes.fault_count, 0);
+	control_test_expect(fd, FAULT("\"kind\":\"meta\",\"op\":\"read\",\"delay\":\"60000\",\"count\":\"2\",\"volume\":\"0\""), 0);
+	control_test_expect(fd, FAULT("\"kind\":\"network\",\"peer\":\"bob\",\"delay\":\"1\""), 0);
+	assert_int_equal(fakes.fault_count, 2);
+	assert_int_equal(fakes.fault[0].ops, BSRD_FAULT_READ);
+	assert_int_equal(fakes.fault[1].peer, 1);
+	struct json_object *reply = control_test_ask(fd, "{\"id\":1,\"command\":\"fault\"}", 0);
+	assert_string_equal(json_object_to_json_string_ext(
+				    member_at(control_test_get(reply, "result"), "faults", 0), JSON_C_TO_STRING_PLAIN),
+		"{\"kind\":\"meta\",\"volume\":0,\"op\":\"read\",\"delay\":60000,\"error\":\"no\",\"count\":2,\"done\":0}");
+	json_object_put(reply);
+	control_test_expect(fd, "{\"id\":1,\"command\":\"fault\",\"clear\":true}", 0);
+	assert_int_equal(fakes.fault_count, 0);
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, control_test_setup, control_test_teardown)
 
 int main(void)
@@ -125,6 +194,9 @@ int main(void)
 		TEST(a_refusal_leaves_it_off),
 		TEST(counters_have_histograms_only_while_it_is_on),
 		TEST(the_dump_names_the_oldest_request),
+		TEST(settings_are_checked_and_taken),
+		TEST(a_line_for_the_log_stays_in_its_quotes),
+		TEST(faults_are_refused_unless_allowed),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

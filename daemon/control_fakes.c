@@ -6,6 +6,7 @@
  */
 #include "control_fakes.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,45 @@ void bsr_engine_explain(uint16_t reason, const char **sentence, const char **rem
 	*remedy = reason == 7   ? "bsradm connect --discard-my-data"
 		  : reason == 8 ? "bsradm adjust <resource>; bsradm connect <resource>"
 				: "";
+}
+
+/* -------------------------------------------------------- log, settings, faults */
+
+void bsr_log(enum bsr_log_number number, const char *format, ...)
+{
+	va_list args;
+	fakes.logged = number;
+	va_start(args, format);
+	vsnprintf(fakes.logged_text, sizeof(fakes.logged_text), format, args);
+	va_end(args);
+}
+
+void bsrd_settings_changed(struct bsrd *d)
+{
+	(void)d;
+	fakes.settings_changed++;
+}
+
+int bsrd_faults_set(struct bsrd *d, const struct bsrd_fault *rule)
+{
+	(void)d;
+	if (fakes.fault_count == BSRD_FAULTS_MAX) {
+		return -BSR_E_NO_SPACE;
+	}
+	fakes.fault[fakes.fault_count++] = *rule;
+	return 0;
+}
+
+void bsrd_faults_clear(struct bsrd *d)
+{
+	(void)d;
+	fakes.fault_count = 0;
+}
+
+const struct bsrd_fault *bsrd_faults_at(const struct bsrd *d, uint32_t index)
+{
+	(void)d;
+	return index < fakes.fault_count ? &fakes.fault[index] : NULL;
 }
 
 /* --------------------------------------------------------------------- flows */

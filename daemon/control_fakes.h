@@ -6,6 +6,7 @@
 #define BSR_DAEMON_CONTROL_FAKES_H
 
 #include "control.h"
+#include "faults.h"
 
 /** What the pretended engine says; set by tests. */
 struct fakes {
@@ -20,6 +21,11 @@ struct fakes {
 	struct json_object *last_options;
 	struct bsr_command last_command;
 	uint32_t attach_fds; /* descriptors that came with the last attach */
+	enum bsr_log_number logged; /* the last line */
+	char logged_text[2048];
+	uint32_t settings_changed;
+	uint32_t fault_count;
+	struct bsrd_fault fault[BSRD_FAULTS_MAX];
 	bool measures; /* collection is on */
 	uint32_t ended; /* bsrd_flow_down() was done */
 };

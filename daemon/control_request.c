@@ -46,6 +46,8 @@ static const char *control_error_name(enum bsr_control_error code)
 		return "BAD_OPTION";
 	case BSR_CTL_NO_RESOURCE:
 		return "NO_RESOURCE";
+	case BSR_CTL_FAULTS_OFF:
+		return "FAULTS_OFF";
 	}
 	return "?";
 }

@@ -173,6 +173,12 @@ static void received(struct bsrd_ipc *ipc, struct bsrd_message *m, struct bsrd_f
 	case BSRD_IPC_CHANNEL:
 		bsrd_flows_channel(ipc->d, m, fds);
 		break;
+	case BSRD_IPC_LOG:
+		bsrd_take_settings(ipc->d, m);
+		if (fds->count == 1 && bsr_logging_reopen(fds->fd[0]) == 0) {
+			ipc->d->log_full_told = false;
+		}
+		break;
 	case BSRD_IPC_STOP:
 		bsrd_flows_stop(ipc->d);
 		break;

@@ -77,6 +77,63 @@ static void env_free(void *ctx, void *mem, size_t bytes)
 	}
 }
 
+void bsrd_apply_settings(const struct bsrd *d)
+{
+	const struct bsr_settings *s = &d->settings;
+	bsr_logging_set(&(struct bsr_logging_rules){.file_level = (uint32_t)s->log_level_dbg,
+		.sys_level = (uint32_t)s->log_level_sys,
+		.categories = (uint32_t)s->log_categories,
+		.file_bytes = s->log_file_kib << 10});
+}
+
+void bsrd_take_settings(struct bsrd *d, const struct bsrd_message *m)
+{
+	if (m->arg[BSRD_SET_FILE_KIB] == 0) {
+		return; /* from a keeper that is older than these settings */
+	}
+	struct bsr_settings *s = &d->settings;
+	s->handlers = (m->arg[BSRD_SET_FLAGS] & BSRD_SETF_HANDLERS) != 0;
+	s->log_level_dbg = m->arg[BSRD_SET_LEVEL_DBG];
+	s->log_level_sys = m->arg[BSRD_SET_LEVEL_SYS];
+	s->log_categories = m->arg[BSRD_SET_CATEGORIES];
+	s->log_file_kib = m->arg[BSRD_SET_FILE_KIB];
+	s->log_file_count = m->arg[BSRD_SET_FILE_COUNT];
+	d->faults_allowed = (m->arg[BSRD_SET_FLAGS] & BSRD_SETF_FAULTS) != 0;
+	bsrd_apply_settings(d);
+}
+
+void bsrd_settings_changed(struct bsrd *d)
+{
+	const struct bsr_settings *s = &d->settings;
+	struct bsrd_message m;
+	bsrd_message_init(&m, BSRD_IPC_SETTINGS);
+	bsrd_message_set_text(&m, "");
+	m.arg[BSRD_SET_FLAGS] = s->handlers != 0 ? BSRD_SETF_HANDLERS : 0;
+	m.arg[BSRD_SET_LEVEL_DBG] = s->log_level_dbg;
+	m.arg[BSRD_SET_LEVEL_SYS] = s->log_level_sys;
+	m.arg[BSRD_SET_CATEGORIES] = s->log_categories;
+	m.arg[BSRD_SET_FILE_KIB] = s->log_file_kib;
+	m.arg[BSRD_SET_FILE_COUNT] = s->log_file_count;
+	bsrd_ipc_note(d->ipc, &m, NULL);
+	bsrd_apply_settings(d);
+	bsr_log(BSR_LOGN_LOG_SETTINGS, "file_level=%u syslog_level=%u categories=%u file_kib=%u files=%u handlers=%s",
+		(unsigned)s->log_level_dbg, (unsigned)s->log_level_sys, (unsigned)s->log_categories, (unsigned)s->log_file_kib,
+		(unsigned)s->log_file_count, s->handlers != 0 ? "yes" : "no");
+}
+
+/* The keeper, which may open files, rolls it over. */
+static void look_at_log(struct bsrd *d)
+{
+	struct bsrd_message m;
+	if (!bsr_logging_full() || d->log_full_told) {
+		return;
+	}
+	d->log_full_told = true;
+	bsrd_message_init(&m, BSRD_IPC_LOG_FULL);
+	bsrd_message_set_text(&m, "");
+	bsrd_ipc_note(d->ipc, &m, NULL);
+}
+
 int bsrd_create_engine(struct bsrd *d)
 {
 	struct bsr_engine_config config = {
@@ -113,6 +170,7 @@ static bool receive_hello(int sock, struct bsrd_message *m, struct handed *h, st
 	}
 	d->generation = m->arg[0];
 	h->node_id = (uint32_t)m->arg[1];
+	bsrd_take_settings(d, m);
 	return true;
 }
 
@@ -257,6 +315,7 @@ static void on_turn(void *ctx)
 	bsrd_flows_turn(d->flows);
 	bsrd_perform_turn(d);
 	bsr_control_flush(d->control);
+	look_at_log(d);
 }
 
 static int begin(struct bsrd *d, struct handed *h, int keeper_fd)
@@ -312,6 +371,7 @@ int bsr_engine_process_main(int keeper_fd, const char *resource)
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, "bsrd-engine", 0, 0, 0);
 	bsr_logging_init(resource);
+	bsr_settings_defaults(&d.settings);
 	bsrd_running_init(&d.running, resource);
 	if (!receive_start(keeper_fd, &h, &d, resource)) {
 		bsr_log(BSR_LOGN_KEEPER_FAILED, "what=handover pid=%ld", (long)getpid());

@@ -18,6 +18,11 @@ int bsrd_create_engine(struct bsrd *d);
 /** bsrd_leave - the loop ends with this turn; the keeper is told that the resource is down */
 void bsrd_leave(struct bsrd *d);
 
+/** bsrd_take_settings - of the host, from the keeper: HELLO or LOG */
+void bsrd_take_settings(struct bsrd *d, const struct bsrd_message *m);
+/** bsrd_apply_settings - d->settings to the log of this process */
+void bsrd_apply_settings(const struct bsrd *d);
+
 /* ---- sandbox.c */
 
 /**
@@ -86,6 +91,8 @@ bool bsrd_disk_fds(const struct bsrd *d, uint32_t volume, struct bsrd_fds *fds);
 bool bsrd_disk_in_use(const struct bsrd *d, uint32_t volume);
 /** bsrd_perform_turn - end of a turn: deadlines, resumed readers, everything collected goes out */
 void bsrd_perform_turn(struct bsrd *d);
+/** bsrd_perform_late - an effect that was held back (faults.c); @head of a message, else unused */
+void bsrd_perform_late(struct bsrd *d, const struct bsr_effect *effect, const uint8_t *head);
 extern const struct bsr_device_ops bsrd_device_ops;
 extern const struct bsr_links_ops bsrd_links_ops;
 

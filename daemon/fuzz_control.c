@@ -31,6 +31,9 @@ static const char *const examples[] = {
 	"{\"id\":4,\"command\":\"peer-device-options\",\"peer\":1,\"volume\":0,\"options\":{\"c-max-rate\":\"4M\"}}\n",
 	"{\"id\":5,\"command\":\"status\"}\n{\"id\":6,\"command\":\"show\"}\n{\"id\":7,\"command\":\"why\"}\n",
 	"{\"id\":8,\"command\":\"new-current-uuid\",\"minor\":1,\"clear_bitmap\":true}\n",
+	"{\"id\":8,\"command\":\"settings\",\"options\":{\"log-level-dbg\":\"7\",\"handlers\":\"0\"}}\n",
+	"{\"id\":8,\"command\":\"fault\",\"options\":{\"kind\":\"disk\",\"volume\":\"0\",\"op\":\"write\",\"delay\":\"5\",\"count\":\"3\"}}\n"
+	"{\"id\":8,\"command\":\"fault\"}\n{\"id\":8,\"command\":\"log\",\"level\":\"5\",\"text\":\"x\"}\n",
 	"{\"id\":8,\"command\":\"measure\",\"on\":true}\n{\"id\":8,\"command\":\"counters\"}\n{\"id\":8,\"command\":\"debug\"}\n",
 	"{\"id\":9,\"command\":\"resource-options\",\"options\":{\"quorum\":\"majority\"}}\n",
 };

@@ -155,7 +155,7 @@ void keeper_handler_start(struct keeper *k, const struct bsrd_message *request)
 		return;
 	}
 	const char *word = bsr_handler_word((enum bsr_handler)request->arg[0]);
-	if (k->helper == NULL) {
+	if (k->helper == NULL || k->settings.handlers == 0) {
 		answer_status(k, request->request, 0);
 		return;
 	}

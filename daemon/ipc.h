@@ -23,7 +23,7 @@
 
 enum bsrd_ipc_type {
 	/* keeper to engine, before START: what this generation begins with */
-	/* arg0 generation; arg1 node id; text resource; fds: enum bsrd_hello_fd */
+	/* arg0 generation; arg1 node id; arg2..: enum bsrd_setting; text resource; fds: enum bsrd_hello_fd */
 	BSRD_IPC_HELLO = 1,
 	/* text: struct sockaddr_storage; fd. Also the answer's twin of LISTEN */
 	BSRD_IPC_LISTENER,
@@ -62,8 +62,24 @@ enum bsrd_ipc_type {
 	BSRD_IPC_CONFIG,
 	BSRD_IPC_READY,	 /* rebuilt; error and text when the start failed for good */
 	BSRD_IPC_GONE,	 /* down is complete; the engine process exits 0 now */
+	BSRD_IPC_LOG_FULL, /* the log file should be rolled over */
+	BSRD_IPC_SETTINGS, /* an administrator changed enum bsrd_setting: arg2.. as in HELLO */
+	/* keeper to engine: what is logged, arg2.. as in HELLO; fd: a new log file, or none */
+	BSRD_IPC_LOG,
 };
-#define BSRD_IPC_TYPE_COUNT 22u /* first number that is none */
+#define BSRD_IPC_TYPE_COUNT 25u /* first number that is none */
+
+/** Arguments of HELLO, LOG and SETTINGS that are settings of the host. */
+enum bsrd_setting {
+	BSRD_SET_FLAGS = 2, /* BSRD_SETF_* */
+	BSRD_SET_LEVEL_DBG,
+	BSRD_SET_LEVEL_SYS,
+	BSRD_SET_CATEGORIES,
+	BSRD_SET_FILE_KIB,
+	BSRD_SET_FILE_COUNT,
+};
+#define BSRD_SETF_HANDLERS 1u /* handlers are run */
+#define BSRD_SETF_FAULTS 2u   /* faults may be injected; what bsrd was started with, never changed */
 
 /** Descriptors of HELLO, in this order. */
 enum bsrd_hello_fd {

@@ -426,6 +426,7 @@ static void turn(struct keeper *k)
 		engine_quiet(k);
 	}
 	on_clock(k);
+	keeper_log_turn(k);
 }
 
 static bool jobs_run(const struct keeper *k)

@@ -15,6 +15,7 @@
 #include "../device/device.h"
 #include "ipc.h"
 #include "logging.h"
+#include "settings.h"
 
 #define KEEPER_LISTENERS_MAX 64u
 #define KEEPER_HANDLERS_MAX 32u
@@ -91,6 +92,13 @@ enum keeper_phase {
 
 struct keeper {
 	char resource[BSR_NAME_BYTES_MAX + 1];
+	struct bsr_settings settings; /* of the host; what processes of resources need */
+	bool settings_bad;
+	char settings_why[700];
+	bool faults_allowed; /* --allow-faults */
+	char log_path[600]; /* "": in the foreground */
+	bool log_full;	    /* the engine process says so */
+	uint64_t log_retry_ns;
 	const char *helper; /* program for handlers, NULL: none is run */
 	/* of the engine process: this binary's path, so that an upgraded file takes over */
 	char program[4096];
@@ -169,6 +177,22 @@ void keeper_job_done(struct keeper *k);
 void keeper_jobs_forget(struct keeper *k);
 bool keeper_resend(struct keeper *k);
 bool keeper_device_bound(const struct keeper *k);
+
+/* keeper_log.c */
+/** keeper_log_load - host-wide settings from their file; before anything is logged */
+void keeper_log_load(struct keeper *k);
+/** keeper_log_open - the log file of a keeper in the background; -1 after it was told */
+int keeper_log_open(struct keeper *k);
+/** keeper_log_began - the first lines, when there is somewhere to write them */
+void keeper_log_began(struct keeper *k);
+/** keeper_log_turn - roll the file over if it is full */
+void keeper_log_turn(struct keeper *k);
+/** keeper_log_fill - enum bsrd_setting into a message */
+void keeper_log_fill(const struct keeper *k, struct bsrd_message *m);
+/** keeper_log_send - settings to the engine process, and a new log file (-1: none; stays the caller's) */
+void keeper_log_send(struct keeper *k, int fd);
+/** keeper_log_settings - an administrator changed them; false: out of range, nothing changed */
+bool keeper_log_settings(struct keeper *k, const struct bsrd_message *m);
 
 /* keeper_requests.c */
 void keeper_dispatch(struct keeper *k, struct bsrd_message *m, struct bsrd_fds *fds);

@@ -286,6 +286,9 @@ bool keeper_adopt(struct keeper *k)
 	k->started_ns = keeper_now_ns();
 	bsr_log(BSR_LOGN_ENGINE_ADOPTED, "generation=%llu pid=%ld", (unsigned long long)k->generation,
 		(long)k->engine_pid);
+	const int log_fd = k->log_path[0] != '\0' ? dup(STDERR_FILENO) : -1;
+	keeper_log_send(k, log_fd); /* ours, not the dead keeper's */
+	close_and_forget(&(int){log_fd});
 	tell_lost(k);
 	return true;
 }

@@ -194,6 +194,15 @@ static void dispatch_checked(struct keeper *k, struct bsrd_message *m, struct bs
 	case BSRD_IPC_GONE:
 		k->gone = true;
 		break;
+	case BSRD_IPC_LOG_FULL:
+		k->log_full = true; /* keeper_log_turn() */
+		break;
+	case BSRD_IPC_SETTINGS:
+		if (!keeper_log_settings(k, m)) {
+			refuse(k, m, "settings out of range");
+		}
+		break;
+	case BSRD_IPC_LOG:
 	case BSRD_IPC_HELLO:
 	case BSRD_IPC_LISTENER:
 	case BSRD_IPC_DISK:
@@ -274,6 +283,7 @@ static int send_hello(struct keeper *k, int lifeline_write_fd, int engine_lock_f
 	bsrd_message_init(&m, BSRD_IPC_HELLO);
 	m.arg[0] = k->generation;
 	m.arg[1] = k->node_id_arg;
+	keeper_log_fill(k, &m);
 	bsrd_message_set_text(&m, k->resource);
 	return bsrd_ipc_send(k->engine_sock, &m, &fds);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * logging.c - log events as lines on standard error
+ * logging.c - log events as lines on standard error, which is the log file, and to syslog
  *
  * Owns: the format, a token bucket per event number, the panic of an assertion that failed.
  * A line that cannot be written at once (reader of the pipe stopped) is dropped and counted: logging never holds up
@@ -15,7 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@
 #define LINE_BYTES 2048u
 #define BURST 20u		      /* lines of one number at once */
 #define REFILL_NS 1000000000ull	      /* one more per second */
+#define SYSLOG_DAEMON 24u	      /* facility "daemon" */
 
 struct bucket {
 	uint32_t number;
@@ -43,6 +46,46 @@ static char resource_name[BSR_NAME_BYTES_MAX + 1] = "-";
 static bool with_priority;
 static bool with_time;	/* standard error is a file */
 static bool may_block; /* standard error is a pipe or socket that somebody else must read */
+static int sys_fd = -1; /* syslog; -1: none here, or the journal reads standard error already */
+static struct sockaddr_un sys_address;
+static struct bsr_logging_rules rules = {.file_level = BSR_LOG_INFO, .sys_level = BSR_LOG_ERROR, .categories = UINT32_MAX};
+static bool full;
+
+/* Before the sandbox: a datagram socket to /dev/log. It stays usable when syslog is started anew (send_to_syslog). */
+static void open_syslog(void)
+{
+	const char *path = getenv("BSR_SYSLOG");
+	sys_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(sys_address.sun_path, sizeof(sys_address.sun_path), "%s", path != NULL && path[0] != '\0' ? path : "/dev/log");
+	if (sys_fd >= 0) {
+		close(sys_fd);
+		sys_fd = -1;
+	}
+	if (!with_priority) {
+		sys_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	}
+}
+
+void bsr_logging_set(const struct bsr_logging_rules *wanted)
+{
+	pthread_mutex_lock(&lock);
+	rules = *wanted;
+	pthread_mutex_unlock(&lock);
+}
+
+bool bsr_logging_full(void)
+{
+	return full;
+}
+
+int bsr_logging_reopen(int fd)
+{
+	if (dup2(fd, STDERR_FILENO) < 0) {
+		return -errno;
+	}
+	full = false;
+	return 0;
+}
 
 void bsr_logging_init(const char *resource)
 {
@@ -52,6 +95,7 @@ void bsr_logging_init(const char *resource)
 	const bool known = fstat(STDERR_FILENO, &st) == 0;
 	may_block = known && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 	with_time = known && S_ISREG(st.st_mode);
+	open_syslog();
 	char text[BSR_LOGGING_TIME_BYTES];
 	bsr_logging_time(text, sizeof(text), &(struct timespec){0}); /* the C library reads what it needs before the sandbox */
 }
@@ -155,26 +199,65 @@ static bool writable_now(void)
 	return !may_block || poll(&p, 1, 0) == 1;
 }
 
+static bool in_categories(uint32_t number, enum bsr_log_level level)
+{
+	const uint32_t family = number / 1000;
+	return level <= BSR_LOG_ERROR || family == 0 || family > 32 || (rules.categories >> (family - 1) & 1u) != 0;
+}
+
+/* Nobody may be there, and what is there may not read: then the line is in the log file alone. */
+static void send_to_syslog(enum bsr_log_level level, const char *text, size_t bytes)
+{
+	char line[LINE_BYTES + 64];
+	const int used = snprintf(line, sizeof(line), "<%u>bsrd[%ld]: %.*s", SYSLOG_DAEMON | ((unsigned)level & 7u), (long)getpid(),
+		(int)(bytes > 0 ? bytes - 1 : 0), text);
+	const size_t length = used > 0 && (size_t)used < sizeof(line) ? (size_t)used : sizeof(line) - 1;
+	ssize_t ignored = sendto(sys_fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&sys_address,
+		sizeof(sys_address));
+	(void)ignored;
+}
+
+static void send_to_file(const char *line, size_t bytes)
+{
+	if (!writable_now()) {
+		return;
+	}
+	/* one write per line, so that lines of keeper and engine process never mix; a log that
+	 * cannot be written has nowhere to be reported */
+	ssize_t ignored = write(STDERR_FILENO, line, bytes);
+	(void)ignored;
+	if (with_time && rules.file_bytes != 0) {
+		const off_t end = lseek(STDERR_FILENO, 0, SEEK_CUR); /* behind what was appended */
+		full = end > 0 && (uint64_t)end >= rules.file_bytes;
+	}
+}
+
 static void put_line(uint32_t number, const char *pairs)
 {
+	const struct bsr_log_event_info *info = bsr_log_event_find(number);
+	const enum bsr_log_level level = info != NULL ? info->level : BSR_LOG_ERROR;
 	char line[LINE_BYTES + BSR_LOGGING_TIME_BYTES];
 	struct timespec now, date;
 	uint64_t suppressed;
 	size_t bytes = 0;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	pthread_mutex_lock(&lock);
-	if (bsr_logging_admit(
+	const bool wanted = in_categories(number, level);
+	const bool to_file = wanted && (uint32_t)level <= rules.file_level;
+	const bool to_sys = wanted && (uint32_t)level <= rules.sys_level && sys_fd >= 0;
+	if ((to_file || to_sys) && bsr_logging_admit(
 		    number, (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec, &suppressed)) {
 		if (with_time) {
 			clock_gettime(CLOCK_REALTIME, &date);
 			bytes = bsr_logging_time(line, BSR_LOGGING_TIME_BYTES, &date);
 		}
+		const size_t date_bytes = bytes;
 		bytes += bsr_logging_text(line + bytes, LINE_BYTES, number, suppressed, pairs);
-		if (writable_now()) {
-			/* one write per line, so that lines of keeper and engine process never mix; a log that
-			 * cannot be written has nowhere to be reported */
-			ssize_t ignored = write(STDERR_FILENO, line, bytes);
-			(void)ignored;
+		if (to_file) {
+			send_to_file(line, bytes);
+		}
+		if (to_sys) {
+			send_to_syslog(level, line + date_bytes, bytes - date_bytes);
 		}
 	}
 	pthread_mutex_unlock(&lock);

@@ -6,6 +6,7 @@
 #define BSR_DAEMON_LOGGING_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <time.h>
 
 #include <bsr/engine.h>
@@ -13,6 +14,20 @@
 
 /** bsr_logging_init - @resource is printed in every line; copied. Call once, before threads exist. */
 void bsr_logging_init(const char *resource);
+/** What is written where; levels are those of syslog, 0..7. */
+struct bsr_logging_rules {
+	uint32_t file_level;   /* standard error, which is the log file: up to this level */
+	uint32_t sys_level;    /* syslog */
+	uint32_t categories;   /* bit n: events n+1 thousand; errors are written whatever it says */
+	uint64_t file_bytes;   /* a log file as large is full; 0: never */
+};
+/** bsr_logging_set - from now on; also before bsr_logging_init() */
+void bsr_logging_set(const struct bsr_logging_rules *rules);
+/** bsr_logging_full - the log file was full when the last line was written */
+bool bsr_logging_full(void);
+/** bsr_logging_reopen - standard error becomes @fd (copied); 0 or -errno */
+int bsr_logging_reopen(int fd);
+
 /** bsr_log - see bsrd.h */
 void bsr_log(enum bsr_log_number number, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /**

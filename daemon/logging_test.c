@@ -56,6 +56,63 @@ static void in_a_file_each_line_begins_with_the_time(void **state)
 	assert_memory_equal(line + 26, "Z 6025 notice stopped resource=r0 x=1 ", 38);
 }
 
+static long lines_with(const struct bsr_logging_rules *rules)
+{
+	FILE *file = tmpfile();
+	const int terminal = dup(STDERR_FILENO);
+	assert_non_null(file);
+	unsetenv("JOURNAL_STREAM");
+	setenv("BSR_SYSLOG", "/nonexistent/log", 1);
+	dup2(fileno(file), STDERR_FILENO);
+	bsr_logging_init("r0");
+	bsr_logging_set(rules);
+	bsr_log(BSR_LOGN_NOTE_ERROR, "x=1");   /* process */
+	bsr_log(BSR_LOGN_NOTE_INFO, "x=2");    /* process */
+	bsr_log(BSR_LOGN_LINK_UNREACHABLE, "x=3"); /* notice, link */
+	dup2(terminal, STDERR_FILENO);
+	close(terminal);
+	bsr_logging_init("r0");
+	rewind(file);
+	long lines = 0;
+	for (int c = fgetc(file); c != EOF; c = fgetc(file)) {
+		lines += c == '\n';
+	}
+	fclose(file);
+	return lines;
+}
+
+static void levels_and_categories_choose_lines(void **state)
+{
+	struct bsr_logging_rules rules = {.file_level = 7, .sys_level = 7, .categories = UINT32_MAX};
+	(void)state;
+	assert_int_equal(lines_with(&rules), 3);
+	rules.file_level = 5;
+	assert_int_equal(lines_with(&rules), 2);
+	rules.file_level = 3;
+	assert_int_equal(lines_with(&rules), 1);
+	rules = (struct bsr_logging_rules){.file_level = 7, .categories = 1u << 3}; /* links */
+	assert_int_equal(lines_with(&rules), 2); /* errors always */
+	rules.categories = 0;
+	assert_int_equal(lines_with(&rules), 1);
+	rules.file_level = 2;
+	assert_int_equal(lines_with(&rules), 0);
+}
+
+static void a_full_file_is_noticed(void **state)
+{
+	struct bsr_logging_rules rules = {.file_level = 7, .categories = UINT32_MAX, .file_bytes = 1u << 20};
+	(void)state;
+	lines_with(&rules);
+	assert_false(bsr_logging_full());
+	rules.file_bytes = 100;
+	lines_with(&rules);
+	assert_true(bsr_logging_full());
+	assert_int_equal(bsr_logging_reopen(STDERR_FILENO), 0);
+	assert_false(bsr_logging_full());
+	assert_true(bsr_logging_reopen(-1) < 0);
+	bsr_logging_set(&(struct bsr_logging_rules){.file_level = 7, .categories = UINT32_MAX});
+}
+
 static void under_systemd_a_line_carries_its_priority(void **state)
 {
 	char line[512];
@@ -134,6 +191,8 @@ int main(void)
 		cmocka_unit_test(a_line_has_number_level_name_and_pairs),
 		cmocka_unit_test(the_time_is_utc_with_microseconds),
 		cmocka_unit_test(in_a_file_each_line_begins_with_the_time),
+		cmocka_unit_test(levels_and_categories_choose_lines),
+		cmocka_unit_test(a_full_file_is_noticed),
 		cmocka_unit_test(under_systemd_a_line_carries_its_priority),
 		cmocka_unit_test(text_from_outside_cannot_make_a_line_of_its_own),
 		cmocka_unit_test(a_long_text_is_cut),

@@ -28,20 +28,23 @@
 #endif
 
 static const char usage_text[] =
-	"usage: bsrd [-f] [-n NODE_ID] [-H HELPER] RESOURCE\n"
+	"usage: bsrd [-f] [-n NODE_ID] [-H HELPER] [--allow-faults] RESOURCE\n"
 	"Runs one replicated resource: a keeper process (root) and an engine process (no privileges).\n"
 	"  -f, --foreground       stay in the foreground, log to standard error\n"
 	"  -n, --node-id NODE_ID  create the resource at once (0..31); else new-resource does, on the control socket\n"
 	"  -H, --helper PROGRAM   run 'PROGRAM HANDLER RESOURCE' for handlers (default: no handler is run)\n"
+	"      --allow-faults     accept fault injection (bsrcon /fault): for tests only\n"
 	"  -V, --version\n"
 	"  -h, --help\n"
 	"Environment: BSR_RUN_DIR (/run/bsr), BSR_LOCK_DIR (/var/lock), BSR_LOG_DIR (/var/log/bsr), BSR_DEV_DIR (/dev),\n"
-	"BSR_POOL_MIB (64), BSR_LOOP_BACKEND (uring, threads). See bsrd(8).\n";
+	"BSR_POOL_MIB (64), BSR_LOOP_BACKEND (uring, threads), BSR_ALLOW_FAULTS (1: as --allow-faults), BSR_SYSLOG (/dev/log),\n"
+	"BSR_SETTINGS_DIR (/etc/bsr.d). See bsrd(8).\n";
 
 struct arguments {
 	bool foreground;
 	uint32_t node_id;
 	const char *helper;
+	bool faults;
 	const char *engine_fd;
 	const char *resource;
 };
@@ -81,6 +84,7 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{"node-id", required_argument, NULL, 'n'},
 		{"helper", required_argument, NULL, 'H'},
 		{"engine", required_argument, NULL, 'E'},
+		{"allow-faults", no_argument, NULL, 'F'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -101,6 +105,9 @@ static int parse(int argc, char **argv, struct arguments *a)
 			break;
 		case 'E':
 			a->engine_fd = optarg;
+			break;
+		case 'F':
+			a->faults = true;
 			break;
 		case 'V':
 			printf("bsrd %s\n", BSR_VERSION);
@@ -124,25 +131,6 @@ static int parse(int argc, char **argv, struct arguments *a)
 
 /* ------------------------------------------------------- becoming a daemon */
 
-static int open_log(const char *resource)
-{
-	char path[600];
-	const char *dir = getenv("BSR_LOG_DIR");
-	if (dir == NULL || dir[0] == '\0') {
-		dir = "/var/log/bsr";
-	}
-	if (mkdir(dir, 0755) != 0 && errno != EEXIST) {
-		fprintf(stderr, "bsrd: cannot make log directory %s: %s\n", dir, strerror(errno));
-		return -1;
-	}
-	int length = snprintf(path, sizeof(path), "%s/%s.log", dir, resource);
-	int fd = length < (int)sizeof(path) ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640) : -1;
-	if (fd < 0) {
-		fprintf(stderr, "bsrd: cannot open log %s: %s\n", path, strerror(errno));
-	}
-	return fd;
-}
-
 /* The starter waits for the first byte: the exit code; then comes the text. */
 static int wait_for_report(int fd)
 {
@@ -165,10 +153,10 @@ static int wait_for_report(int fd)
 }
 
 /* Returns in the child with the descriptor to report to; the parent exits with what is reported. */
-static int daemonise(const char *resource)
+static int daemonise(struct keeper *k)
 {
 	int report[2];
-	int log_fd = open_log(resource);
+	int log_fd = keeper_log_open(k);
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (log_fd < 0 || null_fd < 0 || pipe2(report, O_CLOEXEC) != 0) {
 		exit(BSRD_EXIT_FAILED);
@@ -233,6 +221,7 @@ static void keeper_init(struct keeper *k, const struct arguments *a)
 {
 	memcpy(k->resource, a->resource, strlen(a->resource) + 1);
 	k->helper = a->helper;
+	k->faults_allowed = a->faults;
 	k->node_id_arg = a->node_id;
 	k->control_fd = k->nbd_fd = k->adopt_fd = k->config_fd = k->pid_fd = k->report_fd = -1;
 	k->engine_sock = k->engine_pidfd = k->lifeline_fd = -1;
@@ -253,10 +242,12 @@ static int keeper_main(const struct arguments *a)
 		return BSRD_EXIT_FAILED;
 	}
 	keeper_init(&k, a);
+	keeper_log_load(&k);
 	if (!a->foreground) {
-		k.report_fd = daemonise(a->resource);
+		k.report_fd = daemonise(&k);
 	}
 	bsr_logging_init(a->resource);
+	keeper_log_began(&k);
 	prepare_rights();
 	int code = keeper_files_open(&k, why, sizeof(why));
 	if (code != 0) {
@@ -284,6 +275,8 @@ static void fill_standard_fds(void)
 int main(int argc, char **argv)
 {
 	struct arguments a = {.node_id = UINT32_MAX};
+	const char *faults = getenv("BSR_ALLOW_FAULTS");
+	a.faults = faults != NULL && strcmp(faults, "1") == 0;
 	fill_standard_fds();
 	int code = parse(argc, argv, &a);
 	if (code != 0) {

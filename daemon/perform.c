@@ -24,6 +24,7 @@
 #include <bsr/assert.h>
 
 #include "engine_process.h"
+#include "faults.h"
 
 #define NONE UINT32_MAX
 /* turns go on for so long after a file was removed, see bsr_loop_remove_file() */
@@ -436,8 +437,25 @@ static void perform_complete(struct bsrd *d, const struct bsr_fx_complete *done)
 	bsr_devices_complete(d->devices, done->tag, done->result);
 }
 
+void bsrd_perform_late(struct bsrd *d, const struct bsr_effect *e, const uint8_t *head)
+{
+	BSR_ASSERT(!d->perform->in_step);
+	if (e->type == BSR_FX_DISK) {
+		perform_disk(d, &e->u.disk);
+	} else if (e->type == BSR_FX_MD) {
+		perform_md(d, &e->u.md);
+	} else {
+		BSR_ASSERT(e->type == BSR_FX_SEND);
+		d->perform->sends++;
+		bsr_links_send(d->links, &e->u.send, head);
+	}
+}
+
 static void perform_effect(struct bsrd *d, const struct bsr_effect *e)
 {
+	if (d->faults != NULL && bsrd_faults_take(d, e, d->perform->fx->arena)) {
+		return;
+	}
 	switch (e->type) {
 	case BSR_FX_DISK:
 		perform_disk(d, &e->u.disk);
@@ -669,6 +687,7 @@ static void on_timer(void *ctx)
 	if (now >= bsrd_flows_deadline(d->flows)) {
 		bsrd_flows_tick(d->flows);
 	}
+	bsrd_faults_tick(d);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -678,7 +697,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static void set_timer(struct bsrd *d)
 {
-	uint64_t deadline = bsrd_flows_deadline(d->flows);
+	uint64_t deadline = earlier(bsrd_flows_deadline(d->flows), bsrd_faults_deadline(d));
 	uint64_t now = bsrd_now_ns(d);
 	if (d->engine != NULL) {
 		deadline = earlier(deadline, bsr_engine_deadline(d->engine));

@@ -60,8 +60,8 @@ static const int refused[] = {
 	SCMP_SYS(mlock2), SCMP_SYS(munlock), SCMP_SYS(sched_getaffinity), SCMP_SYS(statx),
 };
 
-/* Two calls have arguments that are safe and others that are not. */
-static int allow_ioctls(scmp_filter_ctx filter)
+/* Calls that have arguments that are safe and others that are not. */
+static int allow_some(scmp_filter_ctx filter)
 {
 	static const unsigned long safe[] = {
 		0x1277,	    /* BLKDISCARD */
@@ -75,7 +75,12 @@ static int allow_ioctls(scmp_filter_ctx filter)
 		error = seccomp_rule_add(
 			filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)safe[i], 0));
 	}
-	return error;
+	/* a new log file takes the place of standard error, and nothing else of anything */
+	const struct scmp_arg_cmp of_stderr = SCMP_A1(SCMP_CMP_EQ, STDERR_FILENO, 0);
+	if (error == 0) {
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(dup2), 1, of_stderr);
+	}
+	return error != 0 ? error : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(dup3), 1, of_stderr);
 }
 
 static scmp_filter_ctx build_filter(int *error)
@@ -94,7 +99,7 @@ static scmp_filter_ctx build_filter(int *error)
 		*error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), refused[i], 0);
 	}
 	if (*error == 0) {
-		*error = allow_ioctls(filter);
+		*error = allow_some(filter);
 	}
 	return filter;
 }
