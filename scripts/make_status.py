@@ -52,6 +52,19 @@ def commands():
     return [(name, c_string(text), "ADM_HIDDEN" in rest) for name, rest, text in found]
 
 
+def monitor_commands():
+    """(name, arguments, help) of bsrmon."""
+    table = one(r"commands\[\] = \{(.*?)\n\};", read("tools/bsrmon/arguments.c"), "the commands of bsrmon")
+    return re.findall(r'\{"(\w+)", "([^"]*)", "[^"]*", \d+, \d+, \w+,\s*"([^"]*)",', table)
+
+
+def console_commands():
+    """(name, arguments, help, applies) of bsrcon."""
+    table = one(r"commands\[\] = \{(.*?)\n\};", read("tools/bsrcon/commands.c"), "the commands of bsrcon")
+    found = re.findall(r'\{"([^"]+)", "([^"]*)", \d+, \d+, \w+, (\w+),\s*((?:"[^"]*"\s*)+)\}', table)
+    return [(name, arguments, c_string(text), not run.startswith("con_no_")) for name, arguments, run, text in found]
+
+
 def options():
     """(section, name, flags) of the configuration language."""
     return [(section, name, rest.rsplit(",", 1)[1]) for section, name, rest in OPTION.findall(read("config/options.def"))]
@@ -117,7 +130,18 @@ def page():
     for name, text, hidden in commands():
         if not hidden and not name.startswith("sh-"):
             lines.append(f"| `{name}` | {text}{' (**refused by this version**)' if name in refused else ''} |")
-    lines += ["", "## Options", "",
+    lines += ["", "## Commands of bsrmon", "", "| command | does |", "| --- | --- |"]
+    for name, arguments, text in monitor_commands():
+        refused_here = " (**refused**)" if name == "io_delay_test" else ""
+        lines.append(f"| `{name}{' ' if arguments else ''}{arguments.replace('|', chr(92) + '|')}` | {text}{refused_here} |")
+    lines += ["", "## Commands of bsrcon", "", "| command | does |", "| --- | --- |"]
+    for name, arguments, text, applies in console_commands():
+        if applies:
+            note = " (stored; **no effect in this version**)" if name == "set_fast_sync" else ""
+            lines.append(f"| `/{name}{' ' if arguments else ''}{arguments.replace('|', chr(92) + '|')}` | {text.replace('|', chr(92) + '|')}{note} |")
+    without = ", ".join(f"`/{name}`" for name, _, _, applies in console_commands() if not applies)
+    lines += ["", f"Refused with one line, because there is no kernel driver that they could be about: {without}.",
+              "", "## Options", "",
               "An option *without effect* is checked, kept, shown by `bsrsetup show`, and named in a line when it is set to",
               "something else than its default. Nothing acts on it. Options of `global` and `startup` are the tools' own",
               "and work; `proxy` has no effect, connections go to the peer directly.", "",

@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BSR_BUILD", SOURCE / "build"))
-TOOL_DIRS = ("tools/bsrmeta", "tools/bsrsetup", "tools/bsradm", "tools/bsrmon", "daemon")
+TOOL_DIRS = ("tools/bsrmeta", "tools/bsrsetup", "tools/bsradm", "tools/bsrmon", "tools/bsrcon", "daemon")
 
 
 def program(name):

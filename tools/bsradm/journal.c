@@ -3,10 +3,12 @@
  * journal.c - who gave which command when, and how it ended: <log dir>/bsradm.log
  *
  * Owns:       that file and its older generations.
- * May touch:  the log directory (environment BSR_LOG_DIR, else /var/log/bsr), if it exists. What
- *             cannot be written is not a reason to fail: the command has been carried out.
+ * May touch:  the log directory (environment BSR_LOG_DIR, else as bsrcon /set_log_path says), if it exists.
+ *             What cannot be written is not a reason to fail: the command has been carried out.
  */
 #include "adm.h"
+
+#include "settings.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -18,14 +20,30 @@
 #include <unistd.h>
 
 #define JOURNAL_BYTES_MAX (5 << 20)
-#define JOURNAL_GENERATIONS 2
 #define JOURNAL_LINE_MAX 4096
+
+/* What bsrcon set; the file is read once, and what is wrong with it is told by bsrcon. */
+static const struct bsr_settings *settings(void)
+{
+	static struct bsr_settings loaded;
+	static bool done;
+	char why[700];
+
+	if (!done) {
+		(void)bsr_settings_load(&loaded, why, sizeof(why));
+		done = true;
+	}
+	return &loaded;
+}
 
 static const char *log_directory(void)
 {
 	const char *directory = getenv("BSR_LOG_DIR");
 
-	return directory != NULL && *directory != '\0' ? directory : "/var/log/bsr";
+	if (directory != NULL && *directory != '\0') {
+		return directory;
+	}
+	return settings()->log_path[0] != '\0' ? settings()->log_path : "/var/log/bsr";
 }
 
 static int is_older_journal(const struct dirent *entry)
@@ -52,7 +70,7 @@ static void rotate(const char *path)
 	(void)rename(path, renamed);
 	const int count = scandir(log_directory(), &older, is_older_journal, alphasort);
 	for (int i = 0; i < count; i++) {
-		if (i < count - JOURNAL_GENERATIONS) {
+		if (i < count - (int)settings()->cli_count_adm) {
 			snprintf(renamed, sizeof(renamed), "%.3800s/%s", log_directory(),
 				older[i]->d_name);
 			(void)unlink(renamed);
@@ -122,7 +140,7 @@ void adm_journal(const struct adm *adm, int argc, char **argv, int code)
 	const time_t now = time(NULL);
 	struct tm local;
 
-	if (adm->command == NULL || (code == 0 && only_looks(adm))) {
+	if (adm->command == NULL || (code == 0 && settings()->status_commands == 0 && only_looks(adm))) {
 		return;
 	}
 	snprintf(path, sizeof(path), "%.4000s/bsradm.log", log_directory());
