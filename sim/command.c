@@ -65,6 +65,7 @@ bool sim_node_command(struct sim *w, uint32_t node, const struct bsr_command *cm
 		.peer = cmd->peer,
 		.volume = cmd->volume,
 		.issued_ns = w->now_ns,
+		.was_primary = n->pub.role == BSR_ROLE_PRIMARY,
 		.scripted = scripted};
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
 		const bool bad = n->pub.disk[v] == BSR_DISK_INCONSISTENT || n->pub.disk[v] == BSR_DISK_OUTDATED;

@@ -128,7 +128,8 @@ static bool lacks_blocks(struct sim *w, uint32_t node, uint32_t volume)
 		struct bsr_peer_device_info pd;
 		bsr_engine_peer_device_info(w->node[node].engine, m, volume, &pd);
 		const bool target = pd.repl == BSR_REPL_WF_BITMAP_T || pd.repl == BSR_REPL_SYNC_TARGET;
-		if (pd.exists && target && pd.out_of_sync_bytes != 0) {
+		/* beside a source that has lost its disk the bits name what the source lacks */
+		if (pd.exists && target && pd.disk >= BSR_DISK_INCONSISTENT && pd.out_of_sync_bytes != 0) {
 			return true;
 		}
 	}

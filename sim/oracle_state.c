@@ -176,7 +176,7 @@ void sim_oracle_states(struct sim *w, uint32_t node)
 
 static void check_promoted(struct sim *w, uint32_t node, const struct sim_pending_cmd *c)
 {
-	if ((c->flags & BSR_CMDF_FORCE) == 0 && !w->node[node].app.running) {
+	if ((c->flags & BSR_CMDF_FORCE) == 0 && !c->was_primary && !w->node[node].app.running) {
 		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
 			bool good = false;
 			for (uint32_t m = 0; m < w->cfg.node_count; m++) {

@@ -340,6 +340,7 @@ struct sim_pending_cmd {
 	uint32_t peer;
 	uint32_t volume;
 	uint64_t issued_ns;
+	bool was_primary; /* when it was asked for */
 	uint32_t bad_disks; /* primary: volumes Inconsistent or Outdated when it was asked for */
 	bool scripted;
 };
