@@ -70,4 +70,10 @@ bool bsr_state_equal(const struct bsr_state *a, const struct bsr_state *b);
 bool bsr_repl_is_target(enum bsr_repl_state repl);
 bool bsr_repl_is_source(enum bsr_repl_state repl);
 
+/* The diagrams: what may become what. */
+enum bsr_state_diagram { BSR_DIAGRAM_CONNECTION, BSR_DIAGRAM_REPLICATION, BSR_DIAGRAM_DISK };
+
+/** bsr_state_arrows - states that @from may become, as a mask; 0 for a number that is no state */
+uint32_t bsr_state_arrows(enum bsr_state_diagram diagram, uint32_t from);
+
 #endif

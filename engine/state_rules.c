@@ -55,6 +55,19 @@ static const uint32_t repl_arrows[BSR_REPL_BEHIND + 1] = {
 };
 #undef M
 
+uint32_t bsr_state_arrows(enum bsr_state_diagram diagram, uint32_t from)
+{
+	switch (diagram) {
+	case BSR_DIAGRAM_CONNECTION:
+		return from < BSR_CONN_STATE_COUNT ? conn_arrows[from] : 0;
+	case BSR_DIAGRAM_REPLICATION:
+		return from <= BSR_REPL_BEHIND ? repl_arrows[from] : 0;
+	case BSR_DIAGRAM_DISK:
+		return from <= BSR_DISK_UP_TO_DATE ? disk_arrows[from] : 0;
+	}
+	return 0;
+}
+
 bool bsr_repl_is_target(enum bsr_repl_state repl)
 {
 	return repl == BSR_REPL_WF_BITMAP_T || repl == BSR_REPL_SYNC_TARGET || repl == BSR_REPL_PAUSED_SYNC_T;

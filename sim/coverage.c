@@ -7,18 +7,24 @@
 #include "sim.h"
 
 static const char *const kind_word[SIM_COV_KIND_COUNT] = {"role", "connection", "replication", "disk", "peer-disk", "message",
-	"handshake-reason", "fault", "command", "result", "effect", "event", "link-reason"};
+	"handshake-reason", "fault", "command", "result", "effect", "event", "link-reason", "damaged"};
 
-/* Handshake reasons are numbered by the hundred of their rule: 8 rules of 16. */
+#define PER_RULE 40u /* handshake reasons are numbered by the hundred of their rule */
+
 static uint32_t reason_number(uint32_t item)
 {
-	return item / 16u * 100u + item % 16u;
+	return item / PER_RULE * 100u + item % PER_RULE;
+}
+
+const char *sim_cov_kind_word(enum sim_cov kind)
+{
+	return kind_word[kind];
 }
 
 void sim_cov_hit(struct sim *w, enum sim_cov kind, uint32_t item)
 {
 	if (kind == SIM_COV_REASON) {
-		item = item % 100u < 16u ? item / 100u * 16u + item % 100u : SIM_COV_ITEMS;
+		item = item % 100u < PER_RULE ? item / 100u * PER_RULE + item % 100u : SIM_COV_ITEMS;
 	}
 	if (item < SIM_COV_ITEMS) {
 		w->cov.count[kind][item]++;
@@ -67,8 +73,7 @@ static const char *in_enum(const char *word, uint32_t item, uint32_t low, uint32
 	return item >= low && item <= high ? word : NULL;
 }
 
-/* The name of a counter; NULL when there is no such thing to reach. */
-static const char *item_word(enum sim_cov kind, uint32_t item)
+const char *sim_cov_word(enum sim_cov kind, uint32_t item)
 {
 	static char number[16];
 	const char *word = NULL;
@@ -86,6 +91,7 @@ static const char *item_word(enum sim_cov kind, uint32_t item)
 		}
 		return in_enum(bsr_disk_state_word((enum bsr_disk_state)item), item, 0, BSR_DISK_UP_TO_DATE);
 	case SIM_COV_MESSAGE:
+	case SIM_COV_DAMAGED:
 		word = bsr_msg_word((uint16_t)item);
 		return word[0] == '?' || item < 32 ? NULL : word;
 	case SIM_COV_ACT:
@@ -112,26 +118,11 @@ static const char *item_word(enum sim_cov kind, uint32_t item)
 	return NULL;
 }
 
-/* Names that no code of today leads to: features that are still to come, states of other products, and what belongs to
- * the hosts' link code (auth, mismatch). */
-static bool exists_today(const char *word)
-{
-	static const char *const later[] = {"Timeout", "StartingSyncS", "StartingSyncT", "WFSyncUUID", "VerifyS", "VerifyT", "Ahead",
-		"Behind", "Negotiating", "del-volume", "disk-options", "del-peer", "net-options", "handler", "handler-exit",
-		"auth", "mismatch"};
-	for (uint32_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-		if (strcmp(word, later[i]) == 0) {
-			return false;
-		}
-	}
-	return true;
-}
-
 static void print_kind(const struct sim_coverage *c, enum sim_cov kind, FILE *out)
 {
 	fprintf(out, "%-17s", kind_word[kind]);
 	for (uint32_t i = 0; i < SIM_COV_ITEMS; i++) {
-		const char *word = item_word(kind, i);
+		const char *word = sim_cov_word(kind, i);
 		if (word != NULL && c->count[kind][i] != 0) {
 			fprintf(out, " %s:%llu", word, (unsigned long long)c->count[kind][i]);
 		}
@@ -139,8 +130,8 @@ static void print_kind(const struct sim_coverage *c, enum sim_cov kind, FILE *ou
 	fputs("\n", out);
 	bool any = false;
 	for (uint32_t i = 0; i < SIM_COV_ITEMS; i++) {
-		const char *word = item_word(kind, i);
-		if (word != NULL && c->count[kind][i] == 0 && exists_today(word)) {
+		const char *word = sim_cov_word(kind, i);
+		if (word != NULL && c->count[kind][i] == 0) {
 			fprintf(out, "%s %s", any ? "" : "  never reached:", word);
 			any = true;
 		}
@@ -150,7 +141,7 @@ static void print_kind(const struct sim_coverage *c, enum sim_cov kind, FILE *ou
 	}
 }
 
-static const char *move_word(uint32_t kind, uint32_t state)
+const char *sim_cov_move_word(uint32_t kind, uint32_t state)
 {
 	if (kind == 0) {
 		return bsr_conn_state_word((enum bsr_conn_state)state);
@@ -169,8 +160,8 @@ static void print_moves(const struct sim_coverage *c, FILE *out)
 		for (uint32_t f = 0; f < 24; f++) {
 			for (uint32_t t = 0; t < 24; t++) {
 				if (c->move[k][f][t] != 0) {
-					fprintf(out, " %s>", move_word(k, f));
-					fprintf(out, "%s:%llu", move_word(k, t), (unsigned long long)c->move[k][f][t]);
+					fprintf(out, " %s>", sim_cov_move_word(k, f));
+					fprintf(out, "%s:%llu", sim_cov_move_word(k, t), (unsigned long long)c->move[k][f][t]);
 				}
 			}
 		}

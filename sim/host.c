@@ -272,6 +272,7 @@ static void perform(struct sim *w, uint32_t node, const struct bsr_effect *fx)
 		sim_oracle_publish(w, node, &fx->u.state);
 		break;
 	case BSR_FX_LOG:
+		sim_oracle_log(w, node, &fx->u.log);
 		SIM_TRACE(w, "n%u log %u peer=%d volume=%d %llu %llu %llu", node, fx->u.log.number, (int)fx->u.log.peer,
 			(int)fx->u.log.volume, (unsigned long long)fx->u.log.arg[0],
 			(unsigned long long)fx->u.log.arg[1], (unsigned long long)fx->u.log.arg[2]);

@@ -48,7 +48,8 @@ static void usage(void)
 	      "  --mutant N      planted mistake (only in bsr-sim-mutants)\n"
 	      "  --fail-max N    stop after so many failing seeds (1)\n"
 	      "  --seconds N     stop after so many seconds\n"
-	      "  --coverage      print what was reached and what was not; --dump-coverage for machines\n",
+	      "  --coverage      print what was reached and what was not; --dump-coverage for machines\n"
+	      "  --judge-coverage  read such a dump; status 1 when something that can be reached was not\n",
 		stderr);
 }
 
@@ -105,7 +106,7 @@ static const struct option long_options[] = {{"seed", 1, NULL, 's'}, {"seeds", 1
 	{"only", 1, NULL, 'o'}, {"without", 1, NULL, 'w'}, {"with", 1, NULL, 'W'}, {"protocol", 1, NULL, 'p'}, {"volumes", 1, NULL, 'v'}, {"nodes", 1, NULL, 'N'},
 	{"requests", 1, NULL, 'q'}, {"acts", 1, NULL, 'a'}, {"drop", 1, NULL, 'd'}, {"check", 0, NULL, 'c'},
 	{"mutant", 1, NULL, 'm'}, {"fail-max", 1, NULL, 'f'}, {"seconds", 1, NULL, 't'}, {"coverage", 0, NULL, 'g'},
-	{"dump-coverage", 0, NULL, 'G'}, {"ignore", 1, NULL, 'i'}, {"list", 0, NULL, 'l'}, {"list-mutants", 0, NULL, 'L'}, {"scenario", 1, NULL, 'S'}, {NULL, 0, NULL, 0}};
+	{"dump-coverage", 0, NULL, 'G'}, {"judge-coverage", 0, NULL, 'J'}, {"ignore", 1, NULL, 'i'}, {"list", 0, NULL, 'l'}, {"list-mutants", 0, NULL, 'L'}, {"scenario", 1, NULL, 'S'}, {NULL, 0, NULL, 0}};
 
 static bool parse_override(struct sim_override *o, int c, const char *text)
 {
@@ -194,6 +195,8 @@ static bool parse_options(struct options *o, int argc, char **argv)
 		case 'S':
 			o->scenario = optarg;
 			break;
+		case 'J':
+			exit(sim_cov_judge(stdin, stdout) ? 0 : 1);
 		case 'L':
 			sim_mutant_list(stdout);
 			exit(0);

@@ -23,6 +23,20 @@ static void disk_options(const struct sim *w, uint32_t node, struct bsr_disk_opt
 	o->disk_flushes = w->cfg.disk_flushes;
 }
 
+/* "local" and "remote" are seen from node 0: the ends of a link must mean the same node. */
+static enum bsr_after_sb after_sb_0pri(const struct sim *w, uint32_t node)
+{
+	const enum bsr_after_sb policy = w->cfg.after_sb[0];
+	const bool names = policy == BSR_ASB_DISCARD_LOCAL || policy == BSR_ASB_DISCARD_REMOTE;
+	if (names && w->cfg.node_count > 2) {
+		return BSR_ASB_DISCONNECT;
+	}
+	if (names && node == 1) {
+		return policy == BSR_ASB_DISCARD_LOCAL ? BSR_ASB_DISCARD_REMOTE : BSR_ASB_DISCARD_LOCAL;
+	}
+	return policy;
+}
+
 static void net_options(const struct sim *w, uint32_t node, struct bsr_net_options *o)
 {
 	const uint32_t epoch[3] = {w->cfg.max_epoch_size, 20, 4096};
@@ -33,6 +47,10 @@ static void net_options(const struct sim *w, uint32_t node, struct bsr_net_optio
 	o->sndbuf_bytes = sndbuf[vary(w, node, 3, 3)];
 	o->ping_int_s = w->cfg.ping_int_s + vary(w, node, 4, 3);
 	o->timeout_ds = w->cfg.timeout_ds;
+	o->after_sb_0pri = after_sb_0pri(w, node);
+	o->after_sb_1pri = w->cfg.after_sb[1];
+	o->after_sb_2pri = w->cfg.after_sb[2];
+	o->rr_conflict = w->cfg.rr_conflict;
 	o->connect_int_s = 1;
 	o->ping_timeout_ds = 10;
 }

@@ -406,7 +406,7 @@ static uint32_t current_volumes(const struct sim *w, uint32_t node)
 	uint32_t mask = 0;
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
 		const bool good = n->pub.disk[v] == BSR_DISK_UP_TO_DATE || n->pub.disk[v] == BSR_DISK_CONSISTENT;
-		if (good && (n->sb[v].flags & BSR_MDF_CONSISTENT) != 0 && n->disk[v].write_errors == 0) {
+		if (good && (w->cut_off[v] >> node & 1u) == 0 && (n->sb[v].flags & BSR_MDF_CONSISTENT) != 0 && n->disk[v].write_errors == 0) {
 			mask |= 1u << v;
 		}
 	}

@@ -9,6 +9,8 @@
  *   R9   a state never claims more than the metadata on disk can prove
  */
 #include <bsr/assert.h>
+#include <bsr/handshake.h>
+#include <bsr/log.h>
 
 #include "sim.h"
 
@@ -53,6 +55,10 @@ void sim_oracle_publish(struct sim *w, uint32_t node, const struct bsr_fx_state 
 		sim_cov_hit(w, SIM_COV_PEER_DISK, fx->u.peer_device.disk);
 		p->repl[fx->peer][fx->volume] = fx->u.peer_device.repl;
 		p->peer_disk[fx->peer][fx->volume] = fx->u.peer_device.disk;
+		if (p->repl[fx->peer][fx->volume] == BSR_REPL_ESTABLISHED && fx->u.peer_device.disk == BSR_DISK_UP_TO_DATE &&
+			p->disk[fx->volume] == BSR_DISK_UP_TO_DATE) {
+			w->cut_off[fx->volume] &= ~(1u << node);
+		}
 		break;
 	}
 }
@@ -209,6 +215,9 @@ void sim_oracle_command(struct sim *w, uint32_t node, const struct sim_pending_c
 		}
 		return;
 	}
+	if (c->type == BSR_CMD_ATTACH && d->result != 0) {
+		w->cut_off[c->volume] = ~0u; /* newer data may be on that disk */
+	}
 	if (c->type == BSR_CMD_ATTACH && d->result == 0) {
 		n->given_up &= ~(1u << c->volume);
 	}
@@ -277,6 +286,20 @@ static bool vouched_for(struct sim *w, uint32_t a, uint32_t b, uint32_t volume)
 		}
 	}
 	return false;
+}
+
+void sim_oracle_log(struct sim *w, uint32_t node, const struct bsr_fx_log *log)
+{
+	const bool policy = log->number == BSR_LOGN_HANDSHAKE_DECIDED && log->arg[0] > BSR_HS_REASON_SB_DISCARD &&
+			    log->arg[0] < BSR_HS_REASON_SB_NO_SOURCE;
+	if (!policy) {
+		return;
+	}
+	if (log->arg[1] == BSR_HS_SOURCE_BITMAP || log->arg[1] == BSR_HS_SOURCE_FULL) {
+		sim_oracle_excuse_missing(w, node);
+	} else if (log->peer < w->cfg.node_count) {
+		sim_oracle_excuse_missing(w, log->peer);
+	}
 }
 
 void sim_oracle_audit(struct sim *w)

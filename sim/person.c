@@ -8,6 +8,7 @@
 #include "scenario.h"
 
 #define OUTDATED_STAYS_NS (40u * SIM_S)
+#define REFUSALS_MAX 6u
 #define NO_DATA_STAYS_NS (60u * SIM_S)
 
 /* The application closes the device, and the node is demoted; without an application, at once. */
@@ -89,6 +90,20 @@ static bool has_larger(struct sim *w, uint32_t a, uint32_t b)
 	return false;
 }
 
+/*
+ * The data of the one that was to give way are better than those it was to take: the other one gives way. When that was
+ * tried often enough each has a volume that the other lacks: one is forced to be good as it is.
+ */
+static void discard_was_refused(struct sim *w, uint32_t a, uint32_t b)
+{
+	if (w->other_victim < REFUSALS_MAX) {
+		w->other_victim += a < b;
+	} else if (winner(w) == a && w->node[a].pub.role != BSR_ROLE_PRIMARY) {
+		const struct bsr_command cmd = {.type = BSR_CMD_PRIMARY, .flags = BSR_CMDF_FORCE};
+		sim_node_script_add(w, a, &cmd, 0);
+	}
+}
+
 static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error error)
 {
 	struct bsr_command cmd = {.type = BSR_CMD_CONNECT, .peer = b};
@@ -105,8 +120,8 @@ static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error
 	if (error == BSR_CONN_ERROR_UNRELATED && !w->swapped) {
 		sim_fail(w, "I20", "node %u calls node %u's data unrelated; they come from one history", a, b);
 	}
-	if (error == BSR_CONN_ERROR_DISCARD_REFUSED && a < b) {
-		w->other_victim++; /* its data are worse than those it was to take */
+	if (error == BSR_CONN_ERROR_DISCARD_REFUSED) {
+		discard_was_refused(w, a, b);
 	}
 	if (error == BSR_CONN_ERROR_SPLIT_BRAIN && !settle_split(w, a, b, &cmd.flags)) {
 		return;

@@ -196,6 +196,26 @@ static void flip_bit(struct sim *w, struct sim_msg *m)
 	m->corrupt = true;
 }
 
+/* Chosen types are damaged once, at their next message: so that the rare ones have their turn, too. */
+static bool is_damaged(struct sim *w, const struct sim_msg *m)
+{
+	struct bsr_wire_header h;
+	if (w->corrupt_next != 0 && bsr_wire_header_decode(&h, m->head) == 0 && h.type < 128 &&
+		(w->corrupt_next >> (h.type % 64u) & 1u) != 0) {
+		w->corrupt_next &= ~(1ull << (h.type % 64u));
+		return true;
+	}
+	return w->corrupt_pm != 0 && sim_rng_chance(&w->rng[SIM_RNG_NET], w->corrupt_pm);
+}
+
+static void note_damage(struct sim *w, const struct sim_msg *m)
+{
+	struct bsr_wire_header h;
+	if (bsr_wire_header_decode(&h, m->head) == 0) {
+		sim_cov_hit(w, SIM_COV_DAMAGED, h.type);
+	}
+}
+
 /* What a host's framing code does with the bytes that arrived. */
 static bool frame_ok(struct sim *w, struct sim_pipe *p, struct sim_msg *m, struct bsr_wire_header *h)
 {
@@ -217,7 +237,8 @@ static void deliver(struct sim *w, struct sim_pipe *p, struct sim_msg *m)
 	struct sim_link *l = p->link;
 	const uint32_t node = l->node[1 - p->from];
 	struct bsr_wire_header h = {0};
-	if (w->corrupt_pm != 0 && sim_rng_chance(&w->rng[SIM_RNG_NET], w->corrupt_pm)) {
+	if (is_damaged(w, m)) {
+		note_damage(w, m);
 		flip_bit(w, m);
 	}
 	if (!frame_ok(w, p, m, &h)) {

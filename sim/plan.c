@@ -13,7 +13,7 @@ static const char *const act_word[SIM_ACT_COUNT] = {"process-crash", "power-cut"
 	"flush-errors", "md-errors", "dead-disk", "slow-link", "switch-over", "promote", "promote-force", "demote",
 	"disconnect", "disconnect-force", "connect", "detach", "detach-force", "attach", "invalidate",
 	"invalidate-remote", "pause-sync", "resume-sync", "new-uuid", "suspend-io", "resume-io", "outdate", "down", "failover",
-	"reconfigure", "clock-jump", "blank-disk", "old-disk", "md-damage", "torn-superblock"};
+	"reconfigure", "clock-jump", "connect-discard", "blank-disk", "old-disk", "md-damage", "torn-superblock"};
 
 const char *sim_act_word(enum sim_act act)
 {
@@ -65,10 +65,12 @@ void sim_plan_make(struct sim *w)
 	if (w->cfg.acts == 0 || w->cfg.plan_max == 0) {
 		return;
 	}
-	w->plan_count = (uint32_t)sim_rng_range(r, 1, w->cfg.plan_max);
+	w->plan_count = (uint32_t)sim_rng_range(r, 1, w->cfg.plan_max) + 1u;
 	for (uint32_t i = 0; i < w->plan_count; i++) {
 		struct sim_action *a = &w->plan[i];
+		const enum sim_act must = w->cfg.must[i % 2u];
 		a->act = draw_act(w);
+		a->act = i < 2 && (w->cfg.acts >> must & 1u) != 0 ? must : a->act;
 		a->at_ns = sim_rng_below(r, w->cfg.fault_ns);
 		if (i > 0 && sim_rng_chance(r, 300)) { /* faults love company */
 			a->at_ns = w->plan[i - 1].at_ns + sim_rng_below(r, 30u * SIM_MS);
@@ -263,6 +265,22 @@ static void reconfigure(struct sim *w, const struct sim_action *a)
 	crash(w, a->node, a, false);
 }
 
+/* Any message for a while, or once the next one of a type, or of each type that is rare. */
+static void damage(struct sim *w, const struct sim_action *a, bool begin)
+{
+#define T(type) (1ull << (type) % 64u)
+	const uint64_t rare = T(BSR_MSG_GI) | T(BSR_MSG_TWOPC) | T(BSR_MSG_CHECKPOINT_ACK) | T(BSR_MSG_READ_REQUEST) |
+			      T(BSR_MSG_READ_REPLY) | T(BSR_MSG_RESYNC_DONE) | T(BSR_MSG_TEAR_DOWN) | T(BSR_MSG_OUT_OF_SYNC);
+	const uint32_t choice = a->argument / 3u;
+	w->corrupt_pm = begin && a->argument % 3u == 0 ? 1u + choice % 50u : 0;
+	if (begin && a->argument % 3u == 1) {
+		w->corrupt_next |= choice % 2u == 0 ? T(BSR_MSG_HS_CONFIRM + choice / 2u % 15u) : T(BSR_MSG_WRITE + choice / 2u % 7u);
+	} else if (begin && a->argument % 3u == 2) {
+		w->corrupt_next |= rare;
+	}
+#undef T
+}
+
 static void take_down(struct sim *w, const struct sim_action *a)
 {
 	struct sim_node *n = &w->node[a->node];
@@ -283,6 +301,7 @@ static void administrate(struct sim *w, const struct sim_action *a)
 		{SIM_ACT_DISCONNECT, BSR_CMD_DISCONNECT, 0},
 		{SIM_ACT_DISCONNECT_FORCE, BSR_CMD_DISCONNECT, BSR_CMDF_FORCE},
 		{SIM_ACT_CONNECT, BSR_CMD_CONNECT, 0},
+		{SIM_ACT_CONNECT_DISCARD, BSR_CMD_CONNECT, BSR_CMDF_DISCARD_MY_DATA},
 		{SIM_ACT_DETACH, BSR_CMD_DETACH, 0},
 		{SIM_ACT_DETACH_FORCE, BSR_CMD_DETACH, BSR_CMDF_FORCE},
 		{SIM_ACT_ATTACH, BSR_CMD_ATTACH, 0},
@@ -342,7 +361,7 @@ static void fault(struct sim *w, const struct sim_action *a, bool begin)
 			sim_net_thaw_streams(w, a->node, other_node(w, a));
 		}
 	} else if (a->act == SIM_ACT_CORRUPT) {
-		w->corrupt_pm = begin ? 1u + a->argument % 50u : 0;
+		damage(w, a, begin);
 	} else if (a->act == SIM_ACT_SLOW_LINK) {
 		w->slow_factor = begin ? 5u + a->argument % 100u : 1u;
 	} else if (a->act >= SIM_ACT_SLOW_DISK && a->act <= SIM_ACT_DEAD_DISK) {
@@ -402,6 +421,7 @@ void sim_plan_heal(struct sim *w)
 		}
 	}
 	w->corrupt_pm = 0;
+	w->corrupt_next = 0;
 	w->slow_factor = 1;
 	for (uint32_t a = 0; a < SIM_ACT_COUNT; a++) {
 		for (uint32_t b = a + 1; b < SIM_ACT_COUNT; b++) {

@@ -76,6 +76,13 @@ def summary(state, seconds, counts_now):
         print(f"  {label}: {len(found)} seeds, e.g. {found[0][0]}: {found[0][1]}")
 
 
+def everything_reached(sim, coverage):
+    dump = "coverage " + " ".join(f"{item}:{count}" for item, count in coverage.items())
+    done = subprocess.run([sim, "--judge-coverage"], input=dump, capture_output=True, text=True, check=False)
+    print(done.stdout + done.stderr, end="")
+    return done.returncode == 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sim", default=os.path.join(os.path.dirname(__file__), "..", "build", "sim", "bsr-sim"))
@@ -84,6 +91,7 @@ def main():
     parser.add_argument("--block", type=int, default=50, help="seeds of one process")
     parser.add_argument("--state", help="file that remembers what is done")
     parser.add_argument("--stories", type=int, default=1, help="failures to print with their transcript")
+    parser.add_argument("--judge", action="store_true", help="fail when something that can be reached was not")
     parser.add_argument("extra", nargs="*", help="options for bsr-sim, after --")
     args = parser.parse_args()
     first, last = (int(x) for x in args.seeds.split(".."))
@@ -106,7 +114,8 @@ def main():
             add(state, block, counts, failures, coverage)
             save_state(args.state, state)
     summary(state, time.monotonic() - began, counts_now)
-    return 1 if state["failures"] else 0
+    missed = args.judge and not everything_reached(args.sim, state["coverage"])
+    return 1 if state["failures"] or missed else 0
 
 
 if __name__ == "__main__":

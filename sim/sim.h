@@ -476,6 +476,7 @@ enum sim_act {
 	SIM_ACT_FAILOVER, /* the Primary's host dies, and a cluster manager promotes another node */
 	SIM_ACT_RECONFIGURE,
 	SIM_ACT_CLOCK_JUMP,
+	SIM_ACT_CONNECT_DISCARD,
 	SIM_ACT_BLANK_DISK,
 	SIM_ACT_OLD_DISK,
 	SIM_ACT_MD_DAMAGE,
@@ -525,6 +526,8 @@ struct sim_config {
 	uint32_t resync_kib; /* per second */
 	uint64_t socket_bytes;
 	enum bsr_on_io_error on_io_error;
+	enum bsr_after_sb after_sb[3]; /* by number of Primaries */
+	enum bsr_rr_conflict rr_conflict;
 	uint64_t latency_low_ns, latency_high_ns;
 	uint64_t ns_per_kib; /* 0 = unlimited bandwidth */
 	uint64_t disk_low_ns, disk_high_ns;
@@ -537,6 +540,7 @@ struct sim_config {
 	uint64_t fault_ns; /* length of the phase with faults */
 	uint64_t acts; /* bit per enum sim_act that the plan may use */
 	uint32_t plan_max;
+	enum sim_act must[2]; /* kinds of fault that surely meet in this run */
 };
 
 #define SIM_NODES_MIX 1000u
@@ -612,6 +616,8 @@ void sim_oracle_app_lost(struct sim *w, uint32_t write_id);
 void sim_oracle_states(struct sim *w, uint32_t node);
 void sim_oracle_publish(struct sim *w, uint32_t node, const struct bsr_fx_state *fx);
 void sim_oracle_command(struct sim *w, uint32_t node, const struct sim_pending_cmd *c, const struct bsr_fx_command_done *d);
+/** sim_oracle_log - a policy that decides a split brain gives up what only the loser has */
+void sim_oracle_log(struct sim *w, uint32_t node, const struct bsr_fx_log *log);
 void sim_oracle_audit(struct sim *w);
 /* metadata */
 void sim_oracle_md_stable(struct sim *w, uint32_t node, uint32_t volume, uint32_t block, const uint8_t *bytes);
@@ -644,9 +650,10 @@ enum sim_cov {
 	SIM_COV_EFFECT,
 	SIM_COV_EVENT,
 	SIM_COV_LINK_REASON,
+	SIM_COV_DAMAGED, /* messages by type that bytes of were damaged */
 	SIM_COV_KIND_COUNT,
 };
-#define SIM_COV_ITEMS 128u
+#define SIM_COV_ITEMS 320u
 struct sim_coverage {
 	uint64_t count[SIM_COV_KIND_COUNT][SIM_COV_ITEMS];
 	uint64_t move[4][24][24]; /* conn, repl, disk, peer disk: from, to */
@@ -657,6 +664,13 @@ void sim_cov_hit(struct sim *w, enum sim_cov kind, uint32_t item);
 void sim_cov_move(struct sim *w, uint32_t kind, uint32_t from, uint32_t to);
 void sim_cov_merge(struct sim_coverage *into, const struct sim_coverage *from);
 void sim_cov_print(const struct sim_coverage *c, FILE *out);
+/** sim_cov_judge - add what sim_cov_dump() wrote to @in; false when something that can be reached was not */
+bool sim_cov_judge(FILE *in, FILE *out);
+/** sim_cov_word - the name of a counter; NULL when there is no such thing to reach */
+const char *sim_cov_word(enum sim_cov kind, uint32_t item);
+const char *sim_cov_kind_word(enum sim_cov kind);
+/** sim_cov_move_word - a state of kind 0 connection, 1 replication, 2 disk, 3 peer disk */
+const char *sim_cov_move_word(uint32_t kind, uint32_t state);
 /** sim_cov_dump - one line per non-zero counter, for run_seeds.py to add up */
 void sim_cov_dump(const struct sim_coverage *c, FILE *out);
 
@@ -687,6 +701,7 @@ struct sim {
 	struct sim_link *links;
 	bool blocked[SIM_NODES_MAX][SIM_NODES_MAX];
 	uint32_t corrupt_pm;
+	uint64_t corrupt_next; /* types (modulo 64) whose next message is damaged */
 	bool damages; /* an action of the plan damages bytes on their way: only then contents need checksums */
 	uint64_t slow_factor;
 	struct sim_action plan[SIM_PLAN_MAX];
@@ -707,6 +722,7 @@ struct sim {
 	uint64_t bits_checked;
 	uint64_t acked, reads_checked, crashes, cuts, resyncs, compares, links_made;
 	uint32_t power_cuts;
+	uint32_t cut_off[SIM_VOLUMES_MAX]; /* nodes that may have missed newer data: a disk could not be attached since */
 	bool swapped; /* a disk is an old copy, or was made anew: histories may be unrelated */
 	uint64_t resync_bytes; /* after set-up */
 	uint32_t split_brains;

@@ -4,7 +4,8 @@
  *
  * All of it happens while the host has no power. What must follow: the handshake or the attach notices, and a full resync,
  * a split brain or a refusal comes of it; never data that are silently wrong. An old copy of the generation that the
- * disk still has cannot be told from the disk itself, by this or any system of this kind; such a swap is left out.
+ * disk still has, or in which it left the others, cannot be told from the disk itself, by this or any system of this kind;
+ * such a swap is left out.
  */
 #include <string.h>
 
@@ -91,6 +92,11 @@ static bool told_apart(const struct sim *w, uint32_t node, uint32_t volume)
 {
 	const struct sim_disk *d = &w->node[node].disk[volume];
 	const uint64_t old = generation_of(d, d->copy);
+	for (uint32_t m = 0; m < w->cfg.node_count; m++) {
+		if (m != node && (w->node[m].sb[volume].peer[node].bitmap_gi.v & BSR_GI_MASK) == old) {
+			return false; /* that is where the other node thinks it left off */
+		}
+	}
 	return old != 0 && old != (w->node[node].sb[volume].current_gi.v & BSR_GI_MASK) && old != BSR_GI_JUST_CREATED;
 }
 
