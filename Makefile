@@ -9,7 +9,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := build-essential clang libclang-rt-14-dev meson ninja-build pkg-config \
 	liburing-dev libssl-dev libjson-c-dev libseccomp-dev libcmocka-dev scdoc \
 	drbd-utils fio nbdkit libnbd-bin libnbd-dev qemu-utils python3-pytest python3-pytest-xdist sqlite3 e2fsprogs xfsprogs \
-	iproute2 util-linux valgrind procps strace $(EXTRA_PACKAGES)
+	iproute2 util-linux valgrind procps strace resource-agents $(EXTRA_PACKAGES)
 
 .PHONY: help deps build demo test test-asan test-tsan sim sim-long bench fuzz install clean format check
 help: ## this list

@@ -118,7 +118,7 @@ struct bsr_config *bsr_config_new(void)
 		free(config);
 		return NULL;
 	}
-	const char *pretended = getenv("__BSR_NODE__");
+	const char *pretended = getenv(bsr_names()->node_variable);
 	char name[256] = "";
 	if (pretended != NULL && *pretended != '\0') {
 		config->pretended = cfg_strdup(config, pretended);

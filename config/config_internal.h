@@ -6,6 +6,7 @@
 #define BSR_CONFIG_INTERNAL_H
 
 #include "config.h"
+#include "names.h"
 
 /*
  * Zeroed memory that lives as long as the configuration. Ends the program when memory is exhausted.

@@ -247,7 +247,8 @@ static void expand_volume(struct bsr_config *config, struct cfg_resource *resour
 		volume->device_at = volume->disk_at;
 	}
 	if (volume->device == NULL && volume->minor >= 0) {
-		volume->device = cfg_printf(config, "/dev/bsr%lld", (long long)volume->minor);
+		volume->device = cfg_printf(
+			config, "/dev/%s%lld", bsr_names()->product, (long long)volume->minor);
 	}
 	if (bsr_config_is_diskless(volume)) {
 		volume->meta_disk = NULL;
@@ -279,8 +280,10 @@ bool bsr_config_is_diskless(const struct cfg_volume *volume)
 /* The daemon shows peers the name this node goes by in the configuration. */
 static void name_this_node(struct bsr_config *config, struct cfg_host *host)
 {
-	cfg_options_set(config, &host->node_options, bsr_option_find(BSR_SECTION_NODE, "node-name"),
-		host->label);
+	if (!bsr_names()->drbd) { /* DRBD's tools do not know the option */
+		cfg_options_set(config, &host->node_options,
+			bsr_option_find(BSR_SECTION_NODE, "node-name"), host->label);
+	}
 	if (host->group != NULL) {
 		cfg_options_set(config, &host->node_options,
 			bsr_option_find(BSR_SECTION_NODE, "group"), host->group);

@@ -175,7 +175,9 @@ static void name_connection(struct bsr_config *config, struct cfg_connection *co
 	const char *node = peer->group != NULL ? peer->group : peer->label;
 	connection->label = connection->name != NULL ? connection->name : node;
 	set_internal(config, &connection->net, "_name", connection->label);
-	set_internal(config, &connection->net, "peer-node-name", node);
+	if (!bsr_names()->drbd) { /* DRBD's tools do not know the option */
+		set_internal(config, &connection->net, "peer-node-name", node);
+	}
 	if (peer->group != NULL) {
 		set_internal(config, &connection->net, "peer-node-group", peer->group);
 	}
@@ -185,6 +187,25 @@ static void name_connection(struct bsr_config *config, struct cfg_connection *co
  * The peer device of volume @vnr: options of the connection's own volume section, then what it
  * inherits.
  */
+/*
+ * DRBD's tools say it: towards a peer without a disk of its own there is nothing to note in a bitmap. (bsr's bsrsetup has no
+ * such option.)
+ */
+static void mark_diskless_peer(
+	struct bsr_config *config, const struct cfg_connection *connection, struct cfg_volume *device)
+{
+	const struct cfg_volume *own =
+		connection->self != NULL ? bsr_config_find_volume(&connection->self->expanded, device->vnr) : NULL;
+	const struct cfg_volume *theirs =
+		connection->peer != NULL ? bsr_config_find_volume(&connection->peer->expanded, device->vnr) : NULL;
+
+	if (bsr_names()->drbd && own != NULL && theirs != NULL && !bsr_config_is_diskless(own) &&
+		bsr_config_is_diskless(theirs)) {
+		cfg_options_set(config, &device->peer_options,
+			bsr_option_find(BSR_SECTION_PEER_DEVICE, "bitmap"), "no");
+	}
+}
+
 static void expand_peer_device(struct bsr_config *config, struct cfg_connection *connection,
 	const struct cfg_volume *written, unsigned int vnr)
 {
@@ -210,6 +231,7 @@ static void expand_peer_device(struct bsr_config *config, struct cfg_connection 
 			cfg_inherit(config, &device->peer_options, &volume->peer_options);
 		}
 	}
+	mark_diskless_peer(config, connection, device);
 	CFG_APPEND(&connection->peer_devices, device);
 }
 

@@ -52,16 +52,17 @@ static int64_t minor_of(const char *digits)
 static bool bad_device_name(struct parser *p, const char *text, const struct cfg_location *at)
 {
 	const size_t letters = strcspn(text, "0123456789");
+	const char *name = bsr_names()->product;
 
 	p->config->incomplete = true;
 	if (text[letters] != '\0' && cfg_is_integer(text + letters)) {
 		cfg_error(p->config, at,
-			"device name '%s' does not begin with /dev/bsr; did you mean /dev/bsr%s?",
-			text, text + letters);
+			"device name '%s' does not begin with /dev/%s; did you mean /dev/%s%s?",
+			text, name, name, text + letters);
 	} else {
 		cfg_error(p->config, at,
-			"device name '%s' does not begin with /dev/bsr; write /dev/bsrN, or /dev/bsr_NAME minor N",
-			text);
+			"device name '%s' does not begin with /dev/%s; write /dev/%sN, or /dev/%s_NAME minor N",
+			text, name, name, name);
 	}
 	return true;
 }
@@ -94,11 +95,11 @@ static bool set_device_name(struct parser *p, struct cfg_volume *volume, const c
 	volume->minor = minor_of(rest);
 	if (volume->minor < 0 && (rest[0] != '_' || strchr(rest, '/') != NULL || rest[1] == '\0')) {
 		cfg_error(p->config, at,
-			"device name '%s': a free name follows an underscore: /dev/bsr_NAME minor N",
-			text);
+			"device name '%s': a free name follows an underscore: /dev/%s_NAME minor N",
+			text, bsr_names()->product);
 		return true;
 	}
-	volume->device = cfg_printf(p->config, "/dev/bsr%s", rest);
+	volume->device = cfg_printf(p->config, "/dev/%s%s", bsr_names()->product, rest);
 	return true;
 }
 

@@ -95,6 +95,10 @@ static uint32_t build_environment(const struct bsrd_message *m, const char **env
 	for (; count < sizeof(always) / sizeof(always[0]); count++) {
 		environment[count] = always[count];
 	}
+	const char *names = getenv("BSR_NAMES");
+	if (names != NULL && strcmp(names, "drbd") == 0) {
+		environment[count++] = "BSR_NAMES=drbd"; /* started by drbdsetup: so is the helper called */
+	}
 	uint32_t at = 0;
 	while (at < m->text_bytes && count < ENVIRONMENT_MAX - 1) {
 		const char *text = m->text + at;

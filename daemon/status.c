@@ -195,6 +195,7 @@ void status_add_device(struct bsrd *d, uint32_t volume, struct json_object *out,
 	}
 	if (statistics) {
 		add_device_counters(out, &info, &resource);
+		add_u64(out, "nbd_clients", d->devices != NULL ? bsr_nbd_clients(d->devices, volume) : 0);
 	}
 }
 
@@ -223,7 +224,13 @@ void status_add_connection(struct bsrd *d, uint32_t peer, struct json_object *ou
 	}
 }
 
-/* A path has no state of its own; with a single one, the connection's is its. */
+/* The connection's state is that of the path it stands on; behind a translation of addresses a single path is it. */
+static bool path_stands(struct bsrd *d, uint32_t peer, uint32_t path)
+{
+	const int used = d->links != NULL ? bsr_links_path(d->links, peer) : -1;
+	return used < 0 ? d->running.peer[peer].path_count == 1 : (uint32_t)used == path;
+}
+
 void status_add_path(struct bsrd *d, uint32_t peer, uint32_t path, struct json_object *out)
 {
 	const struct bsrd_peer *running = &d->running.peer[peer];
@@ -231,7 +238,7 @@ void status_add_path(struct bsrd *d, uint32_t peer, uint32_t path, struct json_o
 	bsr_engine_peer_info(d->engine, peer, &info);
 	add_text(out, "local", running->path[path].local_text);
 	add_text(out, "remote", running->path[path].remote_text);
-	add_bool(out, "established", info.conn == BSR_CONN_CONNECTED && running->path_count == 1);
+	add_bool(out, "established", info.conn == BSR_CONN_CONNECTED && path_stands(d, peer, path));
 }
 
 static bool resync_is_shown(const struct bsr_peer_device_info *info)

@@ -271,7 +271,7 @@ static const struct {
 		"make both configurations fit; then on both: bsradm adjust <resource>, bsradm connect <resource>"},
 };
 
-static void explain_conn_error(const struct subject *about, enum bsr_conn_error error)
+static void explain_conn_error(const struct subject *about, enum bsr_conn_error error, enum bsr_conn_state conn)
 {
 	const char *meaning = "the log says more";
 	const char *remedy = "bsradm connect <resource>, when the cause is gone";
@@ -282,6 +282,13 @@ static void explain_conn_error(const struct subject *about, enum bsr_conn_error 
 		}
 	}
 	char typed[REMEDY_BYTES];
+	if (error == BSR_CONN_ERROR_CONFIG && conn != BSR_CONN_STANDALONE) {
+		add_fact(about, 0, with_resource(about, "on the node that has not been adjusted: bsradm adjust <resource>", typed,
+				sizeof(typed)),
+			"the peer has another protocol (error %s); the connection comes back by itself when both have the same",
+			bsr_conn_error_word(error));
+		return;
+	}
 	add_fact(about, 0, with_resource(about, remedy, typed, sizeof(typed)),
 		"the connection was given up with the error %s: %s", bsr_conn_error_word(error),
 		meaning);
@@ -298,7 +305,7 @@ static void explain_connection(const struct subject *about)
 	}
 	snprintf(remedy, sizeof(remedy), "bsradm connect %s:%s", about->d->running.resource, running->name);
 	if (info.error != BSR_CONN_ERROR_NONE) {
-		explain_conn_error(about, info.error);
+		explain_conn_error(about, info.error, info.conn);
 	} else if (!running->wanted) {
 		add_fact(about, 0, remedy, "nobody has asked for this connection, or it was disconnected");
 	} else if (running->path_count == 0) {

@@ -213,6 +213,8 @@ int bsr_loopdev_destroy(struct bsr_loopdev *dev, bool force);
  */
 void bsr_loopdev_abandon(struct bsr_loopdev *dev);
 
+#define BSR_DRBD_MAJOR 147u /* block devices of DRBD; without its module nothing answers */
+
 /**
  * bsr_device_link - make <dev dir>/bsr<minor> and <dev dir>/bsr/by-res/<resource>/<vnr>, links to
  * @target

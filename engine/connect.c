@@ -186,7 +186,7 @@ void bsr_connect_hs_resource(struct bsr_engine *e, struct bsr_peer *p, const str
 	}
 	if (m->protocol != (uint8_t)p->options.protocol) {
 		bsr_emit_log(e, BSR_LOGN_CONFIG_MISMATCH, p, NULL, p->options.protocol, m->protocol, 0);
-		bsr_peer_refuse(e, p, BSR_CONN_ERROR_CONFIG);
+		bsr_peer_retry(e, p, BSR_CONN_ERROR_CONFIG);
 		return;
 	}
 	p->hs_peer = *m;

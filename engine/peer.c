@@ -29,7 +29,10 @@ void bsr_peer_connect(struct bsr_engine *e, struct bsr_peer *p)
 	BSR_ASSERT(p->conn == BSR_CONN_STANDALONE);
 	p->wanted = true;
 	p->redial_ns = e->now_ns;
-	bsr_state_set_conn(e, p, BSR_CONN_UNCONNECTED);
+	struct bsr_peer_state *s = &bsr_state_propose(e)->peer[p->node_id];
+	s->conn = BSR_CONN_UNCONNECTED;
+	s->error = BSR_CONN_ERROR_NONE; /* of the past */
+	bsr_state_change(e);
 }
 
 /* -------------------------------------------------------------------- loss */
@@ -166,6 +169,12 @@ void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reaso
 void bsr_peer_refuse(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error)
 {
 	drop(e, p, BSR_LINK_REFUSED, error);
+}
+
+void bsr_peer_retry(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error)
+{
+	drop(e, p, BSR_LINK_RENEGOTIATE, error);
+	p->redial_ns = e->now_ns + p->options.connect_int_s * BSR_SECOND_NS;
 }
 
 void bsr_peer_reject(struct bsr_engine *e, struct bsr_peer *p, uint16_t msg_type)

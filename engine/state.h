@@ -19,7 +19,7 @@ struct bsr_volume_state {
 
 struct bsr_peer_state {
 	enum bsr_conn_state conn;
-	enum bsr_conn_error error; /* why it is StandAlone */
+	enum bsr_conn_error error; /* why it is StandAlone, or was given up the last time */
 	enum bsr_role role;
 };
 

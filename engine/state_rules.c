@@ -134,7 +134,7 @@ static void target_lacks_blocks(struct bsr_state *next, struct place at)
 
 static void error_is_of_the_past(struct bsr_state *next, struct place at)
 {
-	if (next->peer[at.peer].conn >= BSR_CONN_UNCONNECTED) {
+	if (next->peer[at.peer].conn == BSR_CONN_CONNECTED) {
 		next->peer[at.peer].error = BSR_CONN_ERROR_NONE;
 	}
 }

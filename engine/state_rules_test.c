@@ -143,7 +143,7 @@ static void check_state(const struct bsr_state *s, const struct model *m)
 		const bool connected = s->peer[p].conn == BSR_CONN_CONNECTED;
 		must(connected || s->peer[p].role == BSR_ROLE_UNKNOWN, "ST-1: no role without a connection", s);
 		must(s->role != BSR_ROLE_PRIMARY || s->peer[p].role != BSR_ROLE_PRIMARY, "one Primary", s);
-		must(s->peer[p].error == 0 || s->peer[p].conn <= BSR_CONN_DISCONNECTING, "an error of a live connection", s);
+		must(s->peer[p].error == 0 || !connected, "an error of a connection that stands", s);
 		for (uint32_t v = 0; v < m->volumes; v++) {
 			check_device(s, &s->device[p][v], s->volume[v].disk, connected);
 		}

@@ -163,6 +163,12 @@ struct bsr_link_traffic {
 };
 /** bsr_links_traffic - zeroes for an unknown peer */
 void bsr_links_traffic(const struct bsr_links *links, uint32_t peer, struct bsr_link_traffic *traffic);
+/**
+ * bsr_links_path - which of the peer's paths its link stands on, by the addresses of its control stream
+ *
+ * Returns its number; -1 when no link stands, or none of the present paths has these addresses.
+ */
+int bsr_links_path(const struct bsr_links *links, uint32_t peer);
 /** bsr_links_rejected - bad input counted on this peer's links; UINT32_MAX: from strangers */
 uint64_t bsr_links_rejected(const struct bsr_links *links, uint32_t peer);
 

@@ -51,3 +51,10 @@ def loop(tmp_path):
     for device in devices:
         run("umount", device)
         run("losetup", "--detach", device)
+
+
+@pytest.fixture
+def adm(tmp_path):
+    """bsradm with fake back ends."""
+    from bsradm_support import Admin  # which needs program() and run() of this file
+    return Admin(tmp_path)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """bsradm on real resources: two hosts' worth of processes on this machine, brought up, changed and taken down."""
 
+import json
 import os
 import re
 import signal
@@ -247,3 +248,57 @@ def test_another_secret_is_never_connected(cluster):
     cluster.bob.ok("adjust", "r0")
     time.sleep(2)
     assert cluster.bob.ok("cstate", "r0") != "Connected\n"
+
+
+def test_another_protocol_needs_no_hand_after_adjust(cluster):
+    """Each host is adjusted when its administrator comes by; the link comes back when both have been."""
+    alice, bob = cluster.hosts
+    start(cluster)
+    alice.ok("primary", "--force", "r0")
+    alice.ok("wait-sync", "r0")
+    cluster.configure(net="protocol A; connect-int 1;")
+    told = alice("adjust", "r0")
+    assert told.returncode == 0 and "the protocol changes" in told.stderr and "bob has" not in told.stderr
+    wait_for(lambda: "connection:Connecting error:configuration-mismatch" in alice.ok("status", "r0"))
+    why = alice.ok("why", "r0")
+    assert "another protocol" in why and "bsradm adjust r0" in why
+    time.sleep(3)  # several attempts
+    assert "error:configuration-mismatch" in bob.ok("status", "r0")
+    bob.ok("adjust", "r0")
+    for host in cluster.hosts:
+        wait_for(lambda host=host: host.ok("cstate", "r0") == "Connected\n", seconds=10)
+        assert settled(host) and "error" not in host.ok("status", "r0")
+
+
+def test_up_connects_also_without_a_disk_and_says_so(cluster):
+    alice, bob = cluster.hosts
+    for host in cluster.hosts:
+        host.ok("create-md", "r0")
+    os.rename(alice.disk("disk0"), alice.dir / "away")
+    bob.ok("up", "r0")
+    result = alice("up", "r0")
+    assert result.returncode == 1 and "has no disk now; all else went on" in result.stderr
+    wait_for(lambda: alice.ok("cstate", "r0") == "Connected\n")
+    assert "disk:Diskless" in alice.ok("status", "r0")
+    os.rename(alice.dir / "away", alice.disk("disk0"))
+    alice.ok("attach", "r0")
+    wait_for(lambda: alice.ok("dstate", "r0").startswith("Inconsistent/"))
+
+
+def test_open_devices_and_used_paths_are_shown(cluster):
+    alice = cluster.alice
+    start(cluster)
+    alice.ok("primary", "--force", "r0")
+
+    def shown():
+        return json.loads(run(program("bsrsetup"), "status", "r0", "--json", env=alice.env).stdout)[0]
+
+    assert shown()["devices"][0]["open"] is False
+    with open(alice.dir / "dev" / f"bsr{cluster.minor}", "rb"):
+        assert shown()["devices"][0]["open"] is True
+    assert [path["established"] for path in shown()["connections"][0]["paths"]] == [True]
+    # a second path that is not used
+    other = [f"ipv4:127.0.0.1:{port}" for port in cluster.ports[2:4]]
+    assert run(program("bsrsetup"), "new-path", "r0", "1", *other, env=alice.env).returncode == 0
+    states = {path["this_host"]["port"]: path["established"] for path in shown()["connections"][0]["paths"]}
+    assert states == {cluster.ports[0]: True, cluster.ports[2]: False}

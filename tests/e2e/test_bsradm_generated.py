@@ -10,8 +10,9 @@ import random
 
 import pytest
 
+from bsradm_support import Admin, uncommented
 from conftest import program, run
-from test_bsradm_config import DRBDADM, Admin, ask_drbdadm, in_our_words, uncommented
+from test_bsradm_drbd import DRBDADM, ask_drbdadm, in_our_words
 
 pytestmark = pytest.mark.skipif(not os.path.exists(DRBDADM), reason="drbdadm is not installed (drbd-utils)")
 

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from conftest import program, run
-from test_bsrmeta import (FIXTURES, MIB, MANIFEST, body, directories, fixture_image, make_image, meta, meta_ok, sha)
+from bsrmeta_support import (FIXTURES, MIB, MANIFEST, body, directories, fixture_image, make_image, meta, meta_ok, sha)
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
 

@@ -274,8 +274,6 @@ def test_nbd_socket_serves_the_volume(pair):
     assert done.returncode == 0, done.stderr
 
 
-
-
 # ------------------------------------------------------------------ disks that are not what they were
 
 def test_metadata_of_another_host_is_refused(pair):

@@ -11,6 +11,8 @@
  */
 #include "adm.h"
 
+#include "names.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +21,7 @@ struct adjust {
 	struct cfg_resource *wanted;
 	struct cfg_resource *running;
 	struct adm_context context;
+	const struct cfg_connection *only; /* one connection; NULL: all */
 	int refused; /* exit code of a difference that must not be applied */
 };
 
@@ -74,6 +77,12 @@ static bool is_shown_name(const struct bsr_option *def)
 	return strcmp(def->name, "_name") != 0;
 }
 
+/* Names that DRBD's tools do not tell: what runs may have them, from bsradm, and keeps them. */
+static bool is_untold_name(const struct adm *adm, const struct bsr_option *def)
+{
+	return adm->drbd && (def->flags & BSR_OPTION_INTERNAL) != 0 && is_shown_name(def);
+}
+
 static bool same_options(const struct adjust *a, const struct cfg_options *wanted,
 	const struct cfg_options *running, enum bsr_option_section section)
 {
@@ -83,7 +92,7 @@ static bool same_options(const struct adjust *a, const struct cfg_options *wante
 	for (size_t i = 0; i < count; i++) {
 		const char *w = text_of(wanted, &list[i]);
 		const char *r = text_of(running, &list[i]);
-		if (!is_compared(&list[i], section) || (!is_shown_name(&list[i]) && r == NULL)) {
+		if (!is_compared(&list[i], section) || is_untold_name(a->adm, &list[i]) || (!is_shown_name(&list[i]) && r == NULL)) {
 			continue;
 		}
 		const bool same = list[i].type == BSR_OPTION_RESYNC_AFTER
@@ -153,27 +162,15 @@ static void adjust_resource_options(struct adjust *a)
 	}
 }
 
-static void schedule_attach(struct adjust *a, const struct cfg_volume *volume)
-{
-	struct adm_call call;
-
-	if (bsr_config_is_diskless(volume)) {
-		return;
-	}
-	adm_call_meta(&call, a->adm, volume);
-	adm_call_add(&call, "apply-al");
-	schedule(a, ADM_STAGE_ATTACH, &call);
-	adm_make_attach(a->adm, &call, volume);
-	schedule(a, ADM_STAGE_ATTACH, &call);
-}
-
 static void schedule_new_minor(struct adjust *a, const struct cfg_volume *volume)
 {
 	struct adm_call call;
 
 	adm_make_new_minor(a->adm, &call, a->wanted, volume);
 	schedule(a, ADM_STAGE_MINOR, &call);
-	schedule_attach(a, volume);
+	if (!adm_given_is_on(a->adm, "skip-disk")) {
+		adm_schedule_attach(a->adm, a->wanted, volume);
+	}
 }
 
 static bool has_disk(const struct cfg_volume *volume)
@@ -209,11 +206,11 @@ static bool same_lower_devices(
 	}
 	fprintf(stderr,
 		"%s:%u:%u: volume %u of resource %s runs on disk %s with meta-disk %s (%s), configured are %s and "
-		"%s (%s); detach it first: bsradm detach %s/%u\n",
+		"%s (%s); detach it first: %s detach %s/%u\n",
 		wanted->disk_at.file, wanted->disk_at.line, wanted->disk_at.column, wanted->vnr,
 		a->wanted->name, running->disk, running_meta,
 		running->meta_index != NULL ? running->meta_index : "?", wanted->disk, wanted_meta,
-		wanted->meta_index, a->wanted->name, wanted->vnr);
+		wanted->meta_index, bsr_names()->admin, a->wanted->name, wanted->vnr);
 	a->refused = ADM_INVALID;
 	return false;
 }
@@ -263,7 +260,7 @@ static void adjust_volume(struct adjust *a, const struct cfg_volume *wanted)
 		return;
 	}
 	if (!has_disk(running)) {
-		schedule_attach(a, wanted);
+		adm_schedule_attach(a->adm, a->wanted, wanted);
 	} else if (!has_disk(wanted)) {
 		schedule_minor_call(a, ADM_STAGE_DETACH, "detach", running->minor);
 	} else if (same_lower_devices(a, wanted, running)) {
@@ -389,26 +386,37 @@ static bool adjust_paths(
 	return last_goes;
 }
 
+static void schedule_peer_device(
+	struct adjust *a, struct cfg_volume *wanted, const struct cfg_connection *running)
+{
+	struct adm_call call;
+
+	if (running == NULL) { /* a new one: what is configured is said, also where it is the default */
+		if (!adm_has_options(a->adm, &wanted->peer_options, BSR_SECTION_PEER_DEVICE)) {
+			return;
+		}
+	} else {
+		static const struct cfg_options nothing = {NULL, NULL};
+		const struct cfg_volume *r = bsr_config_find_volume(&running->peer_devices, wanted->vnr);
+		if (same_options(a, &wanted->peer_options, r != NULL ? &r->peer_options : &nothing,
+			    BSR_SECTION_PEER_DEVICE)) {
+			return;
+		}
+	}
+	a->context.peer_device = wanted;
+	adm_make_peer_device_options(a->adm, &call, &a->context, true);
+	schedule(a, ADM_STAGE_PEER_DEVICE, &call);
+}
+
+/* In the order of volumes. */
 static void schedule_peer_devices(struct adjust *a, const struct cfg_connection *running)
 {
-	static const struct cfg_options nothing = {NULL, NULL};
-
-	for (struct cfg_volume *v = a->context.connection->peer_devices.first; v != NULL;
-		v = v->next) {
-		const struct cfg_volume *r =
-			running != NULL ? bsr_config_find_volume(&running->peer_devices, v->vnr)
-					: NULL;
-		if (a->context.volume_given && a->context.volume->vnr != v->vnr) {
-			continue;
+	for (const struct cfg_volume *v = a->wanted->me->expanded.first; v != NULL; v = v->next) {
+		struct cfg_volume *device =
+			bsr_config_find_volume(&a->context.connection->peer_devices, v->vnr);
+		if (device != NULL && (!a->context.volume_given || a->context.volume->vnr == v->vnr)) {
+			schedule_peer_device(a, device, running);
 		}
-		if (same_options(a, &v->peer_options, r != NULL ? &r->peer_options : &nothing,
-			    BSR_SECTION_PEER_DEVICE)) {
-			continue;
-		}
-		struct adm_call call;
-		a->context.peer_device = v;
-		adm_make_peer_device_options(a->adm, &call, &a->context, true);
-		schedule(a, ADM_STAGE_PEER_DEVICE, &call);
 	}
 }
 
@@ -426,6 +434,22 @@ static void new_connection(struct adjust *a, struct cfg_connection *wanted)
 	schedule_peer_call(a, ADM_STAGE_CONNECT, "connect", wanted->peer->node_id);
 }
 
+/* The one option that the two ends must have alike: what happens until the other one has it. */
+static void tell_about_protocol(
+	const struct adjust *a, const struct cfg_connection *wanted, const struct cfg_connection *running)
+{
+	const struct bsr_option *def = bsr_option_find(BSR_SECTION_NET, "protocol");
+
+	if (running->standalone ||
+		bsr_option_equal(def, text_of(&wanted->net, def), text_of(&running->net, def))) {
+		return;
+	}
+	fprintf(stderr,
+		"%s: the protocol changes: without a connection to %s until that host has been adjusted, too "
+		"(then they connect by themselves)\n",
+		a->wanted->name, wanted->label);
+}
+
 static void adjust_net_options(
 	struct adjust *a, struct cfg_connection *wanted, const struct cfg_connection *running)
 {
@@ -434,6 +458,7 @@ static void adjust_net_options(
 	if (same_options(a, &wanted->net, &running->net, BSR_SECTION_NET)) {
 		return;
 	}
+	tell_about_protocol(a, wanted, running);
 	adm_call_setup(&call, a->adm, "net-options");
 	adm_call_add(&call, "%s", a->wanted->name);
 	adm_call_add(&call, "%d", wanted->peer->node_id);
@@ -485,13 +510,13 @@ static void adjust_connections(struct adjust *a)
 	}
 	for (const struct cfg_connection *r = a->running->connections.first; r != NULL;
 		r = r->next) {
-		if (wanted_connection(a, r->peer_node_id) == NULL) {
+		if (a->only == NULL && wanted_connection(a, r->peer_node_id) == NULL) {
 			note(a, "peer is not configured any more", "");
 			schedule_peer_call(a, ADM_STAGE_DEL_PEER, "del-peer", r->peer_node_id);
 		}
 	}
 	for (struct cfg_connection *w = a->wanted->connections.first; w != NULL; w = w->next) {
-		if (w->self != NULL) {
+		if (w->self != NULL && (a->only == NULL || w == a->only)) {
 			adjust_connection(a, w);
 		}
 	}
@@ -524,8 +549,8 @@ static int read_running(struct adm *adm, const char *name, struct bsr_config **r
 	}
 	free(text);
 	if (bsr_config_error_count(*running) > 0) {
-		fprintf(stderr, "the answer of 'bsrsetup show%s%s' cannot be understood:\n",
-			name != NULL ? " " : "", name != NULL ? name : "");
+		fprintf(stderr, "the answer of '%s show%s%s' cannot be understood:\n",
+			bsr_names()->setup, name != NULL ? " " : "", name != NULL ? name : "");
 		bsr_config_print_diagnostics(*running, stderr);
 		return ADM_CANNOT;
 	}
@@ -561,13 +586,16 @@ static void start_resource(struct adjust *a)
 
 	adm_make_new_resource(a->adm, &call, a->wanted);
 	schedule(a, ADM_STAGE_RESOURCE, &call);
-	adm_make_node_options(a->adm, &call, a->wanted, true);
-	schedule(a, ADM_STAGE_OPTIONS, &call);
+	if (adm_wants_node_options(a->adm, a->wanted)) {
+		adm_make_node_options(a->adm, &call, a->wanted, true);
+		schedule(a, ADM_STAGE_OPTIONS, &call);
+	}
 	for (const struct cfg_volume *v = a->wanted->me->expanded.first; v != NULL; v = v->next) {
 		schedule_new_minor(a, v);
 	}
 	for (struct cfg_connection *c = a->wanted->connections.first; c != NULL; c = c->next) {
-		if (c->self != NULL && !adm_given_is_on(a->adm, "skip-net")) {
+		if (c->self != NULL && (a->only == NULL || c == a->only) &&
+			!adm_given_is_on(a->adm, "skip-net")) {
 			a->context.connection = c;
 			new_connection(a, c);
 		}
@@ -576,8 +604,10 @@ static void start_resource(struct adjust *a)
 
 int adm_adjust(struct adm *adm, const struct adm_context *context)
 {
-	struct adjust a = {.adm = adm, .wanted = context->resource, .context = *context};
-	struct adm_call call;
+	struct adjust a = {.adm = adm,
+		.wanted = context->resource,
+		.context = *context,
+		.only = context->connection};
 	const int code = find_running(adm, context->resource->name, &a.running);
 
 	if (code == ADM_OK && a.running == NULL) {
@@ -594,10 +624,7 @@ int adm_adjust(struct adm *adm, const struct adm_context *context)
 		}
 	}
 	if (code == ADM_OK && a.refused == ADM_OK && !context->volume_given) {
-		adm_call_setup(&call, adm, "apply-persist-role");
-		adm_call_add(&call, "%s", context->resource->name);
-		call.patience = ADM_MEDIUM;
-		schedule(&a, ADM_STAGE_ATTACH, &call);
+		adm_schedule_persist_role(adm, context->resource);
 	}
 	return code != ADM_OK ? code : a.refused;
 }

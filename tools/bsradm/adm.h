@@ -57,6 +57,7 @@ struct adm {
 	const char *sh_varname;
 	const char *run_dir;
 	unsigned int verbose;
+	bool drbd; /* called by DRBD's names */
 	bool dry_run;
 	bool stacked;
 	bool ignore_hostname;
@@ -108,6 +109,7 @@ enum {
 	ADM_WHOLE_RESOURCE = 1u << 13, /* of kind ADM_VOLUME, but without a volume it runs once */
 	ADM_NEW_CONFIG = 1u << 15,     /* works where no configuration exists yet */
 	ADM_TAKES_WORDS = 1u << 16,    /* its words are not targets */
+	ADM_PEER_TOO = 1u << 17,       /* of kind ADM_VOLUME, and takes one peer as well */
 	ADM_REGISTRY =
 		1u << 14, /* the configuration is found through the registry of running things */
 };
@@ -151,7 +153,7 @@ void adm_call_meta(struct adm_call *call, const struct adm *adm, const struct cf
 void adm_call_add(struct adm_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void adm_call_free(struct adm_call *call);
-void adm_call_print(const struct adm_call *call, FILE *to);
+void adm_call_print(const struct adm *adm, const struct adm_call *call, FILE *to);
 /* Runs, or prints in a dry run. Frees @call. Returns an exit code. */
 int adm_call_run(struct adm *adm, struct adm_call *call, const char *resource);
 /*
@@ -190,11 +192,16 @@ struct adm_action {
 	struct adm_action *next;
 	enum adm_stage stage;
 	struct cfg_resource *resource;
+	int64_t minor; /* of the volume that it is about alone; -1: not of one */
+	bool disk;     /* makes its disk usable */
 	struct adm_call call;
 };
 
 void adm_schedule(struct adm *adm, enum adm_stage stage, struct cfg_resource *resource,
 	struct adm_call *call);
+/* apply-al and attach, if the volume has a disk. */
+void adm_schedule_attach(
+	struct adm *adm, struct cfg_resource *resource, const struct cfg_volume *volume);
 int adm_run_actions(struct adm *adm);
 /* After apply-al: says what to do if the disk has no metadata. */
 void adm_tell_about_metadata(int code, const char *resource);
@@ -214,6 +221,12 @@ void adm_make_peer_device_options(struct adm *adm, struct adm_call *call,
 	const struct adm_context *context, bool set_defaults);
 void adm_make_attach(struct adm *adm, struct adm_call *call, const struct cfg_volume *volume);
 
+/* Whether there is a node option to be told. */
+bool adm_wants_node_options(const struct adm *adm, const struct cfg_resource *resource);
+void adm_schedule_persist_role(struct adm *adm, struct cfg_resource *resource);
+/* Whether any of @options of @section is passed on to a back end. */
+bool adm_has_options(
+	const struct adm *adm, const struct cfg_options *options, enum bsr_option_section section);
 int adm_up(struct adm *adm, const struct adm_context *context);
 int adm_adjust(struct adm *adm, const struct adm_context *context);
 
@@ -246,6 +259,7 @@ int adm_net_options(struct adm *adm, const struct adm_context *context);
 int adm_new_path(struct adm *adm, const struct adm_context *context);
 int adm_del_path(struct adm *adm, const struct adm_context *context);
 int adm_peer_device_options(struct adm *adm, const struct adm_context *context);
+int adm_check_resize(struct adm *adm, const struct adm_context *context);
 int adm_invalidate(struct adm *adm, const struct adm_context *context);
 int adm_outdate(struct adm *adm, const struct adm_context *context);
 int adm_resize(struct adm *adm, const struct adm_context *context);

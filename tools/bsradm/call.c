@@ -7,6 +7,8 @@
  */
 #include "adm.h"
 
+#include "names.h"
+
 #include <bsr/assert.h>
 
 #include <errno.h>
@@ -25,7 +27,7 @@
 
 static _Noreturn void die(const char *text)
 {
-	fprintf(stderr, "bsradm: %s\n", text);
+	fprintf(stderr, "%s: %s\n", bsr_names()->admin, text);
 	exit(ADM_CANNOT);
 }
 
@@ -110,11 +112,13 @@ static void print_escaped(const char *word, FILE *to)
 	}
 }
 
-void adm_call_print(const struct adm_call *call, FILE *to)
+void adm_call_print(const struct adm *adm, const struct adm_call *call, FILE *to)
 {
 	for (size_t i = 0; i < call->count; i++) {
 		print_escaped(call->word[i], to);
-		fputc(' ', to);
+		if (i + 1 < call->count || !adm->drbd) {
+			fputc(' ', to); /* of bsr also behind the last word */
+		}
 	}
 	fputc('\n', to);
 }
@@ -152,7 +156,7 @@ static _Noreturn void exec_child(const struct adm *adm, const struct adm_call *c
 		setenv("BSRMETA_ALLOW_FILES", "1", 1);
 	}
 	execvp(path, call->word);
-	fprintf(stderr, "bsradm: cannot run %s: %s\n", path, strerror(errno));
+	fprintf(stderr, "%s: cannot run %s: %s\n", bsr_names()->admin, path, strerror(errno));
 	_exit(ADM_CANNOT);
 }
 
@@ -266,7 +270,7 @@ int adm_call_run(struct adm *adm, struct adm_call *call, const char *resource)
 			print_escaped(resource, stdout);
 			putchar('\n');
 		}
-		adm_call_print(call, stdout);
+		adm_call_print(adm, call, stdout);
 	}
 	fflush(NULL);
 	if (!adm->dry_run) {

@@ -7,6 +7,8 @@
  */
 #include "adm.h"
 
+#include "names.h"
+
 #include <string.h>
 
 #define HANDLER(name_)                                                                             \
@@ -21,14 +23,14 @@ static const struct adm_command commands[] = {
 		"create, attach and connect a resource"},
 	{"down", ADM_RESOURCE, adm_down, ADM_IGNORED_TOO, NULL, NULL,
 		"demote, disconnect, detach and release a resource, in that order"},
-	{"adjust", ADM_VOLUME, adm_adjust, ADM_DEFERRED | ADM_WHOLE_RESOURCE, NULL,
+	{"adjust", ADM_VOLUME, adm_adjust, ADM_DEFERRED | ADM_WHOLE_RESOURCE | ADM_PEER_TOO, NULL,
 		"skip-disk skip-net tentative discard-my-data",
 		"apply changes of the configuration to what runs"},
 	{"adjust-with-progress", ADM_RESOURCE, adm_adjust, ADM_DEFERRED, NULL,
 		"skip-disk skip-net tentative discard-my-data", "adjust, for boot scripts"},
 	{"primary", ADM_RESOURCE, adm_primary, 0, NULL, "force skip-check-fs full-sync-on-fail",
 		"promote: its devices can be used on this host"},
-	{"secondary", ADM_RESOURCE, adm_plain_resource, 0, NULL, NULL, "demote"},
+	{"secondary", ADM_RESOURCE, adm_plain_resource, 0, NULL, "force", "demote"},
 	{"role", ADM_RESOURCE, adm_status, 0, NULL, NULL, "print the role of this host"},
 	{"state", ADM_RESOURCE, adm_status, ADM_HIDDEN, NULL, NULL, "old name of role"},
 	{"status", ADM_RESOURCE, adm_status, ADM_NO_TARGET_OK, NULL,
@@ -36,7 +38,7 @@ static const struct adm_command commands[] = {
 	{"attach", ADM_VOLUME, adm_attach, ADM_NEEDS_DISK | ADM_ALL_VOLUMES, "d", NULL,
 		"make the local disk usable"},
 	{"detach", ADM_VOLUME, adm_plain_volume, 0, NULL, "force", "let go of the local disk"},
-	{"disk-options", ADM_VOLUME, adm_plain_volume, ADM_NEEDS_DISK, "d", "set-defaults",
+	{"disk-options", ADM_VOLUME, adm_disk_options, ADM_NEEDS_DISK, "d", "set-defaults",
 		"change options of an attached disk"},
 	{"connect", ADM_CONNECTION, adm_plain_connection, ADM_CHECK_IP, NULL,
 		"tentative discard-my-data", "begin to look for a peer"},
@@ -73,7 +75,7 @@ static const struct adm_command commands[] = {
 	{"resize", ADM_VOLUME, adm_resize, 0, NULL,
 		"size= assume-peer-has-space assume-clean al-stripes= al-stripe-size-kB=",
 		"adopt a new size"},
-	{"check-resize", ADM_VOLUME, adm_plain_volume, ADM_HIDDEN, NULL, NULL,
+	{"check-resize", ADM_VOLUME, adm_check_resize, ADM_HIDDEN, NULL, NULL,
 		"take note of a new size"},
 	{"verify", ADM_PEER_DEVICE, adm_plain_peer_device, 0, NULL, "start= stop= auto-sync",
 		"compare the data with a peer's"},
@@ -208,5 +210,5 @@ void adm_command_suggest(const char *name)
 	fprintf(stderr, "unknown command '%s'%s%s%s\n", name,
 		near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
 		near != NULL ? "'?" : "");
-	fprintf(stderr, "try 'bsradm help'\n");
+	fprintf(stderr, "try '%s help'\n", bsr_names()->admin);
 }

@@ -7,6 +7,10 @@
  */
 #include "adm.h"
 
+#include "names.h"
+
+#include <bsr/assert.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -79,6 +83,28 @@ static void set_environment(const struct adm *adm, const struct adm_context *con
 	}
 }
 
+#define COPIES_MAX 256
+
+/* Scripts written for DRBD look for the same variables under another prefix: they get both. */
+static void set_drbd_environment(void)
+{
+	char *copies[COPIES_MAX];
+	size_t count = 0;
+
+	for (char **at = environ; *at != NULL && count < COPIES_MAX; at++) {
+		if (strncmp(*at, "BSR_", 4) == 0 && asprintf(&copies[count], "DRBD_%s", *at + 4) >= 0) {
+			count++;
+		}
+	}
+	for (size_t i = 0; i < count; i++) { /* setenv moves what environ points to */
+		char *equals = strchr(copies[i], '=');
+		BSR_ASSERT(equals != NULL);
+		*equals = '\0';
+		setenv(copies[i], equals + 1, 1);
+		free(copies[i]);
+	}
+}
+
 int adm_handler(struct adm *adm, const struct adm_context *context)
 {
 	const struct bsr_option *def = bsr_option_find(BSR_SECTION_HANDLERS, adm->command->name);
@@ -99,6 +125,10 @@ int adm_handler(struct adm *adm, const struct adm_context *context)
 	const pid_t pid = fork();
 	if (pid == 0) {
 		set_environment(adm, context);
+		if (adm->drbd) {
+			set_drbd_environment();
+		}
+		unsetenv(BSR_NAMES_VARIABLE); /* a script says by name whom it calls */
 		execl("/bin/sh", "sh", "-c", handler->value, (char *)NULL);
 		_exit(127);
 	}

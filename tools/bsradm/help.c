@@ -7,15 +7,25 @@
  */
 #include "adm.h"
 
+#include "names.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+/* As puts(), under the names we were called by. */
+static void say(const char *text)
+{
+	char translated[4096];
+
+	puts(bsr_names_translate(text, translated, sizeof(translated)));
+}
+
 static void print_general_options(void)
 {
-	puts("General options:\n"
+	say("General options:\n"
 	     "  -d, --dry-run               print the calls of bsrsetup and bsrmeta, make none\n"
 	     "  -v, --verbose               print them and make them; repeat for reasons\n"
-	     "  -c, --config-file=FILE      read FILE ('-': standard input) instead of /etc/bsr.conf\n"
+	     "  -c, --config-file=FILE      read FILE ('-': standard input) instead of the default\n"
 	     "  -t, --config-to-test=FILE   read FILE, too (dump, dump-xml, sh-nop)\n"
 	     "  -E, --config-to-exclude=FILE  do not include FILE\n"
 	     "  -s, --bsrsetup=FILE         path of bsrsetup\n"
@@ -101,7 +111,7 @@ static void print_extras(const char *extras)
 static void print_example(const char *name)
 {
 	if (strcmp(name, "create") == 0) {
-		puts("  bsradm create r0 --hosts=alice=192.0.2.1,bob=192.0.2.2 --disk=/dev/sdb1\n"
+		say("  bsradm create r0 --hosts=alice=192.0.2.1,bob=192.0.2.2 --disk=/dev/sdb1\n"
 		     "  bsradm create r0 --hosts=alice=192.0.2.1,bob=192.0.2.2 --disk=alice=/dev/sdb1,bob=/dev/sdc1\n"
 		     "  bsradm create r0 --hosts=alice=192.0.2.1,bob=192.0.2.2 --size=1G     # a file below /var/lib/bsr/disks\n"
 		     "\n  Names are those of `hostname`. -d shows the file and writes nothing.\n");
@@ -117,7 +127,7 @@ static void print_command(const struct adm_command *command)
 		{'n', BSR_SECTION_NET}, {'r', BSR_SECTION_RESOURCE}, {'o', BSR_SECTION_NODE},
 		{'s', BSR_SECTION_STARTUP}, {'m', BSR_SECTION_DEVICE}};
 
-	printf("bsradm %s [OPTION...]%s\n\n  %s\n\n", command->name, target_words(command),
+	printf("%s %s [OPTION...]%s\n\n  %s\n\n", bsr_names()->admin, command->name, target_words(command),
 		command->help);
 	print_example(command->name);
 	if (command->sections != NULL || command->extras != NULL) {
@@ -145,11 +155,11 @@ int adm_help(const char *name)
 		print_command(command);
 		return ADM_OK;
 	}
-	puts("bsradm COMMAND [OPTION...] {all | RESOURCE[:PEER][/VOLUME]...}\n\nCommands:");
+	say("bsradm COMMAND [OPTION...] {all | RESOURCE[:PEER][/VOLUME]...}\n\nCommands:");
 	print_names(0, ADM_HIDDEN);
 	putchar('\n');
 	print_general_options();
-	puts("\n'bsradm help COMMAND' tells more; see also bsradm(8) and bsr.conf(5).");
+	say("\n'bsradm help COMMAND' tells more; see also bsradm(8) and bsr.conf(5).");
 	return ADM_OK;
 }
 
@@ -171,9 +181,25 @@ int adm_hidden_commands(struct adm *adm, const struct adm_context *context)
 	return ADM_OK;
 }
 
+/*
+ * Scripts for DRBD look at these numbers to learn which commands and formats there are: the versions of DRBD whose
+ * interface this is. Who asks for the build learns what really runs.
+ */
+static void print_drbd_version(void)
+{
+	printf("DRBDADM_BUILDTAG=bsr-%s\nDRBDADM_API_VERSION=2\n", BSR_VERSION);
+	puts("DRBD_KERNEL_VERSION_CODE=0x090200\nDRBD_KERNEL_VERSION=9.2.0\n"
+	     "DRBDADM_VERSION_CODE=0x091600\nDRBDADM_VERSION=9.22.0");
+}
+
 void adm_print_version(void)
 {
 	unsigned int part[3] = {0, 0, 0};
+
+	if (bsr_names()->drbd) {
+		print_drbd_version();
+		return;
+	}
 
 	(void)sscanf(BSR_VERSION, "%u.%u.%u", &part[0], &part[1], &part[2]);
 	const unsigned int code = part[0] << 16 | part[1] << 8 | part[2];

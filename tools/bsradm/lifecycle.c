@@ -6,48 +6,119 @@
  * May touch:  back ends.
  * Invariants:
  *   LC-1  Stages run in order, each for all resources before the next one begins.
- *   LC-2  A resource for which a call failed gets no further calls; the others go on.
+ *   LC-2  A resource that could not be created gets no further calls; the others go on.
+ *   LC-3  A volume whose disk cannot be attached keeps nothing else from being done: its peers' disks can serve.
  */
 #include "adm.h"
+
+#include "names.h"
 
 #include <bsr/assert.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-void adm_schedule(
+static struct adm_action *schedule(
 	struct adm *adm, enum adm_stage stage, struct cfg_resource *resource, struct adm_call *call)
 {
 	struct adm_action *action = calloc(1, sizeof(*action));
 
 	BSR_ASSERT(stage < ADM_STAGE_COUNT && call->count > 0);
 	if (action == NULL) {
-		fprintf(stderr, "bsradm: out of memory\n");
+		fprintf(stderr, "%s: out of memory\n", bsr_names()->admin);
 		exit(ADM_CANNOT);
 	}
 	action->stage = stage;
 	action->resource = resource;
+	action->minor = -1;
 	action->call = *call; /* the words change hands */
 	if (adm->actions_end == NULL) {
 		adm->actions_end = &adm->actions;
 	}
 	*adm->actions_end = action;
 	adm->actions_end = &action->next;
+	return action;
 }
 
+void adm_schedule(
+	struct adm *adm, enum adm_stage stage, struct cfg_resource *resource, struct adm_call *call)
+{
+	(void)schedule(adm, stage, resource, call);
+}
+
+void adm_schedule_attach(struct adm *adm, struct cfg_resource *resource, const struct cfg_volume *volume)
+{
+	struct adm_call call;
+
+	if (bsr_config_is_diskless(volume)) {
+		return;
+	}
+	for (unsigned int step = 0; step < 2; step++) {
+		if (step == 0) {
+			adm_call_meta(&call, adm, volume);
+			adm_call_add(&call, "apply-al");
+		} else {
+			adm_make_attach(adm, &call, volume);
+		}
+		struct adm_action *action = schedule(adm, ADM_STAGE_ATTACH, resource, &call);
+		action->minor = volume->minor;
+		action->disk = true;
+	}
+}
+
+/* What went wrong, and for whom nothing more is to be done. */
 struct failed {
 	struct failed *next;
 	const struct cfg_resource *resource;
+	int64_t minor; /* -1: the whole resource */
 };
 
-static bool has_failed(const struct failed *list, const struct cfg_resource *resource)
+static bool has_failed(const struct failed *list, const struct adm_action *action)
 {
 	for (; list != NULL; list = list->next) {
-		if (list->resource == resource) {
+		if (list->resource == action->resource &&
+			(list->minor < 0 || list->minor == action->minor)) {
 			return true;
 		}
 	}
 	return false;
+}
+
+static void tell_part(const struct failed *failure)
+{
+	fprintf(stderr, "%s: minor %lld has no disk now; all else went on\n", failure->resource->name,
+		(long long)failure->minor);
+}
+
+static void free_failures(struct failed *failures)
+{
+	while (failures != NULL) {
+		struct failed *next = failures->next;
+		free(failures);
+		failures = next;
+	}
+}
+
+/* From the stage of disks on each step stands for itself: what was done stays useful. */
+static bool add_failure(struct failed **failures, const struct adm_action *action)
+{
+	const bool of_one = action->stage >= ADM_STAGE_ATTACH;
+
+	if (of_one && action->minor < 0) {
+		return true;
+	}
+	struct failed *failure = calloc(1, sizeof(*failure));
+	if (failure == NULL) {
+		return false;
+	}
+	*failure = (struct failed){.next = *failures,
+		.resource = action->resource,
+		.minor = of_one ? action->minor : -1};
+	*failures = failure;
+	if (of_one && action->disk) {
+		tell_part(failure);
+	}
+	return true;
 }
 
 #define META_NONE 255 /* bsrmeta found no valid metadata */
@@ -56,9 +127,9 @@ void adm_tell_about_metadata(int code, const char *resource)
 {
 	if (code == META_NONE) {
 		fprintf(stderr,
-			"  what helps: if the disk is new, 'bsradm create-md %s'; if it held this resource before, check "
+			"  what helps: if the disk is new, '%s create-md %s'; if it held this resource before, check "
 			"'disk' and 'meta-disk' first\n",
-			resource);
+			bsr_names()->admin, resource);
 	}
 }
 
@@ -91,34 +162,8 @@ static bool run_action(struct adm *adm, struct adm_action *action)
 	return code == 0;
 }
 
-int adm_run_actions(struct adm *adm)
+static void free_actions(struct adm *adm)
 {
-	struct failed *failures = NULL;
-
-	for (int stage = 0; stage < ADM_STAGE_COUNT; stage++) {
-		for (struct adm_action *action = adm->actions; action != NULL;
-			action = action->next) {
-			if ((int)action->stage != stage || has_failed(failures, action->resource)) {
-				continue;
-			}
-			if (run_action(adm, action)) {
-				continue;
-			}
-			struct failed *failure = calloc(1, sizeof(*failure));
-			if (failure == NULL) {
-				return ADM_CANNOT;
-			}
-			failure->resource = action->resource;
-			failure->next = failures;
-			failures = failure;
-		}
-	}
-	const bool failed = failures != NULL;
-	while (failures != NULL) {
-		struct failed *next = failures->next;
-		free(failures);
-		failures = next;
-	}
 	while (adm->actions != NULL) {
 		struct adm_action *next = adm->actions->next;
 		adm_call_free(&adm->actions->call);
@@ -126,7 +171,31 @@ int adm_run_actions(struct adm *adm)
 		adm->actions = next;
 	}
 	adm->actions_end = &adm->actions;
-	return failed ? ADM_USAGE : ADM_OK;
+}
+
+int adm_run_actions(struct adm *adm)
+{
+	struct failed *failures = NULL;
+	int code = ADM_OK;
+
+	for (int stage = 0; stage < ADM_STAGE_COUNT; stage++) {
+		for (struct adm_action *action = adm->actions; action != NULL;
+			action = action->next) {
+			if ((int)action->stage != stage || has_failed(failures, action)) {
+				continue;
+			}
+			if (run_action(adm, action)) {
+				continue;
+			}
+			code = ADM_USAGE;
+			if (!add_failure(&failures, action)) {
+				code = ADM_CANNOT;
+			}
+		}
+	}
+	free_failures(failures);
+	free_actions(adm);
+	return code;
 }
 
 void adm_make_new_resource(
@@ -187,7 +256,7 @@ void adm_make_path(struct adm *adm, struct adm_call *call, const struct adm_cont
 	adm_call_add(call, "%s", text);
 	bsr_config_format_address(&remote->visible, text, sizeof(text));
 	adm_call_add(call, "%s", text);
-	if (strcmp(command, "new-path") == 0) {
+	if (strcmp(command, "new-path") == 0 && !adm->drbd) {
 		adm_call_add(call, "%d",
 			bsr_config_global_flag(adm->config, "disable-ip-verification") ? 1 : 0);
 	}
@@ -227,20 +296,15 @@ static void schedule_volume(
 
 	adm_make_new_minor(adm, &call, resource, volume);
 	adm_schedule(adm, ADM_STAGE_MINOR, resource, &call);
-	if (bsr_config_is_diskless(volume)) {
-		return;
-	}
-	adm_call_meta(&call, adm, volume);
-	adm_call_add(&call, "apply-al");
-	adm_schedule(adm, ADM_STAGE_ATTACH, resource, &call);
-	adm_make_attach(adm, &call, volume);
-	adm_schedule(adm, ADM_STAGE_ATTACH, resource, &call);
+	adm_schedule_attach(adm, resource, volume);
 }
 
-static bool has_options(const struct cfg_options *options, enum bsr_option_section section)
+bool adm_has_options(
+	const struct adm *adm, const struct cfg_options *options, enum bsr_option_section section)
 {
 	for (const struct cfg_option *o = options->first; o != NULL; o = o->next) {
-		if (o->def->section == section && (o->def->flags & BSR_OPTION_DRBD_ONLY) == 0) {
+		if (o->def->section == section &&
+			(adm->drbd || (o->def->flags & BSR_OPTION_DRBD_ONLY) == 0)) {
 			return true;
 		}
 	}
@@ -262,7 +326,7 @@ static void schedule_connection(
 	}
 	for (struct cfg_volume *v = connection->peer_devices.first; v != NULL; v = v->next) {
 		context.peer_device = v;
-		if (has_options(&v->peer_options, BSR_SECTION_PEER_DEVICE)) {
+		if (adm_has_options(adm, &v->peer_options, BSR_SECTION_PEER_DEVICE)) {
 			adm_make_peer_device_options(adm, &call, &context, false);
 			adm_schedule(adm, ADM_STAGE_PEER_DEVICE, resource, &call);
 		}
@@ -273,6 +337,27 @@ static void schedule_connection(
 	adm_schedule(adm, ADM_STAGE_CONNECT, resource, &call);
 }
 
+bool adm_wants_node_options(const struct adm *adm, const struct cfg_resource *resource)
+{
+	return !adm->drbd || resource->me->node_options.first != NULL;
+}
+
+/* DRBD has no such command: with its names it is called only for who has set our option. */
+void adm_schedule_persist_role(struct adm *adm, struct cfg_resource *resource)
+{
+	const char *set = bsr_config_option_text(
+		&resource->options[BSR_SECTION_RESOURCE], BSR_SECTION_RESOURCE, "persist-role");
+	struct adm_call call;
+
+	if (adm->drbd && (set == NULL || strcmp(set, "yes") != 0)) {
+		return;
+	}
+	adm_call_setup(&call, adm, "apply-persist-role");
+	adm_call_add(&call, "%s", resource->name);
+	call.patience = ADM_MEDIUM;
+	adm_schedule(adm, ADM_STAGE_ATTACH, resource, &call);
+}
+
 int adm_up(struct adm *adm, const struct adm_context *context)
 {
 	struct cfg_resource *resource = context->resource;
@@ -280,8 +365,10 @@ int adm_up(struct adm *adm, const struct adm_context *context)
 
 	adm_make_new_resource(adm, &call, resource);
 	adm_schedule(adm, ADM_STAGE_RESOURCE, resource, &call);
-	adm_make_node_options(adm, &call, resource, true);
-	adm_schedule(adm, ADM_STAGE_OPTIONS, resource, &call);
+	if (adm_wants_node_options(adm, resource)) {
+		adm_make_node_options(adm, &call, resource, true);
+		adm_schedule(adm, ADM_STAGE_OPTIONS, resource, &call);
+	}
 	for (const struct cfg_volume *v = resource->me->expanded.first; v != NULL; v = v->next) {
 		schedule_volume(adm, resource, v);
 	}
@@ -290,10 +377,7 @@ int adm_up(struct adm *adm, const struct adm_context *context)
 			schedule_connection(adm, resource, c);
 		}
 	}
-	adm_call_setup(&call, adm, "apply-persist-role");
-	adm_call_add(&call, "%s", resource->name);
-	call.patience = ADM_MEDIUM;
-	adm_schedule(adm, ADM_STAGE_ATTACH, resource, &call);
+	adm_schedule_persist_role(adm, resource);
 	return ADM_OK;
 }
 

@@ -7,6 +7,8 @@
  */
 #include "adm.h"
 
+#include "names.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -156,7 +158,8 @@ static int parse_short(struct adm *adm, struct words *words, char **argv, int *u
 			}
 		}
 		if (general == NULL) {
-			fprintf(stderr, "unrecognized option '-%c'; try 'bsradm help'\n", *c);
+			fprintf(stderr, "unrecognized option '-%c'; try '%s help'\n", *c,
+				bsr_names()->admin);
 			return ADM_USAGE;
 		}
 		const char *value = NULL;
@@ -200,13 +203,21 @@ static int parse_command_line(struct adm *adm, struct words *words, int argc, ch
 	return ADM_OK;
 }
 
-/* Where @name is: next to this program, else left to PATH. */
+/*
+ * Where @name is: next to this program, else left to PATH. A link's name is only what the back end is called
+ * (word 0 of its command line): the program behind it is next to us under our own name for it.
+ */
 static char *find_back_end(const char *name)
 {
 	char self[PATH_MAX];
 	char *path = NULL;
 	const ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
+	if (strcmp(name, bsr_names()->setup) == 0) {
+		name = "bsrsetup";
+	} else if (strcmp(name, bsr_names()->meta) == 0) {
+		name = "bsrmeta";
+	}
 	if (length > 0 && strchr(name, '/') == NULL) {
 		self[length] = '\0';
 		*strrchr(self, '/') = '\0';
@@ -229,15 +240,14 @@ static char *find_back_end(const char *name)
 
 static char *default_config_file(void)
 {
-	static const char *const names[] = {"bsr-90.conf", "bsr-84.conf", "bsr-83.conf",
-		"bsr-82.conf", "bsr-08.conf", "bsr.conf"};
+	static const char *const versions[] = {"-90", "-84", "-83", "-82", "-08", ""};
 	const char *directory = getenv("BSR_CONF_DIR");
 	char *path = NULL;
 
 	directory = directory != NULL && *directory != '\0' ? directory : "/etc";
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
 		free(path);
-		if (asprintf(&path, "%s/%s", directory, names[i]) < 0) {
+		if (asprintf(&path, "%s/%s%s.conf", directory, bsr_names()->product, versions[i]) < 0) {
 			return NULL;
 		}
 		if (access(path, R_OK) == 0) {
@@ -263,12 +273,12 @@ static int read_config(struct adm *adm, const struct words *words)
 	choose_config_file(adm, words);
 	adm->config = bsr_config_new();
 	if (adm->config == NULL || adm->config_file == NULL) {
-		fprintf(stderr, "bsradm: out of memory\n");
+		fprintf(stderr, "%s: out of memory\n", bsr_names()->admin);
 		return ADM_CANNOT;
 	}
 	adm->config->ignore_hostname = adm->ignore_hostname;
 	if (adm->config->pretended != NULL) {
-		fprintf(stderr, "__BSR_NODE__ is set: this host acts as %s\n",
+		fprintf(stderr, "%s is set: this host acts as %s\n", bsr_names()->node_variable,
 			adm->config->pretended);
 	}
 	if (adm->exclude_file != NULL) {
@@ -389,7 +399,10 @@ static int run(struct adm *adm, struct words *words, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct adm adm = {.bsrsetup = "bsrsetup", .bsrmeta = "bsrmeta"};
+	bsr_names_choose(argv[0]);
+	struct adm adm = {.bsrsetup = bsr_names()->setup,
+		.bsrmeta = bsr_names()->meta,
+		.drbd = bsr_names()->drbd};
 	struct words words = {.word = calloc((size_t)argc + 1, sizeof(char *))};
 	const char *run_dir = getenv("BSR_RUN_DIR");
 
@@ -405,7 +418,8 @@ int main(int argc, char **argv)
 	free(adm.bsrmeta_path);
 	free(words.word);
 	if (fflush(stdout) != 0) {
-		fprintf(stderr, "bsradm: cannot write the output: %s\n", strerror(errno));
+		fprintf(stderr, "%s: cannot write the output: %s\n", bsr_names()->admin,
+			strerror(errno));
 		return ADM_CANNOT;
 	}
 	return code;

@@ -133,6 +133,77 @@ int adm_meta(struct adm *adm, const struct adm_context *context)
 	return adm_call_run(adm, &call, context->resource->name);
 }
 
+/* A dry run of drbdadm shows also the call that is made when the first one has failed. */
+static bool shows_both(const struct adm *adm)
+{
+	return adm->dry_run && adm->drbd;
+}
+
+static bool runs(struct adm *adm, const char *resource)
+{
+	struct adm_call call;
+	char *text = NULL;
+	size_t size = 0;
+
+	adm_call_setup(&call, adm, "role");
+	adm_call_add(&call, "%s", resource);
+	call.quiet = true;
+	call.silent = true;
+	const int code = adm->dry_run ? 0 : adm_call_capture(adm, &call, &text, &size);
+	free(text);
+	return code == 0;
+}
+
+/* A resource that does not run: its metadata can be invalidated all the same. */
+int adm_invalidate(struct adm *adm, const struct adm_context *context)
+{
+	struct adm_call call;
+
+	adm_call_setup(&call, adm, "invalidate");
+	call.patience = ADM_MEDIUM;
+	adm_call_add(&call, "%lld", (long long)context->volume->minor);
+	if (context->connection != NULL) {
+		adm_call_add(
+			&call, "--sync-from-peer-node-id=%d", context->connection->peer->node_id);
+	}
+	adm_call_add_given(adm, &call);
+	call.quiet = true;
+	const int code = adm_call_run(adm, &call, context->resource->name);
+	const bool done = code == 0 || runs(adm, context->resource->name);
+	if ((done && !shows_both(adm)) || bsr_config_is_diskless(context->volume)) {
+		return code;
+	}
+	adm_call_meta(&call, adm, context->volume);
+	adm_call_add(&call, "invalidate");
+	call.patience = ADM_FOREVER; /* asks */
+	fprintf(stderr, "%s does not run: its metadata are changed\n", context->resource->name);
+	return adm_call_run(adm, &call, context->resource->name);
+}
+
+/*
+ * Moves metadata at the end of a disk that has got another size while the resource was down; a running one looks at its
+ * disk again.
+ */
+int adm_check_resize(struct adm *adm, const struct adm_context *context)
+{
+	struct adm_call call;
+	int code = ADM_OK;
+
+	for (unsigned int step = adm->drbd ? 0 : 1; step < 2 && code == ADM_OK; step++) {
+		adm_call_setup(&call, adm, step == 0 ? "resize" : "check-resize");
+		adm_call_add(&call, "%lld", (long long)context->volume->minor);
+		call.quiet = true;
+		call.silent = true;
+		code = adm_call_run(adm, &call, context->resource->name);
+	}
+	if (code == ADM_OK || bsr_config_is_diskless(context->volume)) {
+		return ADM_OK;
+	}
+	adm_call_meta(&call, adm, context->volume);
+	adm_call_add(&call, "check-resize");
+	return adm_call_run(adm, &call, context->resource->name);
+}
+
 int adm_outdate(struct adm *adm, const struct adm_context *context)
 {
 	struct adm_call call;
@@ -141,7 +212,7 @@ int adm_outdate(struct adm *adm, const struct adm_context *context)
 	adm_call_add(&call, "%lld", (long long)context->volume->minor);
 	call.quiet = true;
 	const int code = adm_call_run(adm, &call, context->resource->name);
-	if (code == 0 || code == 17) {
+	if ((code == 0 && !shows_both(adm)) || code == 17) {
 		return code;
 	}
 	adm_call_meta(&call, adm, context->volume);
@@ -158,7 +229,13 @@ int adm_dstate(struct adm *adm, const struct adm_context *context)
 	adm_call_setup(&call, adm, "dstate");
 	adm_call_add(&call, "%lld", (long long)context->volume->minor);
 	if (adm->dry_run) {
-		return adm_call_run(adm, &call, context->resource->name);
+		(void)adm_call_run(adm, &call, context->resource->name);
+		if (shows_both(adm) && !bsr_config_is_diskless(context->volume)) {
+			adm_call_meta(&call, adm, context->volume);
+			adm_call_add(&call, "dstate");
+			(void)adm_call_run(adm, &call, context->resource->name);
+		}
+		return ADM_OK;
 	}
 	call.quiet = true;
 	const int code = adm_call_capture(adm, &call, &text, &size);
@@ -186,7 +263,7 @@ int adm_show_gi(struct adm *adm, const struct adm_context *context)
 	call.quiet = !diskless;
 	call.silent = !diskless; /* not running is normal: the metadata are asked then */
 	const int code = adm_call_run(adm, &call, context->resource->name);
-	if (code == 0 || diskless) {
+	if ((code == 0 && !shows_both(adm)) || diskless) {
 		return code;
 	}
 	adm_call_meta(&call, adm, context->volume);
@@ -231,7 +308,7 @@ int adm_forget_peer(struct adm *adm, const struct adm_context *context)
 	adm_call_add(&call, "%d", context->connection->peer->node_id);
 	call.quiet = true;
 	call.silent = true; /* not running is normal here: the metadata are asked then, and say what is wrong */
-	if (adm_call_run(adm, &call, context->resource->name) == 0) {
+	if (adm_call_run(adm, &call, context->resource->name) == 0 && !shows_both(adm)) {
 		return ADM_OK;
 	}
 	for (const struct cfg_volume *v = context->resource->me->expanded.first; v != NULL;

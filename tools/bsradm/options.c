@@ -8,6 +8,8 @@
  */
 #include "adm.h"
 
+#include "names.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +72,7 @@ int adm_given_add(struct adm *adm, const char *text, const char *next, bool *too
 {
 	*took_next = false;
 	if (adm->given_count >= ADM_GIVEN_MAX) {
-		fprintf(stderr, "bsradm: too many options\n");
+		fprintf(stderr, "%s: too many options\n", bsr_names()->admin);
 		return ADM_USAGE;
 	}
 	struct adm_given *given = &adm->given[adm->given_count++];
@@ -111,7 +113,7 @@ static void unrecognized(const struct adm *adm, const struct adm_given *given)
 	fprintf(stderr, "%s: unrecognized option '--%s'%s%s%s\n", adm->command->name, given->name,
 		near != NULL ? "; did you mean '--" : "", near != NULL ? near : "",
 		near != NULL ? "'?" : "");
-	fprintf(stderr, "try 'bsradm help %s'\n", adm->command->name);
+	fprintf(stderr, "try '%s help %s'\n", bsr_names()->admin, adm->command->name);
 }
 
 static int check_value(struct adm_given *given)
@@ -223,11 +225,13 @@ static void add_resync_after(
 static void add_configured(struct adm *adm, struct adm_call *call,
 	const struct cfg_options *options, unsigned int but_flags, bool names)
 {
+	const unsigned int foreign = adm->drbd ? 0 : BSR_OPTION_DRBD_ONLY;
+
 	for (const struct cfg_option *o = options->first; o != NULL; o = o->next) {
 		const bool is_name = o->def->section == BSR_SECTION_NET &&
 				     (o->def->flags & BSR_OPTION_INTERNAL) != 0;
 
-		if (is_name != names || (o->def->flags & (but_flags | BSR_OPTION_DRBD_ONLY)) != 0 ||
+		if (is_name != names || (o->def->flags & (but_flags | foreign)) != 0 ||
 			adm_given_find(adm, o->def->name) != NULL) {
 			continue;
 		}

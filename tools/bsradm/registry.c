@@ -2,11 +2,13 @@
 /*
  * registry.c - links from running minors and resources to the configuration they came from
  *
- * Owns:       <run dir>/bsr-minor-N.conf and bsr-resource-NAME.conf. Made after
+ * Owns:       <run dir>/bsr-minor-N.conf and bsr-resource-NAME.conf (of DRBD's names: drbd-...). Made after
  *             creation, removed by `down`.
  * May touch:  the run directory.
  */
 #include "adm.h"
+
+#include "names.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -59,13 +61,14 @@ void adm_register_resource(struct adm *adm, const struct cfg_resource *resource)
 		(strncmp(file, run, strlen(run)) == 0 && file[strlen(run)] == '/')) {
 		return; /* found through the registry: it would point to itself */
 	}
-	if (asprintf(&link, "%s/bsr-resource-%s.conf", adm->run_dir, resource->name) >= 0) {
+	if (asprintf(&link, "%s/%s-resource-%s.conf", adm->run_dir,
+		    bsr_names()->product, resource->name) >= 0) {
 		set_link(link, file);
 		free(link);
 	}
 	for (const struct cfg_volume *v = resource->me->expanded.first; v != NULL; v = v->next) {
-		if (asprintf(&link, "%s/bsr-minor-%lld.conf", adm->run_dir, (long long)v->minor) >=
-			0) {
+		if (asprintf(&link, "%s/%s-minor-%lld.conf", adm->run_dir, bsr_names()->product,
+			    (long long)v->minor) >= 0) {
 			set_link(link, file);
 			free(link);
 		}
@@ -86,15 +89,16 @@ void adm_unregister_resource(struct adm *adm, const struct cfg_resource *resourc
 {
 	char *link = NULL;
 
-	if (asprintf(&link, "%s/bsr-resource-%s.conf", adm->run_dir, resource->name) >= 0) {
+	if (asprintf(&link, "%s/%s-resource-%s.conf", adm->run_dir,
+		    bsr_names()->product, resource->name) >= 0) {
 		remove_link(link);
 		free(link);
 	}
 	for (const struct cfg_volume *v = resource->me != NULL ? resource->me->expanded.first
 							       : NULL;
 		v != NULL; v = v->next) {
-		if (asprintf(&link, "%s/bsr-minor-%lld.conf", adm->run_dir, (long long)v->minor) >=
-			0) {
+		if (asprintf(&link, "%s/%s-minor-%lld.conf", adm->run_dir, bsr_names()->product,
+			    (long long)v->minor) >= 0) {
 			remove_link(link);
 			free(link);
 		}
@@ -113,7 +117,8 @@ char *adm_registry_file(const struct adm *adm, const char *target)
 	name[strcspn(name, ":/")] = '\0';
 	const bool is_minor = strncmp(name, "minor-", 6) == 0 && isdigit((unsigned char)name[6]);
 	const int n = asprintf(
-		&link, "%s/bsr-%s%s.conf", adm->run_dir, is_minor ? "" : "resource-", name);
+		&link, "%s/%s-%s%s.conf", adm->run_dir, bsr_names()->product,
+		is_minor ? "" : "resource-", name);
 	if (n < 0) {
 		return NULL;
 	}

@@ -7,6 +7,8 @@
  */
 #include "adm.h"
 
+#include "names.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,11 +58,33 @@ int adm_sh_volume(struct adm *adm, const struct adm_context *context)
 	return ADM_OK;
 }
 
+/* drbdadm prints the address of each path; false: there is none. */
+static bool print_path_addresses(const struct cfg_resource *resource)
+{
+	bool found = false;
+
+	for (const struct cfg_connection *c = resource->connections.first; c != NULL; c = c->next) {
+		for (const struct cfg_path *path = c->self != NULL ? c->paths.first : NULL; path != NULL;
+			path = path->next) {
+			const struct cfg_endpoint *own;
+			const struct cfg_endpoint *remote;
+			bsr_config_path_ends(c, path, &own, &remote);
+			if (own->own.host != NULL) {
+				printf("%s\n", own->own.host);
+				found = true;
+			}
+		}
+	}
+	return found;
+}
+
 int adm_sh_ip(struct adm *adm, const struct adm_context *context)
 {
 	const struct cfg_host *me = context->resource->me;
 
-	(void)adm;
+	if (adm->drbd && print_path_addresses(context->resource)) {
+		return ADM_OK;
+	}
 	if (me != NULL && me->address.host != NULL) {
 		printf("%s\n", me->address.host);
 	}
@@ -122,13 +146,15 @@ int adm_sh_udev(struct adm *adm, const struct adm_context *context)
 			strncmp(v->device, "/dev/", 5) == 0 ? v->device + 5 : v->device);
 	}
 	if (with_vnr) {
-		snprintf(place, sizeof(place), "bsr/by-res/%s/%u", context->resource->name, v->vnr);
+		snprintf(place, sizeof(place), "%s/by-res/%s/%u", bsr_names()->product,
+			context->resource->name, v->vnr);
 	} else {
-		snprintf(place, sizeof(place), "bsr/by-res/%s", context->resource->name);
+		snprintf(place, sizeof(place), "%s/by-res/%s", bsr_names()->product,
+			context->resource->name);
 	}
 	printf("SYMLINK=%s\nSYMLINK_BY_RES=%s\n", place, place);
 	if (v->disk != NULL && !bsr_config_is_diskless(v)) {
-		printf("SYMLINK_BY_DISK=bsr/by-disk/%s\n",
+		printf("SYMLINK_BY_DISK=%s/by-disk/%s\n", bsr_names()->product,
 			strncmp(v->disk, "/dev/", 5) == 0 ? v->disk + 5
 							  : v->disk + (v->disk[0] == '/' ? 1 : 0));
 	}

@@ -58,6 +58,24 @@ int adm_plain_volume(struct adm *adm, const struct adm_context *context)
 	return adm_call_run(adm, &call, context->resource->name);
 }
 
+/* bsradm passes on what was given; drbdadm all that is configured. */
+int adm_disk_options(struct adm *adm, const struct adm_context *context)
+{
+	struct adm_call call;
+
+	if (!adm->drbd) {
+		return adm_plain_volume(adm, context);
+	}
+	start(&call, adm);
+	adm_call_add(&call, "%lld", (long long)context->volume->minor);
+	if (adm_given_is_on(adm, "set-defaults")) {
+		adm_call_add(&call, "--set-defaults");
+	}
+	adm_call_add_options_without(
+		adm, &call, &context->volume->disk_options, BSR_SECTION_DISK, BSR_OPTION_RESIZES);
+	return adm_call_run(adm, &call, context->resource->name);
+}
+
 int adm_plain_connection(struct adm *adm, const struct adm_context *context)
 {
 	struct adm_call call;
@@ -145,7 +163,7 @@ int adm_primary(struct adm *adm, const struct adm_context *context)
 	struct adm_call call;
 	bool full_sync = false;
 
-	if (adm_given_is_on(adm, "force") && !adm_given_is_on(adm, "skip-check-fs")) {
+	if (adm_given_is_on(adm, "force") && !adm_given_is_on(adm, "skip-check-fs") && !adm->drbd) {
 		const int code = check_file_systems(adm, resource);
 		if (code != 0 && !adm_given_is_on(adm, "full-sync-on-fail")) {
 			fprintf(stderr,
@@ -270,20 +288,6 @@ int adm_peer_device_options(struct adm *adm, const struct adm_context *context)
 	struct adm_call call;
 
 	adm_make_peer_device_options(adm, &call, context, adm_given_is_on(adm, "set-defaults"));
-	return adm_call_run(adm, &call, context->resource->name);
-}
-
-int adm_invalidate(struct adm *adm, const struct adm_context *context)
-{
-	struct adm_call call;
-
-	start(&call, adm);
-	adm_call_add(&call, "%lld", (long long)context->volume->minor);
-	if (context->connection != NULL) {
-		adm_call_add(
-			&call, "--sync-from-peer-node-id=%d", context->connection->peer->node_id);
-	}
-	adm_call_add_given(adm, &call);
 	return adm_call_run(adm, &call, context->resource->name);
 }
 

@@ -279,7 +279,8 @@ static int check_shape(const struct adm *adm, const struct target *target)
 	const enum adm_target_kind kind = adm->command->kind;
 	const bool optional = (adm->command->flags & ADM_OPTIONAL_PEER) != 0;
 	const bool volume_ok = kind == ADM_VOLUME || kind == ADM_PEER_DEVICE || optional;
-	const bool peer_ok = kind == ADM_CONNECTION || kind == ADM_PEER_DEVICE || optional;
+	const bool peer_ok = kind == ADM_CONNECTION || kind == ADM_PEER_DEVICE || optional ||
+		(adm->command->flags & ADM_PEER_TOO) != 0;
 
 	if (target->vnr >= 0 && !volume_ok) {
 		fprintf(stderr, "%s does not work on a single volume: name the resource %s\n",

@@ -7,6 +7,8 @@
  */
 #include "adm.h"
 
+#include "names.h"
+
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <poll.h>
@@ -298,8 +300,9 @@ static bool asked_to_stop(unsigned int milliseconds)
 static void print_banner(void)
 {
 	fprintf(stderr,
-		"bsr is waiting for its peers before the boot goes on: the node that failed last may have\n"
-		"newer data. To go on without them, type 'yes' and ENTER.\n");
+		"%s is waiting for its peers before the boot goes on: the node that failed last may have\n"
+		"newer data. To go on without them, type 'yes' and ENTER.\n",
+		bsr_names()->product);
 }
 
 int adm_wait_interactive(struct adm *adm, const struct adm_context *context)

@@ -50,7 +50,8 @@ static int fill_new(const struct bsr_meta_context *ctx, uint32_t max_peers, stru
 	sb->al_stripes = opt->al_stripes != 0 ? opt->al_stripes : 1;
 	sb->al_stripe_blocks = opt->al_stripe_blocks != 0 ? opt->al_stripe_blocks
 			       : drbd_indexed             ? META_AL_BLOCKS_DRBD_INDEXED
-							  : META_AL_BLOCKS_DEFAULT;
+							  : bsr_names()->drbd ? META_AL_BLOCKS_DRBD
+								      : META_AL_BLOCKS_DEFAULT;
 	for (uint32_t i = 0; i < BSR_NODES_MAX; i++) {
 		sb->peer[i].bitmap_index = md->format == 8 && i == 0 ? 0 : -1;
 	}
@@ -205,7 +206,7 @@ int bsr_meta_create(struct bsr_meta_context *ctx)
 		rc = bsr_meta_last_known_write(ctx, 0);
 	}
 	if (rc == META_OK) {
-		printf("New bsr meta data block successfully created.\n");
+		printf("New %s meta data block successfully created.\n", bsr_names()->product);
 	}
 	return rc;
 }
@@ -315,7 +316,10 @@ int bsr_meta_wipe(struct bsr_meta_context *ctx)
 		bsr_meta_note("There is no meta data on %s to wipe.", ctx->path);
 		return META_OK;
 	}
-	if (!bsr_meta_confirm(ctx, "Do you really want to wipe out the BSR meta data?")) {
+	char question[80];
+	snprintf(question, sizeof(question), "Do you really want to wipe out the %s meta data?",
+		bsr_names()->capital);
+	if (!bsr_meta_confirm(ctx, question)) {
 		return META_DECLINED;
 	}
 	printf("Wiping meta data...\n");
@@ -328,7 +332,7 @@ int bsr_meta_wipe(struct bsr_meta_context *ctx)
 		rc = bsr_meta_last_known_remove(ctx);
 	}
 	if (rc == META_OK) {
-		printf("BSR meta data block successfully wiped out.\n");
+		printf("%s meta data block successfully wiped out.\n", bsr_names()->capital);
 	}
 	return rc;
 }

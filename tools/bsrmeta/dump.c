@@ -27,7 +27,8 @@ static void print_head(const struct bsr_meta_context *ctx)
 	if (localtime_r(&now, &tm) != NULL) {
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S %z", &tm);
 	}
-	printf("# BSR meta data dump\n# %s [%lld]\n# %s> bsrmeta", when, (long long)now, host);
+	printf("# %s meta data dump\n# %s [%lld]\n# %s> %s", bsr_names()->capital, when, (long long)now,
+		host, bsr_names()->meta);
 	for (int i = 1; i < ctx->argc; i++) {
 		printf(" ");
 		for (const char *c = ctx->typed[i]; *c != '\0'; c++) {

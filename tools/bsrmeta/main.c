@@ -64,9 +64,16 @@ static const struct command commands[] = {
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
+/* Text under the names we were called by. */
+static void say(FILE *out, const char *text)
+{
+	char translated[4096];
+	fputs(bsr_names_translate(text, translated, sizeof(translated)), out);
+}
+
 static void print_usage(FILE *out)
 {
-	fprintf(out,
+	say(out,
 		"usage: bsrmeta [OPTIONS] DEVICE FORMAT META_DEV INDEX COMMAND [ARGUMENTS]\n\n"
 		"DEVICE    /dev/bsrN or N: its lock is taken; \"-\": no device\n"
 		"FORMAT    v09, v08\n"
@@ -78,7 +85,7 @@ static void print_usage(FILE *out)
 		fprintf(out, "  %s %s\n      %s\n", commands[i].name, commands[i].arguments,
 			commands[i].help);
 	}
-	fprintf(out,
+	say(out,
 		"\nOPTIONS\n"
 		"  -f, --force               answer yes to every question; accept a plain file\n"
 		"  -v, --verbose             more detail; ten times lists the activity log in a dump\n"
@@ -104,8 +111,8 @@ static const struct command *find_command(const char *name)
 
 static void print_command_usage(FILE *out, const struct command *command)
 {
-	fprintf(out, "usage: bsrmeta [OPTIONS] DEVICE FORMAT META_DEV INDEX %s %s\n       %s\n",
-		command->name, command->arguments, command->help);
+	fprintf(out, "usage: %s [OPTIONS] DEVICE FORMAT META_DEV INDEX %s %s\n       %s\n",
+		bsr_names()->meta, command->name, command->arguments, command->help);
 }
 
 enum option_code {
@@ -179,7 +186,7 @@ static int take_value(struct bsr_meta_options *opt, int code)
 
 static int usage_error(void)
 {
-	fprintf(stderr, "bsrmeta --help lists commands and options\n");
+	fprintf(stderr, "%s --help lists commands and options\n", bsr_names()->meta);
 	return META_USAGE;
 }
 
@@ -200,7 +207,7 @@ static int parse_options(struct bsr_meta_context *ctx, bool *help)
 		} else if (code == 'h') {
 			*help = true;
 		} else if (code == OPT_VERSION) {
-			printf("bsrmeta %s\n", BSR_VERSION);
+			printf("%s %s%s\n", bsr_names()->meta, bsr_names()->drbd ? "bsr-" : "", BSR_VERSION);
 			exit(META_OK);
 		} else if (code == OPT_SANITY) {
 			opt->ignore_sanity_checks = true;
@@ -223,9 +230,12 @@ static int parse_device(struct bsr_meta_context *ctx, const char *text)
 	if (strcmp(text, "-") == 0) {
 		return META_OK;
 	}
-	const char *digits = strncmp(text, "/dev/bsr", 8) == 0 ? text + 8 : text;
+	const char *digits = strncmp(text, "/dev/bsr", 8) == 0	  ? text + 8
+			     : strncmp(text, "/dev/drbd", 9) == 0 ? text + 9
+								  : text;
 	if (!bsr_meta_parse_number(digits, BSR_META_MINOR_MAX, &minor)) {
-		bsr_meta_error("\"%s\" is not a device: /dev/bsrN, a minor number, or \"-\"", text);
+		bsr_meta_error("\"%s\" is not a device: /dev/%sN, a minor number, or \"-\"", text,
+			bsr_names()->product);
 		return META_USAGE;
 	}
 	ctx->minor = (int32_t)minor;
@@ -383,6 +393,7 @@ int main(int argc, char **argv)
 {
 	struct bsr_meta_context ctx = {
 		.argc = argc, .argv = argv, .fd = -1, .lock_fd = -1, .minor = -1};
+	bsr_names_choose(argc > 0 ? argv[0] : NULL);
 	ctx.typed = calloc((size_t)argc + 1, sizeof(*ctx.typed));
 	if (ctx.typed == NULL) {
 		bsr_meta_error("out of memory");

@@ -6,6 +6,8 @@
 #ifndef BSR_TOOLS_META_H
 #define BSR_TOOLS_META_H
 
+#include "names.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +29,7 @@ enum bsr_meta_exit {
 
 #define META_DEVICE_BYTES_MIN (68u << 10) /* what the test for existing data looks at */
 #define META_AL_BLOCKS_DEFAULT 80u	  /* one stripe of 320 KiB */
+#define META_AL_BLOCKS_DRBD 8u		  /* 32 KiB, what drbdmeta makes unless told */
 /* all that fits before the bitmap of DRBD's indexed layout */
 #define META_AL_BLOCKS_DRBD_INDEXED 8u
 #define META_AL_STRIPES_MAX 1024u

@@ -54,8 +54,9 @@ static int report_holder(const struct bsr_meta_context *ctx, const char *path)
 		}
 		bsr_meta_error("minor %" PRId32
 			       " is in use by %s (pid %ld), which holds %s; detach it first: "
-			       "bsradm detach or bsradm down",
-			ctx->minor, name, (long)who.l_pid, path);
+			       "%s detach or %s down",
+			ctx->minor, name, (long)who.l_pid, path, bsr_names()->admin,
+			bsr_names()->admin);
 	} else {
 		bsr_meta_error("minor %" PRId32 " is in use: %s is locked; detach it first",
 			ctx->minor, path);

@@ -26,8 +26,10 @@ static void say(const char *prefix, const char *format, va_list args)
 void bsr_meta_error(const char *format, ...)
 {
 	va_list args;
+	char prefix[32];
+	snprintf(prefix, sizeof(prefix), "%s: ", bsr_names()->meta);
 	va_start(args, format);
-	say("bsrmeta: ", format, args);
+	say(prefix, format, args);
 	va_end(args);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "event_fields.h"
 
+#include "names.h"
 #include "progress.h"
 
 #include <ctype.h>
@@ -64,18 +65,51 @@ struct json_object *bsr_event_resource_fields(struct json_object *resource, bool
 	struct json_object *fields = json_object_new_object();
 	add_string(fields, "role", bsr_json_string(resource, "role"));
 	add_set(fields, "suspended", bsr_json_array(resource, "suspended"));
+	if (bsr_names()->drbd) {
+		add_string(fields, "force-io-failures", "no");
+	}
 	if (statistics) {
 		add_string(fields, "write-ordering", bsr_json_string(resource, "write_ordering"));
-		add_int(fields, "req-pending", bsr_json_int(resource, "requests_pending", 0));
+		if (!bsr_names()->drbd) {
+			add_int(fields, "req-pending", bsr_json_int(resource, "requests_pending", 0));
+		}
 	}
 	return fields;
+}
+
+#define SCORE_OF_LOCAL_DATA 10100 /* DRBD's scale: more than any count of nodes */
+
+/*
+ * What follows from everything else, for those who decide where to promote: may it be tried, and how good a place is this? A
+ * node with good data of all its volumes counts more than one that would have to use a peer's; each further node with good
+ * data counts a little.
+ */
+void bsr_event_add_promotion(struct json_object *fields, const struct bsr_event_promotion *p)
+{
+	int64_t score = 0;
+
+	if (p->volumes > 0 && p->volumes == p->local_up_to_date) {
+		score = SCORE_OF_LOCAL_DATA + 1 + p->peers_up_to_date;
+	} else if (p->peers_up_to_date > 0) {
+		score = p->peers_up_to_date;
+	}
+	add_string(fields, "may_promote",
+		score >= SCORE_OF_LOCAL_DATA && p->secondary && !p->peer_is_primary ? "yes" : "no");
+	add_int(fields, "promotion_score", score);
 }
 
 struct json_object *bsr_event_device_fields(struct json_object *device, bool statistics)
 {
 	struct json_object *fields = json_object_new_object();
+	const char *backing = bsr_json_string(device, "backing");
+	if (bsr_names()->drbd) {
+		add_string(fields, "backing_dev", backing[0] != '\0' ? backing : "none");
+	}
 	add_string(fields, "disk", bsr_json_string(device, "disk"));
 	add_string(fields, "client", bsr_json_string(device, "client"));
+	if (bsr_names()->drbd) {
+		add_string(fields, "quorum", "yes");
+	}
 	if (statistics) {
 		add_kib(fields, "size", device, "size");
 		add_kib(fields, "read", device, "read");
@@ -86,10 +120,12 @@ struct json_object *bsr_event_device_fields(struct json_object *device, bool sta
 		add_int(fields, "lower-pending", bsr_json_int(device, "lower_pending", 0));
 		add_string(
 			fields, "al-suspended", bsr_json_bool(device, "al_suspended") ? "yes" : "no");
-		add_int(fields, "al-pending-changes",
-			bsr_json_int(device, "al_pending_changes", 0));
-		add_int(fields, "al-used", bsr_json_int(device, "al_used", 0));
-		add_kib(fields, "accelbuf-used", device, "accelbuf_used");
+		if (!bsr_names()->drbd) {
+			add_int(fields, "al-pending-changes",
+				bsr_json_int(device, "al_pending_changes", 0));
+			add_int(fields, "al-used", bsr_json_int(device, "al_used", 0));
+			add_kib(fields, "accelbuf-used", device, "accelbuf_used");
+		}
 		add_set(fields, "blocked", bsr_json_array(device, "blocked"));
 	}
 	return fields;
@@ -101,13 +137,17 @@ struct json_object *bsr_event_connection_fields(struct json_object *connection, 
 	const char *state = bsr_json_string(connection, "connection");
 	const char *error = bsr_json_string(connection, "error");
 	add_string(fields, "connection", state);
-	if (strcmp(state, "Connected") != 0 && error[0] != '\0') {
+	if (strcmp(state, "Connected") != 0 && error[0] != '\0' && !bsr_names()->drbd) {
 		add_string(fields, "error", error);
 	}
 	add_string(fields, "role", bsr_json_string(connection, "role"));
 	if (statistics) {
 		add_string(
 			fields, "congested", bsr_json_bool(connection, "congested") ? "yes" : "no");
+	}
+	if (statistics && bsr_names()->drbd) {
+		add_int(fields, "ap-in-flight", bsr_json_int(connection, "send_queued", 0) / 512);
+		add_int(fields, "rs-in-flight", 0);
 	}
 	return fields;
 }
@@ -133,7 +173,8 @@ struct json_object *bsr_event_peer_device_fields(struct json_object *peer_device
 		add_kib(fields, "out-of-sync", peer_device, "out_of_sync");
 		add_int(fields, "pending", bsr_json_int(peer_device, "pending", 0));
 		add_int(fields, "unacked", bsr_json_int(peer_device, "unacked", 0));
-		if (bsr_progress_runs(bsr_json_string(peer_device, "replication"))) {
+		if (!bsr_names()->drbd &&
+			bsr_progress_runs(bsr_json_string(peer_device, "replication"))) {
 			struct json_object *resync = bsr_json_object(peer_device, "resync");
 			add_int(fields, "speed", (int64_t)(bsr_progress_rate(peer_device) / 1024));
 			add_kib(fields, "want", resync, "want");

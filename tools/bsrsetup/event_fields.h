@@ -16,6 +16,17 @@
  */
 struct json_object *bsr_event_keys(const char *resource, struct json_object *from, bool with_minor);
 
+/** struct bsr_event_promotion - what decides on a promotion, as far as this node knows */
+struct bsr_event_promotion {
+	bool secondary;
+	bool peer_is_primary;
+	int64_t volumes;
+	int64_t local_up_to_date; /* volumes with good data here */
+	int64_t peers_up_to_date; /* connected peers that have good data of all volumes */
+};
+/** bsr_event_add_promotion - may_promote and promotion_score of DRBD's resource lines */
+void bsr_event_add_promotion(struct json_object *fields, const struct bsr_event_promotion *p);
+
 struct json_object *bsr_event_resource_fields(struct json_object *resource, bool statistics);
 struct json_object *bsr_event_device_fields(struct json_object *device, bool statistics);
 struct json_object *bsr_event_connection_fields(struct json_object *connection, bool statistics);

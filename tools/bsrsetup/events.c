@@ -9,6 +9,7 @@
 
 #include "color.h"
 #include "event_fields.h"
+#include "names.h"
 #include "progress.h"
 
 #include <bsr/assert.h>
@@ -29,10 +30,12 @@ struct object {
 };
 
 struct bsr_events_model {
-	char *resource;
+	char *name; /* of the resource */
 	struct object *first;
 	struct json_object *devices;	  /* volume as text -> last device object */
 	struct json_object *peer_devices; /* "peer/volume" -> last peer-device object */
+	struct json_object *connections;  /* node id as text -> last connection object */
+	struct json_object *resource;	  /* last resource object, or NULL */
 	bool filled;			  /* a snapshot was taken over */
 };
 
@@ -167,15 +170,29 @@ static void print_new(const struct scene *scene, const char *action, const char 
 	line_end(scene);
 }
 
+static bool has_changed(const struct object *object, struct json_object *fields)
+{
+	json_object_object_foreach(fields, name, value)
+	{
+		struct json_object *old = NULL;
+		(void)json_object_object_get_ex(object->fields, name, &old);
+		if (!same_text(old, value)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void print_change(
 	const struct scene *scene, const struct object *object, struct json_object *fields)
 {
+	const bool changed = has_changed(object, fields);
 	bool begun = false;
 	json_object_object_foreach(fields, name, value)
 	{
 		struct json_object *old = NULL;
 		(void)json_object_object_get_ex(object->fields, name, &old);
-		if (same_text(old, value)) {
+		if (same_text(old, value) && !(changed && scene->style->full)) {
 			continue;
 		}
 		if (!begun) {
@@ -194,12 +211,13 @@ static void print_change(
 struct bsr_events_model *bsr_events_model_create(const char *resource, bool is_new)
 {
 	struct bsr_events_model *model = calloc(1, sizeof(*model));
-	if (model == NULL || (model->resource = strdup(resource)) == NULL) {
+	if (model == NULL || (model->name = strdup(resource)) == NULL) {
 		fputs("out of memory\n", stderr);
 		exit(20);
 	}
 	model->devices = json_object_new_object();
 	model->peer_devices = json_object_new_object();
+	model->connections = json_object_new_object();
 	model->filled = is_new;
 	return model;
 }
@@ -221,8 +239,12 @@ static void forget_everything(struct bsr_events_model *model)
 	}
 	json_object_put(model->devices);
 	json_object_put(model->peer_devices);
+	json_object_put(model->connections);
+	json_object_put(model->resource);
 	model->devices = json_object_new_object();
 	model->peer_devices = json_object_new_object();
+	model->connections = json_object_new_object();
+	model->resource = NULL;
 	model->filled = false;
 }
 
@@ -231,7 +253,8 @@ void bsr_events_model_free(struct bsr_events_model *model)
 	forget_everything(model);
 	json_object_put(model->devices);
 	json_object_put(model->peer_devices);
-	free(model->resource);
+	json_object_put(model->connections);
+	free(model->name);
 	free(model);
 }
 
@@ -252,12 +275,19 @@ static struct object **object_find(struct bsr_events_model *model, const char *i
 	return at;
 }
 
+/* Objects that DRBD's lines do not know. */
+static bool only_bsr_has(const char *word)
+{
+	return strncmp(word, "gi-", 3) == 0 || strstr(word, "node") != NULL;
+}
+
 /* Takes keys and fields over; fields NULL: nothing known, nothing said. */
 static void object_put(
 	const struct scene *scene, const char *word, struct json_object *keys, struct json_object *fields)
 {
-	if (fields == NULL) {
+	if (fields == NULL || (bsr_names()->drbd && only_bsr_has(word))) {
 		json_object_put(keys);
+		json_object_put(fields);
 		return;
 	}
 	char *identity = identity_of(word, keys);
@@ -287,7 +317,7 @@ static void object_destroy(const struct scene *scene, struct object **at)
 	struct object *object = *at;
 	*at = object->next;
 	/* what hangs on a disk or a name has no life of its own */
-	if (strncmp(object->word, "gi-", 3) != 0 && strstr(object->word, "node") == NULL) {
+	if (!only_bsr_has(object->word)) {
 		line_begin(scene, "destroy", object->word, object->keys);
 		line_end(scene);
 	}
@@ -298,7 +328,7 @@ static void object_destroy(const struct scene *scene, struct object **at)
 
 static struct json_object *keys_of(const struct scene *scene, struct json_object *from, bool minor)
 {
-	return bsr_event_keys(scene->model->resource, from, minor);
+	return bsr_event_keys(scene->model->name, from, minor);
 }
 
 static void remember(struct json_object *store, struct json_object *object, bool with_peer)
@@ -322,10 +352,57 @@ static struct json_object *device_of(struct bsr_events_model *model, int64_t vol
 	return device;
 }
 
+/* A peer that has good data of every volume that we have. */
+static bool peer_is_up_to_date(struct bsr_events_model *model, int64_t peer)
+{
+	size_t good = 0;
+	json_object_object_foreach(model->peer_devices, key, peer_device)
+	{
+		(void)key;
+		if (bsr_json_int(peer_device, "peer", -1) == peer &&
+			strcmp(bsr_json_string(peer_device, "peer_disk"), "UpToDate") == 0) {
+			good++;
+		}
+	}
+	return good > 0 && good == (size_t)json_object_object_length(model->devices);
+}
+
+static void add_promotion(struct bsr_events_model *model, struct json_object *fields)
+{
+	struct bsr_event_promotion p = {
+		.secondary = strcmp(bsr_json_string(model->resource, "role"), "Secondary") == 0};
+
+	json_object_object_foreach(model->devices, volume, device)
+	{
+		(void)volume;
+		p.volumes++;
+		p.local_up_to_date += strcmp(bsr_json_string(device, "disk"), "UpToDate") == 0 ? 1 : 0;
+	}
+	json_object_object_foreach(model->connections, id, connection)
+	{
+		(void)id;
+		p.peer_is_primary = p.peer_is_primary ||
+			strcmp(bsr_json_string(connection, "role"), "Primary") == 0;
+		p.peers_up_to_date +=
+			peer_is_up_to_date(model, bsr_json_int(connection, "peer", -1)) ? 1 : 0;
+	}
+	bsr_event_add_promotion(fields, &p);
+}
+
+/* Takes a reference to what is remembered. */
 static void put_resource(const struct scene *scene, struct json_object *resource)
 {
-	object_put(scene, "resource", keys_of(scene, NULL, false),
-		bsr_event_resource_fields(resource, scene->style->statistics));
+	struct bsr_events_model *model = scene->model;
+	struct json_object *fields = bsr_event_resource_fields(resource, scene->style->statistics);
+
+	if (resource != model->resource) {
+		json_object_put(model->resource);
+		model->resource = json_object_get(resource);
+	}
+	if (bsr_names()->drbd) {
+		add_promotion(model, fields);
+	}
+	object_put(scene, "resource", keys_of(scene, NULL, false), fields);
 	const char *node = bsr_json_string(resource, "node_name");
 	if (node[0] != '\0') {
 		object_put(scene, "node", keys_of(scene, NULL, false),
@@ -333,8 +410,16 @@ static void put_resource(const struct scene *scene, struct json_object *resource
 	}
 }
 
+static void remember_connection(const struct scene *scene, struct json_object *connection)
+{
+	char id[24];
+	snprintf(id, sizeof(id), "%" PRId64, bsr_json_int(connection, "peer", -1));
+	json_object_object_add(scene->model->connections, id, json_object_get(connection));
+}
+
 static void put_connection(const struct scene *scene, struct json_object *connection)
 {
+	remember_connection(scene, connection);
 	object_put(scene, "connection", keys_of(scene, connection, false),
 		bsr_event_connection_fields(connection, scene->style->statistics));
 }
@@ -414,6 +499,34 @@ static void put_nested(
 	}
 }
 
+static void remember_device(const struct scene *scene, struct json_object *device)
+{
+	remember(scene->model->devices, device, false);
+}
+
+static void remember_peer_device(const struct scene *scene, struct json_object *peer_device)
+{
+	remember(scene->model->peer_devices, peer_device, true);
+}
+
+static void remember_everything(const struct scene *scene, struct json_object *snapshot)
+{
+	struct bsr_events_model *model = scene->model;
+	struct json_object *connections = bsr_json_array(snapshot, "connections");
+
+	json_object_put(model->connections);
+	json_object_put(model->devices);
+	json_object_put(model->peer_devices);
+	model->connections = json_object_new_object();
+	model->devices = json_object_new_object();
+	model->peer_devices = json_object_new_object();
+	json_object_put(model->resource);
+	model->resource = json_object_get(bsr_json_object(snapshot, "resource"));
+	put_each(scene, connections, remember_connection);
+	put_each(scene, bsr_json_array(snapshot, "devices"), remember_device);
+	put_nested(scene, connections, "peer_devices", remember_peer_device);
+}
+
 static void destroy_unseen(const struct scene *scene)
 {
 	struct object **at = &scene->model->first;
@@ -439,6 +552,9 @@ void bsr_events_snapshot(struct bsr_events_model *model, struct bsr_text *out,
 
 	for (struct object *object = model->first; object != NULL; object = object->next) {
 		object->seen = false;
+	}
+	if (bsr_names()->drbd) {
+		remember_everything(&scene, snapshot); /* the first line tells what follows from all others */
 	}
 	put_resource(&scene, bsr_json_object(snapshot, "resource"));
 	put_each(&scene, connections, put_connection);
@@ -467,6 +583,28 @@ static void forget_quietly(const struct scene *scene, const char *word, struct j
 	free(identity);
 }
 
+/* What is remembered of an object that is gone. */
+static void forget_object(struct bsr_events_model *model, const char *word, struct json_object *event)
+{
+	char key[48];
+	const int64_t peer = bsr_json_int(event, "peer", -1);
+	const int64_t volume = bsr_json_int(event, "volume", -1);
+
+	if (strcmp(word, "device") == 0) {
+		snprintf(key, sizeof(key), "%" PRId64, volume);
+		json_object_object_del(model->devices, key);
+	} else if (strcmp(word, "peer-device") == 0) {
+		snprintf(key, sizeof(key), "%" PRId64 "/%" PRId64, peer, volume);
+		json_object_object_del(model->peer_devices, key);
+	} else if (strcmp(word, "connection") == 0) {
+		snprintf(key, sizeof(key), "%" PRId64, peer);
+		json_object_object_del(model->connections, key);
+	} else if (strcmp(word, "resource") == 0) {
+		json_object_put(model->resource);
+		model->resource = NULL;
+	}
+}
+
 static void take_destroy(const struct scene *scene, const char *word, struct json_object *event)
 {
 	struct json_object *keys = keys_of(scene, event, strcmp(word, "device") == 0);
@@ -475,6 +613,7 @@ static void take_destroy(const struct scene *scene, const char *word, struct jso
 	if (*at != NULL) {
 		object_destroy(scene, at);
 	}
+	forget_object(scene->model, word, event);
 	if (strcmp(word, "device") == 0) {
 		forget_quietly(scene, "gi-device-mdf-flag", keys);
 	} else if (strcmp(word, "peer-device") == 0) {
@@ -552,8 +691,12 @@ void bsr_events_event(struct bsr_events_model *model, struct bsr_text *out,
 		take_destroy(&scene, word, event);
 	} else if (strcmp(action, "call") == 0 || strcmp(action, "response") == 0) {
 		print_once(&scene, event, bsr_event_helper_fields(event));
-	} else if (strcmp(action, "notify") == 0 || strcmp(action, "detect") == 0) {
+	} else if ((strcmp(action, "notify") == 0 || strcmp(action, "detect") == 0) &&
+		   !bsr_names()->drbd) {
 		print_once(&scene, event, bsr_event_notice_fields(event));
+	}
+	if (bsr_names()->drbd && model->resource != NULL && strcmp(word, "resource") != 0) {
+		put_resource(&scene, model->resource); /* says whether a promotion makes sense now */
 	}
 }
 

@@ -13,6 +13,7 @@
 struct bsr_events_style {
 	bool timestamps;
 	bool statistics;
+	bool full; /* a change names all fields of its object */
 	bool diff; /* old->new */
 	bool json; /* one object a line */
 	bool color;

@@ -6,6 +6,8 @@
  */
 #include "run.h"
 
+#include "names.h"
+
 #include <bsr/assert.h>
 
 #include <stdio.h>
@@ -14,7 +16,7 @@
 
 _Noreturn void bsr_panic(const char *file, int line, const char *what)
 {
-	fprintf(stderr, "bsrsetup: %s:%d: does not hold: %s\n", file, line, what);
+	fprintf(stderr, "%s: %s:%d: does not hold: %s\n", bsr_names()->setup, file, line, what);
 	abort();
 }
 
@@ -32,18 +34,19 @@ static int refuse(const char *name)
 {
 	for (size_t i = 0; refused[i][0] != NULL; i++) {
 		if (strcmp(refused[i][0], name) == 0) {
-			fprintf(stderr, "bsrsetup: '%s' cannot be done by this version; %s\n", name,
-				refused[i][1]);
+			fprintf(stderr, "%s: '%s' cannot be done by this version; %s\n",
+				bsr_names()->setup, name, refused[i][1]);
 			return BSRSETUP_USAGE;
 		}
 	}
-	fprintf(stderr, "bsrsetup: unknown command '%s'; see `bsrsetup help`\n", name);
+	fprintf(stderr, "%s: unknown command '%s'; see `%s help`\n", bsr_names()->setup, name,
+		bsr_names()->setup);
 	return BSRSETUP_USAGE;
 }
 
 static int print_and_free(struct bsr_text *text)
 {
-	fputs(bsr_text_string(text), stdout);
+	bsr_print_translated(bsr_text_string(text), stdout);
 	bsr_text_free(text);
 	return BSRSETUP_OK;
 }
@@ -89,7 +92,8 @@ static int run_command(const struct bsr_setup_command *command, int argc, char *
 	}
 	int rc = bsr_setup_parse(&call, command, argc - 2, argv + 2, &text);
 	if (rc != 0) {
-		fprintf(stderr, "bsrsetup %s: %s\n", command->name, bsr_text_string(&text));
+		fprintf(stderr, "%s %s: %s\n", bsr_names()->setup, command->name,
+			bsr_text_string(&text));
 		rc = BSRSETUP_USAGE;
 	} else {
 		rc = command->run(&call);
@@ -97,18 +101,29 @@ static int run_command(const struct bsr_setup_command *command, int argc, char *
 	bsr_setup_call_free(&call);
 	bsr_text_free(&text);
 	if (fflush(stdout) != 0 && rc == BSRSETUP_OK) {
-		perror("bsrsetup: standard output");
+		perror(bsr_names()->setup);
 		rc = BSRSETUP_USAGE;
 	}
 	return rc;
 }
 
+/* drbdsetup's form: which DRBD's interface this is, then what it really is. */
+static void print_version(void)
+{
+	if (bsr_names()->drbd) {
+		printf("Version: 9.22.0 (api:2)\nbsr-%s\n", BSR_VERSION);
+	} else {
+		printf("bsrsetup %s\n", BSR_VERSION);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct bsr_text text = {0};
+	bsr_names_choose(argv[0]);
 	if (argc < 2) {
 		bsr_setup_help(&text);
-		fputs(bsr_text_string(&text), stderr);
+		bsr_print_translated(bsr_text_string(&text), stderr);
 		bsr_text_free(&text);
 		return BSRSETUP_USAGE;
 	}
@@ -117,7 +132,7 @@ int main(int argc, char **argv)
 		return print_and_free(&text);
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-		printf("bsrsetup %s\n", BSR_VERSION);
+		print_version();
 		return BSRSETUP_OK;
 	}
 	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "xml-help") == 0) {

@@ -39,4 +39,19 @@ int bsr_run_find_minor(struct bsr_setup_call *call);
 /** bsr_run_tell_reply - report a refusal; the exit code for @reply */
 int bsr_run_tell_reply(const char *object, struct json_object *reply);
 
+/**
+ * bsr_open_mark - open_devices.c: adds "open" to the devices of a snapshot: somebody has the volume open
+ *
+ * Looks once through this system's processes, mounts and swaps, when the first Primary is asked about.
+ */
+void bsr_open_mark(struct json_object *snapshot);
+/**
+ * bsr_node_make - node.c: a block device node for a minor that has none, with DRBD's names: scripts look whether it is there
+ *
+ * Nothing can be read through it. A Primary's volume takes its place as a link. One that cannot be made does no harm.
+ */
+void bsr_node_make(int64_t minor);
+/** bsr_node_remove - of a volume that is gone; anything that is not such a node stays */
+void bsr_node_remove(int64_t minor);
+
 #endif

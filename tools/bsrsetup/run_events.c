@@ -177,7 +177,7 @@ static void look_around(struct follow *follow)
 			continue;
 		}
 		if (rc == -EACCES || rc == -EPERM) {
-			fprintf(stderr, "bsrsetup events2: not allowed to talk to '%s': be root\n", name);
+			fprintf(stderr, "events2: not allowed to talk to '%s': be root\n", name);
 		}
 		if (fresh) {
 			source_remove(follow, source);
@@ -366,7 +366,8 @@ static int parse_style(struct follow *follow)
 	char *end = NULL;
 
 	follow->style = (struct bsr_events_style){.timestamps = bsr_setup_flag(call, "timestamps"),
-		.statistics = bsr_setup_flag(call, "statistics"),
+		.statistics = bsr_setup_flag(call, "statistics") || bsr_setup_flag(call, "full"),
+		.full = bsr_setup_flag(call, "full"),
 		.diff = bsr_setup_flag(call, "diff"),
 		.json = bsr_setup_flag(call, "json"),
 		.color = isatty(STDOUT_FILENO) != 0};
@@ -378,7 +379,7 @@ static int parse_style(struct follow *follow)
 	if (interval[0] != '\0') {
 		follow->interval = strtol(interval, &end, 10);
 		if (*end != '\0' || follow->interval < 1 || follow->interval > 60) {
-			fprintf(stderr, "bsrsetup events2: --interval: '%s' is not 1..60\n", interval);
+			fprintf(stderr, "events2: --interval: '%s' is not 1..60\n", interval);
 			return BSRSETUP_USAGE;
 		}
 	}

@@ -7,6 +7,8 @@
  */
 #include "run.h"
 
+#include "names.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -63,6 +65,9 @@ static int run_bsrd(struct bsr_setup_call *call, const char *path)
 	int status = 0;
 	pid_t pid = fork();
 	if (pid == 0) {
+		if (bsr_names()->drbd) {
+			setenv(BSR_NAMES_VARIABLE, "drbd", 1);
+		}
 		if (helped) {
 			execl(path, "bsrd", "--helper", helper, call->resource, (char *)NULL);
 		} else {
@@ -109,7 +114,8 @@ static int start_process(struct bsr_setup_call *call)
 {
 	char path[PATH_MAX + 32];
 	if (!find_program("bsrd", "../../daemon/bsrd", path, sizeof(path))) {
-		fprintf(stderr, "%s: bsrd is neither beside bsrsetup nor in /usr/sbin\n", call->object);
+		fprintf(stderr, "%s: bsrd is neither beside %s nor in /usr/sbin\n", call->object,
+			bsr_names()->setup);
 		return BSRSETUP_USAGE;
 	}
 	int rc = run_bsrd(call, path);
@@ -186,6 +192,7 @@ static void forget_minors(struct json_object *snapshot)
 		snprintf(path, sizeof(path), "%s/minor-%" PRId64, bsr_client_run_dir(),
 			bsr_json_int(bsr_json_at(devices, i), "minor", -1));
 		(void)unlink(path);
+		bsr_node_remove(bsr_json_int(bsr_json_at(devices, i), "minor", -1));
 	}
 }
 

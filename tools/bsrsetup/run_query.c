@@ -6,6 +6,8 @@
  */
 #include "run.h"
 
+#include "names.h"
+
 #include "gi_text.h"
 #include "show_text.h"
 #include "status_json.h"
@@ -19,7 +21,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static const char nothing_configured[] = "# No currently configured bsr resource found.\n";
+static void print_nothing(void)
+{
+	printf("# No currently configured %s resource found.\n",
+		bsr_names()->drbd ? bsr_names()->capital : bsr_names()->product);
+}
 
 /* Opens, asks, closes. */
 static int ask_once(struct bsr_setup_call *call, const char *command, struct json_object **result)
@@ -190,7 +196,8 @@ static int want_color(const struct bsr_setup_call *call, bool *color)
 	} else if (strcmp(word, "never") == 0) {
 		*color = false;
 	} else if (strcmp(word, "auto") != 0) {
-		fprintf(stderr, "bsrsetup: --color: '%s' is not always, auto or never\n", word);
+		fprintf(stderr, "%s: --color: '%s' is not always, auto or never\n", bsr_names()->setup,
+			word);
 		return BSRSETUP_USAGE;
 	}
 	return BSRSETUP_OK;
@@ -256,6 +263,7 @@ int bsr_run_status(struct bsr_setup_call *call)
 	struct bsr_status_style style = {.verbose = bsr_setup_flag(call, "verbose"),
 		.statistics = bsr_setup_flag(call, "statistics"),
 		.readable = bsr_setup_flag(call, "readability"),
+		.progress = isatty(STDOUT_FILENO) != 0,
 		.width = terminal_width()};
 	const bool json = bsr_setup_flag(call, "json");
 	if (want_color(call, &style.color) != BSRSETUP_OK) {
@@ -271,6 +279,7 @@ int bsr_run_status(struct bsr_setup_call *call)
 			call, json_object_get_string(bsr_json_at(names, i)), "status", &result);
 		worst = rc > worst ? rc : worst;
 		struct json_object *snapshot = bsr_json_object(result, "snapshot");
+		bsr_open_mark(snapshot);
 		if (snapshot != NULL && json) {
 			bsr_status_json(&text, snapshot, shown++ == 0);
 		} else if (snapshot != NULL) {
@@ -282,7 +291,7 @@ int bsr_run_status(struct bsr_setup_call *call)
 	if (json) {
 		printf("[\n%s]\n", bsr_text_string(&text));
 	} else if (shown == 0 && worst == BSRSETUP_OK) {
-		fputs(nothing_configured, stdout);
+		print_nothing();
 	} else {
 		fputs(bsr_text_string(&text), stdout);
 	}
@@ -308,7 +317,7 @@ int bsr_run_show(struct bsr_setup_call *call)
 		json_object_put(result);
 	}
 	if (text.length == 0 && worst == BSRSETUP_OK) {
-		fputs(nothing_configured, stdout);
+		print_nothing();
 	} else {
 		fputs(bsr_text_string(&text), stdout);
 	}
@@ -347,7 +356,9 @@ static void print_fact(const struct bsr_setup_call *call, struct json_object *fa
 	}
 	printf("\n");
 	if (bsr_json_string(fact, "remedy")[0] != '\0') {
-		printf("    what helps: %s\n", bsr_json_string(fact, "remedy"));
+		fputs("    what helps: ", stdout);
+		bsr_print_translated(bsr_json_string(fact, "remedy"), stdout);
+		putchar('\n');
 	}
 }
 

@@ -8,6 +8,8 @@
  */
 #include "run.h"
 
+#include "names.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -29,7 +31,7 @@ static void tell_no_connection(const char *object, const char *resource, int err
 	case ECONNREFUSED:
 		fprintf(stderr, "%s: Failure: (158) unknown resource: '%s' is not running\n", object,
 			resource);
-		fprintf(stderr, "  what helps: bsradm up %s\n", resource);
+		fprintf(stderr, "  what helps: %s up %s\n", bsr_names()->admin, resource);
 		break;
 	case EACCES:
 	case EPERM:
@@ -64,7 +66,7 @@ int bsr_run_tell_reply(const char *object, struct json_object *reply)
 	struct bsr_text text = {0};
 	struct json_object *error = bsr_json_object(reply, "error");
 	bsr_report_error(&text, object, error);
-	fputs(bsr_text_string(&text), stderr);
+	bsr_print_translated(bsr_text_string(&text), stderr);
 	bsr_text_free(&text);
 	int code = bsr_report_exit_code(bsr_json_int(error, "code", -1));
 	return code == BSRSETUP_OK ? BSRSETUP_USAGE : code;
@@ -206,8 +208,19 @@ static bool minor_search(int64_t minor, char *resource, size_t room)
 
 int bsr_run_find_minor(struct bsr_setup_call *call)
 {
+	static char object[BSR_NAME_BYTES_MAX + 32];
+
 	if (minor_search(call->minor, call->resource, sizeof(call->resource))) {
+		if (!bsr_names()->drbd) { /* a bare number says little; DRBD's scripts know it so */
+			snprintf(object, sizeof(object), "%s (minor %" PRId64 ")", call->resource,
+				call->minor);
+			call->object = object;
+		}
 		return BSRSETUP_OK;
+	}
+	if (!bsr_names()->drbd) {
+		snprintf(object, sizeof(object), "minor %" PRId64, call->minor);
+		call->object = object;
 	}
 	fprintf(stderr, "%s: Failure: (127) unknown minor: no running resource has minor %" PRId64 "\n",
 		call->object, call->minor);
@@ -273,6 +286,7 @@ int bsr_run_request(struct bsr_setup_call *call)
 		char path[4096];
 		snprintf(path, sizeof(path), "%s/minor-%" PRId64, bsr_client_run_dir(), call->minor);
 		(void)unlink(path);
+		bsr_node_remove(call->minor);
 	}
 	return rc;
 }
@@ -286,6 +300,9 @@ int bsr_run_new_minor(struct bsr_setup_call *call)
 	int rc = bsr_run_request(call);
 	if (rc == BSRSETUP_REFUSED && minor_search(call->minor, owner, sizeof(owner))) {
 		fprintf(stderr, "  minor %" PRId64 " belongs to resource '%s'\n", call->minor, owner);
+	}
+	if (rc == BSRSETUP_OK && bsr_names()->drbd) {
+		bsr_node_make(call->minor);
 	}
 	if (rc == BSRSETUP_OK) { /* a hint for those who look for this minor; none is no harm */
 		snprintf(path, sizeof(path), "%s/minor-%" PRId64, bsr_client_run_dir(), call->minor);

@@ -56,7 +56,7 @@ static int seconds(const struct wait *wait, const char *name, int64_t *value)
 	}
 	*value = strtoll(text, &end, 10);
 	if (*end != '\0' || *value < 0 || *value > WAIT_SECONDS_MAX) {
-		fprintf(stderr, "bsrsetup %s: --%s: '%s' is not 0..%d seconds\n",
+		fprintf(stderr, "%s: --%s: '%s' is not 0..%d seconds\n",
 			wait->call->command->name, name, text, WAIT_SECONDS_MAX);
 		return BSRSETUP_USAGE;
 	}

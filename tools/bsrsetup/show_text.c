@@ -7,6 +7,7 @@
  */
 #include "show_text.h"
 
+#include "names.h"
 #include "option_table.h"
 
 #include <inttypes.h>
@@ -90,7 +91,9 @@ static void show_option(struct show *show, const struct bsr_option *option, cons
 static bool shown_option(struct show *show, const struct bsr_option *option,
 	struct json_object *given, const char **text)
 {
-	if ((option->flags & BSR_OPTION_INTERNAL) != 0) {
+	const bool drbd_name = bsr_names()->drbd && strcmp(option->name, "_name") == 0;
+
+	if ((option->flags & BSR_OPTION_INTERNAL) != 0 && !drbd_name) {
 		return false;
 	}
 	if (bsr_json_has(given, option->name)) {
@@ -159,8 +162,10 @@ static void show_this_host(struct show *show, struct json_object *config)
 	struct json_object *volumes = bsr_json_array(config, "volumes");
 	show_open(show, "_this_host");
 	show_line(show, "node-id\t\t\t%" PRId64 ";", bsr_json_int(config, "node_id", -1));
-	show_name(show, "node-name", "\t\t", bsr_json_string(node, "node-name"));
-	show_name(show, "group", "\t\t\t", bsr_json_string(node, "group"));
+	if (!bsr_names()->drbd) {
+		show_name(show, "node-name", "\t\t", bsr_json_string(node, "node-name"));
+		show_name(show, "group", "\t\t\t", bsr_json_string(node, "group"));
+	}
 	for (size_t i = 0; i < bsr_json_count(volumes); i++) {
 		struct json_object *volume = bsr_json_at(volumes, i);
 		char head[32];
@@ -196,9 +201,11 @@ static void show_connection(struct show *show, struct json_object *connection)
 
 	show_open(show, "connection");
 	show_line(show, "_peer_node_id %" PRId64 ";", bsr_json_int(connection, "peer", -1));
-	show_name(show, "_peer_node_name", "\t",
-		node_name[0] != '\0' ? node_name : bsr_json_string(connection, "name"));
-	show_name(show, "_peer_node_group", "\t", bsr_json_string(options, "peer-node-group"));
+	if (!bsr_names()->drbd) {
+		show_name(show, "_peer_node_name", "\t",
+			node_name[0] != '\0' ? node_name : bsr_json_string(connection, "name"));
+		show_name(show, "_peer_node_group", "\t", bsr_json_string(options, "peer-node-group"));
+	}
 	for (size_t i = 0; i < bsr_json_count(paths); i++) {
 		struct json_object *path = bsr_json_at(paths, i);
 		show_open(show, "path");
@@ -207,7 +214,7 @@ static void show_connection(struct show *show, struct json_object *connection)
 		show_close(show);
 	}
 	if (bsr_json_bool(connection, "standalone")) {
-		show_line(show, "_is_standalone;");
+		show_line(show, bsr_names()->drbd ? "_cstate StandAlone;" : "_is_standalone;");
 	}
 	show_options(show, "net", BSR_SECTION_NET, options);
 	for (size_t i = 0; i < bsr_json_count(volumes); i++) {

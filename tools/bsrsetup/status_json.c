@@ -7,6 +7,7 @@
  */
 #include "status_json.h"
 
+#include "names.h"
 #include "progress.h"
 
 #include <inttypes.h>
@@ -90,12 +91,22 @@ static void writer_close_array(struct writer *w)
 	w->first = false;
 }
 
+/* bsr's three words are two to DRBD. */
+static void writer_client(struct writer *w, const char *name, const char *word)
+{
+	if (bsr_names()->drbd) {
+		writer_bool(w, name, strcmp(word, "yes") == 0);
+	} else {
+		writer_string(w, name, word);
+	}
+}
+
 static void write_device(struct writer *w, struct json_object *device)
 {
 	writer_int(w, "volume", bsr_json_int(device, "volume", -1));
 	writer_int(w, "minor", bsr_json_int(device, "minor", -1));
 	writer_string(w, "disk-state", bsr_json_string(device, "disk"));
-	writer_string(w, "client", bsr_json_string(device, "client"));
+	writer_client(w, "client", bsr_json_string(device, "client"));
 	if (bsr_json_has(device, "open")) {
 		writer_bool(w, "open", bsr_json_bool(device, "open"));
 	}
@@ -145,7 +156,7 @@ static void write_peer_device(
 	writer_int(w, "volume", bsr_json_int(peer_device, "volume", -1));
 	writer_string(w, "replication-state", bsr_json_string(peer_device, "replication"));
 	writer_string(w, "peer-disk-state", bsr_json_string(peer_device, "peer_disk"));
-	writer_string(w, "peer-client", bsr_json_string(peer_device, "peer_client"));
+	writer_client(w, "peer-client", bsr_json_string(peer_device, "peer_client"));
 	writer_set(w, "resync-suspended", paused);
 	writer_int(w, "received", bsr_json_int(peer_device, "received", 0) / 1024);
 	writer_int(w, "sent", bsr_json_int(peer_device, "sent", 0) / 1024);
@@ -202,6 +213,9 @@ static void write_connection(
 	}
 	writer_bool(w, "congested", bsr_json_bool(connection, "congested"));
 	writer_string(w, "peer-role", bsr_json_string(connection, "role"));
+	writer_bool(w, "tls", false);
+	writer_int(w, "ap-in-flight", bsr_json_int(connection, "send_queued", 0) / 512);
+	writer_int(w, "rs-in-flight", 0);
 	writer_int(w, "send-queued", bsr_json_int(connection, "send_queued", 0) / 1024);
 	writer_int(w, "messages-rejected", bsr_json_int(connection, "rejected", 0));
 	write_paths(w, bsr_json_array(connection, "paths"));
@@ -223,6 +237,7 @@ static void write_suspended(struct writer *w, struct json_object *suspended)
 	writer_bool(w, "suspended-no-data", bsr_json_set_has(suspended, "no-data"));
 	writer_bool(w, "suspended-fencing", bsr_json_set_has(suspended, "fencing"));
 	writer_bool(w, "suspended-quorum", bsr_json_set_has(suspended, "quorum"));
+	writer_bool(w, "force-io-failures", false);
 }
 
 void bsr_status_json_begin(struct bsr_text *out)

@@ -8,6 +8,7 @@
 #include "status_text.h"
 
 #include "color.h"
+#include "names.h"
 #include "progress.h"
 
 #include <inttypes.h>
@@ -105,10 +106,15 @@ static void format_resource(struct line *line, struct json_object *resource)
 	if (style->verbose || bsr_json_count(suspended) != 0) {
 		line_set(line, "suspended:", suspended, bsr_color_bad(false));
 	}
+	if (style->verbose && bsr_names()->drbd) {
+		line_word(line, "force-io-failures:", "no", "");
+	}
 	if (style->verbose && style->statistics) {
 		line_break(line);
 		line_word(line, "write-ordering:", bsr_json_string(resource, "write_ordering"), "");
-		line_int(line, "req-pending:", bsr_json_int(resource, "requests_pending", 0));
+		if (!bsr_names()->drbd) {
+			line_int(line, "req-pending:", bsr_json_int(resource, "requests_pending", 0));
+		}
 	}
 	line_end(line);
 }
@@ -128,10 +134,26 @@ static void device_statistics(struct line *line, struct json_object *device)
 		line_int(line, "lower-pending:", bsr_json_int(device, "lower_pending", 0));
 		line_word(line,
 			"al-suspended:", bsr_json_bool(device, "al_suspended") ? "yes" : "no", "");
+	}
+	if (line->style->verbose && !bsr_names()->drbd) {
 		line_int(line,
 			"al-pending-changes:", bsr_json_int(device, "al_pending_changes", 0));
 		line_int(line, "al-used:", bsr_json_int(device, "al_used", 0));
 		line_bytes(line, "accelbuf-used:", device, "accelbuf_used");
+	}
+}
+
+/* What only DRBD's text has. */
+static void drbd_device_words(struct line *line, struct json_object *device)
+{
+	const char *backing = bsr_json_string(device, "backing");
+
+	if (line->style->verbose) {
+		line_word(line, "backing_dev:", backing[0] != '\0' ? backing : "none", "");
+		line_word(line, "quorum:", "yes", "");
+	}
+	if (bsr_json_has(device, "open")) {
+		line_word(line, "open:", bsr_json_bool(device, "open") ? "yes" : "no", "");
 	}
 }
 
@@ -157,6 +179,9 @@ static void format_device(struct line *line, struct json_object *device, bool sh
 		char count[24];
 		snprintf(count, sizeof(count), "%" PRId64, bsr_json_int(device, "io_errors", 0));
 		line_word(line, "io-error:", count, bsr_color_bad(false));
+	}
+	if (bsr_names()->drbd) {
+		drbd_device_words(line, device);
 	}
 	if (style->statistics) {
 		device_statistics(line, device);
@@ -184,7 +209,7 @@ static void format_connection(struct line *line, struct json_object *connection)
 	}
 	if (style->verbose || !connected) {
 		line_word(line, "connection:", state, bsr_color_connection(state));
-		if (error[0] != '\0') {
+		if (error[0] != '\0' && !bsr_names()->drbd) {
 			line_word(line, "error:", error, bsr_color_bad(false));
 		}
 	}
@@ -192,12 +217,41 @@ static void format_connection(struct line *line, struct json_object *connection)
 		const char *role = bsr_json_string(connection, "role");
 		line_word(line, "role:", role, bsr_color_role(role, true));
 	}
+	if (style->verbose && bsr_names()->drbd) {
+		line_word(line, "tls:", "no", "");
+	}
 	if (style->verbose || bsr_json_bool(connection, "congested")) {
 		const bool congested = bsr_json_bool(connection, "congested");
 		line_word(line, "congested:", congested ? "yes" : "no",
 			congested ? bsr_color_bad(true) : "");
+		if (bsr_names()->drbd) {
+			line_int(line, "ap-in-flight:", bsr_json_int(connection, "send_queued", 0) / 512);
+			line_int(line, "rs-in-flight:", 0);
+		}
 	}
 	line_end(line);
+}
+
+/* How fast, and how long still. DRBD's text has MiB per second over a while, and seconds. */
+static void line_progress(struct line *line, struct json_object *peer_device)
+{
+	struct json_object *resync = bsr_json_object(peer_device, "resync");
+	const uint64_t rate = bsr_progress_rate(peer_device);
+	struct bsr_text text = {0};
+
+	if (bsr_names()->drbd) {
+		bsr_text_add(&text, "%" PRIu64 ".%02u", rate >> 20, (unsigned)((rate & 0xfffff) * 100 >> 20));
+		line_word(line, "dbdt1:", bsr_text_string(&text), "");
+		if (rate != 0) {
+			line_int(line, "eta:", (int64_t)(bsr_progress_left(peer_device) / rate));
+		}
+	} else {
+		bsr_progress_add_eta(&text, peer_device);
+		line_amount(line, "speed:", rate);
+		line_bytes(line, "want:", resync, "want");
+		line_word(line, "eta:", bsr_text_string(&text), "");
+	}
+	bsr_text_free(&text);
 }
 
 static void peer_device_statistics(struct line *line, struct json_object *peer_device)
@@ -213,13 +267,7 @@ static void peer_device_statistics(struct line *line, struct json_object *peer_d
 		line_int(line, "unacked:", bsr_json_int(peer_device, "unacked", 0));
 	}
 	if (bsr_progress_runs(bsr_json_string(peer_device, "replication"))) {
-		struct json_object *resync = bsr_json_object(peer_device, "resync");
-		struct bsr_text eta = {0};
-		bsr_progress_add_eta(&eta, peer_device);
-		line_amount(line, "speed:", bsr_progress_rate(peer_device));
-		line_bytes(line, "want:", resync, "want");
-		line_word(line, "eta:", bsr_text_string(&eta), "");
-		bsr_text_free(&eta);
+		line_progress(line, peer_device);
 	}
 }
 
@@ -254,6 +302,9 @@ static void format_peer_device(struct line *line, struct json_object *peer_devic
 		uint32_t share = bsr_progress_done(peer_device, device);
 		snprintf(done, sizeof(done), "%u.%02u", share / 100, share % 100);
 		line_word(line, "done:", done, "");
+		if (style->progress && !style->statistics) {
+			line_progress(line, peer_device);
+		}
 	}
 	if (style->verbose || bsr_json_count(paused) != 0) {
 		line_set(line, "resync-suspended:", paused, "");

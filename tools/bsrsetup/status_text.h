@@ -11,6 +11,7 @@ struct bsr_status_style {
 	bool verbose;
 	bool statistics;
 	bool color;
+	bool progress; /* a person looks: also without statistics how fast a resync is, and how long still */
 	bool readable; /* amounts with a unit for people */
 	uint32_t width; /* columns of the terminal; lines are wrapped there */
 };

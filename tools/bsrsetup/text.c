@@ -7,6 +7,8 @@
  */
 #include "text.h"
 
+#include "names.h"
+
 #include <bsr/assert.h>
 
 #include <stdarg.h>
@@ -160,4 +162,16 @@ struct json_object *bsr_json_find_volume(struct json_object *array, int64_t volu
 		}
 	}
 	return NULL;
+}
+
+void bsr_print_translated(const char *text, FILE *to)
+{
+	if (!bsr_names()->drbd) {
+		fputs(text, to);
+		return;
+	}
+	const size_t room = 2 * strlen(text) + 2; /* no name grows more than that */
+	char *buffer = malloc(room);
+	fputs(buffer != NULL ? bsr_names_translate(text, buffer, room) : text, to);
+	free(buffer);
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct bsr_text {
 	char *bytes; /* zero-terminated once something was added; NULL before */
@@ -26,6 +27,9 @@ void bsr_text_add_bytes(struct bsr_text *text, const char *bytes, size_t count);
 const char *bsr_text_string(const struct bsr_text *text);
 void bsr_text_clear(struct bsr_text *text);
 void bsr_text_free(struct bsr_text *text);
+
+/** bsr_print_translated - write @text with our tools called by the names that were chosen (names.h) */
+void bsr_print_translated(const char *text, FILE *to);
 
 /*
  * Members of @object, which may be NULL; the default ("", 0, false, NULL) when absent or of another
