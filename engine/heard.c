@@ -161,6 +161,19 @@ void bsr_heard_peer_ack(struct bsr_engine *e, struct bsr_peer *p, uint64_t upto,
 	e->kick = true;
 }
 
+bool bsr_heard_unconfirmed(
+	const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol, uint64_t offset, uint64_t length)
+{
+	for (uint64_t i = e->heard_head; i < e->heard_tail; i++) {
+		const struct bsr_heard *h = &e->heard[i % BSR_TRANSFER_LOG_MAX];
+		if (h->node != p->node_id && h->volume == vol->index && h->offset < offset + length &&
+			offset < h->offset + h->length) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool heard_from(struct bsr_engine *e, const struct bsr_peer *p)
 {
 	for (uint64_t i = e->heard_tail; i > e->heard_head; i--) { /* its own are the newest, if there are any */

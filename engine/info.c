@@ -100,7 +100,8 @@ bool bsr_engine_out_of_sync(const struct bsr_engine *e, uint32_t peer, uint32_t 
 {
 	const struct bsr_peer *p = peer < BSR_NODES_MAX ? e->peer[peer] : NULL;
 	return p && bsr_engine_has_bitmap(e, volume) && p->device[volume].exists &&
-	       bsr_md_any_bits(e->volume[volume], p->device[volume].slot, offset, length);
+	       (bsr_md_any_bits(e->volume[volume], p->device[volume].slot, offset, length) ||
+		       bsr_heard_unconfirmed(e, p, e->volume[volume], offset, length));
 }
 
 void bsr_engine_explain(uint16_t handshake_reason, const char **sentence, const char **remedy)

@@ -33,6 +33,9 @@ void bsr_heard_peer_ack(struct bsr_engine *e, struct bsr_peer *p, uint64_t upto,
 void bsr_heard_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
 /** bsr_heard_volume_leaves - the same for one volume whose disk goes */
 void bsr_heard_volume_leaves(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_heard_unconfirmed - the range was written by a node other than @p, and @p may lack it; looks through the whole ring */
+bool bsr_heard_unconfirmed(
+	const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol, uint64_t offset, uint64_t length);
 void bsr_heard_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 
 /* ---- mesh.c: what nodes tell each other about third ones ---- */

@@ -4,7 +4,8 @@
  *
  * A block that differs between two disks is covered by at least one of
  *   - a bit at either end: in memory of an engine that has the disk attached, else on the disk;
- *   - the activity log on the disk of a node that is, or was when it died, Primary;
+ *   - the activity log on the disk of a node that is, or was when it died, Primary, or Secondary of one with third nodes;
+ *   - a write that a Secondary has got and the Primary has not confirmed to be everywhere;
  *   - a write to it that has not been answered;
  *   - generations that lead to a full resync, or to a person, when the two meet.
  * Looked at now and then, and always when something has died: the sums of chunks make it cheap.
@@ -51,8 +52,12 @@ static bool has_bit(struct sim *w, uint32_t node, uint32_t peer, uint32_t volume
 
 static bool in_log(struct sim *w, uint32_t node, uint32_t volume, uint64_t block)
 {
-	const bool primary = (w->node[node].sb[volume].flags & (BSR_MDF_PRIMARY_IND | BSR_MDF_CRASHED_PRIMARY)) != 0;
-	return primary && sim_oracle_extent_logged(w, node, volume, (uint32_t)(block * BSR_BITMAP_BLOCK_BYTES / BSR_AL_EXTENT_BYTES));
+	const struct bsr_superblock *sb = &w->node[node].sb[volume];
+	bool counts = (sb->flags & (BSR_MDF_PRIMARY_IND | BSR_MDF_CRASHED_PRIMARY)) != 0;
+	for (uint32_t m = 0; m < w->cfg.node_count; m++) {
+		counts = counts || (sb->peer[m].flags & BSR_MDPF_WRITES_HERE) != 0; /* a Secondary's, toward third nodes */
+	}
+	return counts && sim_oracle_extent_logged(w, node, volume, (uint32_t)(block * BSR_BITMAP_BLOCK_BYTES / BSR_AL_EXTENT_BYTES));
 }
 
 /* Also of a third node: coming back it resyncs what its log names to both. */

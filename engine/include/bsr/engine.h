@@ -489,7 +489,10 @@ void bsr_engine_peer_device_info(
 
 /** bsr_engine_has_bitmap - the volume's disk is attached so far that its bitmap is in memory */
 bool bsr_engine_has_bitmap(const struct bsr_engine *e, uint32_t volume);
-/** bsr_engine_out_of_sync - a block of the range (bytes) has a bit toward @peer; false without a bitmap */
+/**
+ * bsr_engine_out_of_sync - a block of the range (bytes) has a bit toward @peer, or @peer may lack a write to it that a
+ * Primary has sent here; false without a bitmap
+ */
 bool bsr_engine_out_of_sync(const struct bsr_engine *e, uint32_t peer, uint32_t volume, uint64_t offset, uint64_t length);
 
 /**
