@@ -90,12 +90,14 @@ static void disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 		p->device[vol->index].heard_ticket = 0;
 	}
 	vol->heard_sb = 0;
-	vol->gi_await = 0;
 	vol->adopt_from = BSR_NONE;
 	bsr_volume_free_disk(e, vol);
-	/* with several peers the generation that was wanted, or never became durable, begins on their disks */
-	vol->gi_wanted = bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY;
-	vol->gi_busy = false;
+	/* with several peers a generation that they have been told of goes on, and one that was wanted begins on their disks */
+	const bool told = vol->gi_busy && vol->gi_told && bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY;
+	vol->gi_wanted = bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY && (vol->gi_wanted || (vol->gi_busy && !told));
+	vol->gi_busy = told;
+	vol->gi_await = told ? vol->gi_await : 0;
+	vol->gi_sb_target = 0;
 	vol->sb_wanted = vol->sb_durable = vol->sb_issued = 0;
 	vol->sweeping = false;
 	vol->sweeps_wanted = vol->sweeps_done = 0;

@@ -200,7 +200,7 @@ void bsr_request_read_reply(
 void bsr_request_disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	bsr_request_al_progress(e, vol);
-	if (vol->gi_wanted && bsr_gi_hold(e, vol)) {
+	if (bsr_gi_hold(e, vol)) {
 		return;
 	}
 	if (vol->gi_wanted || !bsr_list_empty(&vol->done_waiting)) {

@@ -45,6 +45,7 @@
 struct bsr_volume;
 struct bsr_peer;
 struct bsr_disk_op;
+struct bsr_heard;
 struct bsr_measure;
 
 typedef void (*bsr_op_fn)(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf);
@@ -119,16 +120,6 @@ struct bsr_log_entry {
 	bool local_failed; /* my disk lacks it: no acknowledgement proves the disks equal there */
 	bool pinned; /* holds its extents in the activity log */
 	uint32_t holders; /* peers that got it as data and have not failed to keep it */
-};
-
-/** A write of a peer that other peers may lack (heard.c). */
-struct bsr_heard {
-	uint64_t offset;
-	uint64_t id; /* the sender's write_seq */
-	uint32_t length;
-	uint16_t volume;
-	uint8_t node; /* the sender */
-	bool pinned; /* holds its extents in the activity log */
 };
 
 enum bsr_peer_request_kind {
@@ -432,6 +423,7 @@ struct bsr_volume {
 	bool gi_busy;
 	uint64_t gi_sb_target;
 	uint32_t gi_await; /* peers that must have the new generation on disk, too, before a write is acknowledged in it */
+	uint32_t gi_members; /* peers that take part in the generation that is being made */
 	bool gi_told;
 	uint64_t gi_told_ns;
 	uint32_t adopt_from; /* Primary that waits for my adopting its generation, BSR_NONE */

@@ -63,7 +63,9 @@ static bool in_step(const struct bsr_engine *e, const struct bsr_volume *vol, ui
 		return false;
 	}
 	const struct bsr_peer_device *pd = &e->peer[node]->device[vol->index];
-	return pd->repl == BSR_REPL_ESTABLISHED && pd->disk == BSR_DISK_UP_TO_DATE;
+	const struct bsr_gi mine = vol->disk < BSR_DISK_INCONSISTENT ? vol->exposed_gi : vol->sb.current_gi;
+	return pd->repl == BSR_REPL_ESTABLISHED && pd->disk == BSR_DISK_UP_TO_DATE &&
+	       (!bsr_mesh_on(e) || bsr_gi_equal(pd->peer_current, mine));
 }
 
 uint32_t bsr_gi_in_step(const struct bsr_engine *e, const struct bsr_volume *vol)
@@ -79,7 +81,8 @@ uint32_t bsr_gi_in_step(const struct bsr_engine *e, const struct bsr_volume *vol
 void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
-		if (may_have_everything(&vol->sb.peer[node]) && !(vol->mirror_mask & bsr_node_bit(node))) {
+		const bool gets_it = bsr_mesh_on(e) ? in_step(e, vol, node) : (vol->mirror_mask & bsr_node_bit(node)) != 0;
+		if (may_have_everything(&vol->sb.peer[node]) && !gets_it) {
 			bsr_gi_want_new(e, vol);
 		}
 	}
@@ -115,11 +118,14 @@ static void create_elsewhere(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	const struct bsr_gi old = vol->exposed_gi;
 	vol->gi_wanted = false;
+	vol->gi_members = bsr_gi_in_step(e, vol);
 	vol->exposed_gi = bsr_gi_random(e);
 	vol->gi_busy = true;
-	vol->gi_told = false;
+	vol->gi_told = true; /* nothing has to be on a disk of mine before */
+	vol->gi_told_ns = e->now_ns;
 	vol->gi_await = 0;
 	vol->gi_sb_target = 0;
+	bsr_mesh_tell_generation(e, vol);
 	e->kick = true;
 	bsr_emit_log(e, BSR_LOGN_NEW_GENERATION, NULL, vol, vol->exposed_gi.v, old.v, 0);
 	bsr_connect_changed(e);
@@ -130,6 +136,7 @@ void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
 	BSR_ASSERT(vol->md_usable);
 	const struct bsr_gi old = vol->sb.current_gi;
 	vol->gi_wanted = false;
+	vol->gi_members = bsr_gi_in_step(e, vol);
 	if (!rotate(e, vol) && !forced) {
 		return; /* everybody away has a base already: the history goes on */
 	}

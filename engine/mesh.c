@@ -177,7 +177,7 @@ void bsr_mesh_tell_generation(struct bsr_engine *e, struct bsr_volume *vol)
 	struct bsr_peer *p;
 	const struct bsr_msg_mesh m = {.vnr = vol->vnr,
 		.kind = BSR_MESH_NEW_GENERATION,
-		.mask = bsr_gi_in_step(e, vol),
+		.mask = vol->gi_members,
 		.value = vol->disk < BSR_DISK_INCONSISTENT ? vol->exposed_gi.v : vol->sb.current_gi.v};
 	BSR_FOR_EACH_PEER (e, p) {
 		if (speaks(p)) {
@@ -287,6 +287,42 @@ bool bsr_mesh_owed(struct bsr_engine *e, const struct bsr_peer *p, const struct 
 	return bsr_mesh_on(e) && bsr_peer_connected(p) && pd->exists && pd->slot >= 0 && !bsr_mesh_elsewhere(e, p) &&
 	       pd->repl == BSR_REPL_ESTABLISHED && vol->disk == BSR_DISK_UP_TO_DATE &&
 	       pd->disk == BSR_DISK_UP_TO_DATE && bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0;
+}
+
+bool bsr_mesh_other_generation(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	const struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool adopting = vol->gi_busy && (vol->gi_members & bsr_node_bit(p->node_id)) != 0;
+	return bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY && vol->disk >= BSR_DISK_INCONSISTENT && pd->exists &&
+	       pd->repl == BSR_REPL_ESTABLISHED && !adopting && !bsr_gi_equal(pd->peer_current, vol->sb.current_gi);
+}
+
+void bsr_mesh_promoted(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_PEER (e, p) {
+		bool meet = false;
+		BSR_FOR_EACH_VOLUME (e, vol) {
+			const struct bsr_peer_device *pd = &p->device[vol->index];
+			meet = meet || (pd->disk == BSR_DISK_UP_TO_DATE && bsr_mesh_other_generation(e, p, vol));
+		}
+		if (meet) {
+			bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE);
+		}
+	}
+}
+
+/* MS-2: whoever is connected and not in step may be getting my generation from a third node right now. */
+void bsr_mesh_doubt_others(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	const uint32_t sure = bsr_gi_in_step(e, vol) | bsr_gi_may_have_current(e, vol);
+	BSR_FOR_EACH_PEER (e, p) {
+		if (bsr_peer_connected(p) && (vol->owners & ~sure & bsr_node_bit(p->node_id)) != 0) {
+			vol->sb.peer[p->node_id].flags |= BSR_MDPF_MAY_HAVE_CURRENT;
+		}
+	}
 }
 
 bool bsr_mesh_settling(struct bsr_engine *e)
@@ -417,7 +453,12 @@ void bsr_mesh_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 		break;
 	case BSR_MESH_ADOPTED:
 		if (vol) {
-			p->device[vol->index].peer_current.v = m->value;
+			/* a target does not adopt, and may have finished since it answered */
+			const struct bsr_gi mine = vol->disk < BSR_DISK_INCONSISTENT ? vol->exposed_gi : vol->sb.current_gi;
+			const struct bsr_gi its = {.v = m->value};
+			if (bsr_gi_equal(mine, its)) {
+				p->device[vol->index].peer_current = its;
+			}
 			vol->gi_await &= ~bsr_node_bit(p->node_id);
 			e->kick = true;
 		}
@@ -427,6 +468,21 @@ void bsr_mesh_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 			follows_received(e, p, vol, m);
 		}
 		break;
+	}
+}
+
+/* A Primary has come into sight: a resync between two Secondaries would give away what it does not know of. */
+static void leave_resyncs_to_primary(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_PEER (e, p) {
+		BSR_FOR_EACH_VOLUME (e, vol) {
+			if (p->device[vol->index].repl > BSR_REPL_ESTABLISHED && bsr_mesh_elsewhere(e, p)) {
+				bsr_resync_stop(e, p, vol);
+				bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
+			}
+		}
 	}
 }
 
@@ -456,6 +512,7 @@ void bsr_mesh_progress(struct bsr_engine *e)
 		return;
 	}
 	tell_primaries(e);
+	leave_resyncs_to_primary(e);
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		if (vol->md_usable) {
 			answer_generation(e, vol);

@@ -15,6 +15,16 @@ uint32_t bsr_gi_in_step(const struct bsr_engine *e, const struct bsr_volume *vol
 /** bsr_gi_may_have_current - nodes whose disks may be in my generation */
 uint32_t bsr_gi_may_have_current(const struct bsr_engine *e, const struct bsr_volume *vol);
 
+/** A write of a peer that other peers may lack (heard.c). */
+struct bsr_heard {
+	uint64_t offset;
+	uint64_t id; /* the sender's write_seq */
+	uint32_t length;
+	uint16_t volume;
+	uint8_t node; /* the sender */
+	bool pinned; /* holds its extents in the activity log */
+};
+
 /* ---- heard.c: peers' writes that other peers may lack ---- */
 /** bsr_heard_third - nodes with bitmap slots here, other than the sender */
 static inline uint32_t bsr_heard_third(const struct bsr_peer *p, const struct bsr_volume *vol)
@@ -57,9 +67,15 @@ void bsr_mesh_mark_thirds(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 void bsr_mesh_keep_bases(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi old, uint32_t except_mask);
 /** bsr_mesh_elsewhere - a Primary is connected to the other one of two Secondaries, or to me: it is the source, not we */
 bool bsr_mesh_elsewhere(const struct bsr_engine *e, const struct bsr_peer *p);
-/** bsr_mesh_owed - the pair differs, and nobody else will settle it */
+/** bsr_mesh_other_generation - I am Primary, and a peer with a disk is connected without resync in another generation */
+bool bsr_mesh_other_generation(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol);
+/** bsr_mesh_promoted - shake hands with such peers */
+void bsr_mesh_promoted(struct bsr_engine *e);
+/** bsr_mesh_doubt_others - before a promotion: who is connected and not in step counts as one that may be (MS-2) */
+void bsr_mesh_doubt_others(struct bsr_engine *e, struct bsr_volume *vol);
 /** bsr_mesh_settling - a promotion waits: some peer and I must equalise first, or one is about to come back */
 bool bsr_mesh_settling(struct bsr_engine *e);
+/** bsr_mesh_owed - the pair differs, and nobody else will settle it */
 bool bsr_mesh_owed(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol);
 /** bsr_mesh_is_target - a node other than @except resyncs this disk */
 bool bsr_mesh_is_target(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t except);

@@ -299,6 +299,9 @@ static bool out_of_step(const struct bsr_engine *e, const struct bsr_peer *p, co
 	if (bsr_mesh_on(e) && (bsr_mesh_elsewhere(e, p) || bsr_mesh_is_target(e, vol, p->node_id) || (mine && !theirs))) {
 		return false; /* a third node's business, or the peer begins when it can */
 	}
+	if (mine && theirs && bsr_mesh_other_generation(e, p, vol)) {
+		return true;
+	}
 	if (mine && theirs) {
 		return bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0;
 	}
@@ -403,7 +406,11 @@ static void peer_disk_changed(
 			bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
 		}
 	}
+	const bool better = next == BSR_DISK_UP_TO_DATE && pd->disk < BSR_DISK_UP_TO_DATE;
 	bsr_state_set_peer_disk(e, p, vol, next);
+	if (better && bsr_mesh_other_generation(e, p, vol)) {
+		bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE); /* a third node has resynced it, and not to what I have */
+	}
 }
 
 static void state_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_state *m)
@@ -424,6 +431,9 @@ static void state_received(struct bsr_engine *e, struct bsr_peer *p, const struc
 	pd->peer_repl = m->repl;
 	e->kick = true;
 	peer_disk_changed(e, p, vol, m->disk);
+	if (!p->link_up) {
+		return;
+	}
 	bsr_state_set_paused(e, p, vol, (pd->paused & ~BSR_PAUSE_PEER) | (m->paused ? BSR_PAUSE_PEER : 0));
 	const bool peer_gave_up = m->repl == BSR_REPL_ESTABLISHED && before > BSR_REPL_ESTABLISHED;
 	if (peer_gave_up && pd->repl > BSR_REPL_ESTABLISHED) {

@@ -113,6 +113,9 @@ static void become_primary(struct bsr_engine *e, struct bsr_task *t)
 				vol->sb.current_gi.v |= BSR_GI_PRIMARY_BIT;
 			}
 			if (!BSR_MUTATION(50)) {
+				if (bsr_mesh_on(e)) {
+					bsr_mesh_doubt_others(e, vol);
+				}
 				bsr_gi_want_for_absent(e, vol);
 			}
 		}
@@ -235,6 +238,8 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 		bsr_task_finish(e, t, 0);
 		if (forced) {
 			bsr_peer_renegotiate_all(e); /* peers find out that there is data now */
+		} else {
+			bsr_mesh_promoted(e);
 		}
 	}
 }

@@ -235,6 +235,9 @@ void sim_person_look_after(struct sim *w, uint32_t a)
 		return;
 	}
 	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
+		if (n->state != SIM_NODE_UP) {
+			return; /* a Primary that has lost was switched off */
+		}
 		if (b != a && sim_peer_info(w, a, b).conn == BSR_CONN_STANDALONE) {
 			reconnect(w, a, b, sim_peer_info(w, a, b).error);
 		}
