@@ -124,6 +124,9 @@ static void check_regress(struct sim *w, uint32_t node, uint32_t volume, uint64_
 /* When a resync ends, the metadata is raised first, and the state when the source has confirmed. */
 static bool lacks_blocks(struct sim *w, uint32_t node, uint32_t volume)
 {
+	if (sim_volume_info(w, node, volume).io_errors != 0) {
+		return false; /* bits of writes that failed are no part of the resync */
+	}
 	for (uint32_t m = 0; m < w->cfg.node_count; m++) {
 		struct bsr_peer_device_info pd;
 		bsr_engine_peer_device_info(w->node[node].engine, m, volume, &pd);
