@@ -245,17 +245,36 @@ def test_log_files_are_rolled_over(pair):
 
 
 @needs_root
-def test_handlers_are_switched_off(pair):
-    bob = pair.hosts[1]
-    settings = ["/bin/sh", "-c", "true"]
-    assert settings
+def test_handlers_are_switched_off_and_on(pair):
+    """A disk that fails calls local-io-error: once with the switch on, not with the switch off."""
+    alice, bob = pair.hosts
+
+    def fail_the_disk():
+        before = log_of(bob).count("6019 notice handler-called resource=r0 handler=local-io-error")
+        bob.run("bsradm disk-options --on-io-error=call-local-io-error r0 && bsrcon /fault r0 disk op=write error=yes count=1")
+        seconds_of_a_write(alice)
+        wait_until(lambda: bob.disk_state() == "Diskless", 20, lambda: log_of(bob)[-3000:])
+        bob.run("bsrcon /fault r0 clear; bsradm attach r0")
+        alice.wait_for(in_sync, 60)
+        return log_of(bob).count("6019 notice handler-called resource=r0 handler=local-io-error") - before
     bob.run("bsrcon /handler_use 0")
     assert bob.out("bsrcon /get_handler_info") == "handler : disabled\n"
-    assert '"handlers":0' in bob.out("printf '{\"id\":1,\"command\":\"settings\"}\\n' | timeout 5 "
-                                     "/usr/bin/python3 -c \"import socket,sys;s=socket.socket(socket.AF_UNIX);"
-                                     "s.connect('/run/bsr/r0.sock');f=s.makefile('rw');f.readline();f.write(sys.stdin.read());"
-                                     "f.flush();print(f.readline())\"").replace(" ", "")
+    assert fail_the_disk() == 0
     bob.run("bsrcon /handler_use 1")
+    assert fail_the_disk() == 1
+
+
+@needs_root
+def test_a_resource_logs_where_it_is_told(pair):
+    bob = pair.hosts[1]
+    bob.run("bsrcon /set_log_path /var/log/elsewhere && bsrd -n 0 other && bsrsetup down other")
+    with open(os.path.join(bob.base, "log/elsewhere/other.log"), encoding="utf-8") as log:
+        assert "6001 notice keeper-started resource=other" in log.read()
+    assert bob.out("bsrcon /get_log_path") == "/var/log/elsewhere\n"
+    bob.run("printf 'log-level-dbg=9\\nnonsense\\n' >> /etc/bsr.d/.bsr_settings; bsrd -n 0 other && bsrsetup down other")
+    with open(os.path.join(bob.base, "log/elsewhere/other.log"), encoding="utf-8") as log:
+        assert re.search(r"6037 warn settings-bad resource=other why=\"/etc/bsr.d/.bsr_settings: line \d+: out of range", log.read())
+    bob.run("rm /etc/bsr.d/.bsr_settings")
 
 
 @needs_root
