@@ -33,14 +33,10 @@ static bool has_copy(const struct bsr_engine *e, const struct bsr_volume *vol, c
 	return false;
 }
 
-void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
+static inline void finish(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_request *rq)
 {
-	struct bsr_volume *vol = e->volume[rq->volume];
 	BSR_ASSERT(rq->stage == BSR_RQ_ACTIVE || rq->stage == BSR_RQ_DONE);
 	BSR_ASSERT(!rq->local_pending);
-	if (rq->result == 0 && !has_copy(e, vol, rq)) {
-		rq->result = -BSR_E_IO; /* no disk that can be reached has it */
-	}
 	if (BSR_MEASURING(e)) {
 		bsr_measure_finished(e, rq);
 	}
@@ -61,6 +57,15 @@ void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
 	}
 }
 
+void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
+{
+	struct bsr_volume *vol = e->volume[rq->volume];
+	if (rq->result == 0 && !has_copy(e, vol, rq)) {
+		rq->result = -BSR_E_IO; /* no disk that can be reached has it */
+	}
+	finish(e, vol, rq);
+}
+
 void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 {
 	if (rq->stage != BSR_RQ_ACTIVE || rq->local_pending || rq->await_acks || rq->await_flush) {
@@ -70,9 +75,13 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 		return;
 	}
 	struct bsr_volume *vol = e->volume[rq->volume];
-	if (bsr_request_is_write(rq) && rq->result == 0 && !has_copy(e, vol, rq) && (rq->await_any & vol->mirror_mask)) {
-		/* not on a disk of mine: some peer's disk must have it, whatever the protocol */
-		return;
+	bool lacks_copy = false;
+	if (rq->result == 0 && !has_copy(e, vol, rq)) {
+		if (bsr_request_is_write(rq) && (rq->await_any & vol->mirror_mask)) {
+			/* not on a disk of mine: some peer's disk must have it, whatever the protocol */
+			return;
+		}
+		lacks_copy = true;
 	}
 	if (bsr_request_is_write(rq) && !BSR_MUTATION(11) && bsr_gi_hold(e, vol)) {
 		rq->stage = BSR_RQ_DONE;
@@ -80,7 +89,10 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 		bsr_list_append(&vol->done_waiting, &rq->link);
 		return;
 	}
-	bsr_request_finish(e, rq);
+	if (lacks_copy) {
+		rq->result = -BSR_E_IO; /* no disk that can be reached has it */
+	}
+	finish(e, vol, rq);
 }
 
 /* Blocks that a mirrored write covers wholly are in step now, here and there; later writes are mirrored as well, and

@@ -70,6 +70,7 @@ struct bsr_interval {
 	uint16_t volume;
 	bool write;
 	bool held; /* waits for its turn */
+	bool far;  /* counted in engine.interval_far */
 };
 
 enum bsr_request_stage {
@@ -513,6 +514,7 @@ struct bsr_engine {
 	struct bsr_list interval_large;
 	struct bsr_list interval_waiters;
 	uint64_t interval_order;
+	uint32_t interval_far; /* ranges that reach beyond the piece they begin in */
 
 	/* application writes */
 	struct bsr_list held;
@@ -541,18 +543,11 @@ struct bsr_engine {
 };
 
 /* ---- effects.c: emitting ---- */
-struct bsr_effect *bsr_fx_add(struct bsr_engine *e, enum bsr_effect_type type);
+#include "effects.h" /* what every write does */
 void bsr_emit_log(struct bsr_engine *e, uint32_t number, const struct bsr_peer *peer, const struct bsr_volume *vol,
 	uint64_t a0, uint64_t a1, uint64_t a2);
 void bsr_emit_command_done(struct bsr_engine *e, uint32_t cmd_id, int32_t result, uint32_t peer, uint32_t volume);
-void bsr_emit_buf_put(struct bsr_engine *e, bsr_buf_t buf);
 void bsr_emit_md(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_fx_md md, bsr_op_fn done, uint32_t arg);
-/** Operations on data; @owner and @done as in struct bsr_disk_op. */
-void bsr_emit_disk(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_fx_disk io, void *owner, bsr_op_fn done);
-/** bsr_send_room - where to encode a message for @stream; commit with bsr_send_commit() */
-uint8_t *bsr_send_room(struct bsr_engine *e, uint32_t *room);
-void bsr_send_commit(struct bsr_engine *e, struct bsr_peer *peer, enum bsr_stream stream, uint32_t head_bytes,
-	bsr_buf_t buf, uint32_t buf_offset, uint32_t payload_bytes);
 uint64_t bsr_random(struct bsr_engine *e);
 void bsr_timer(struct bsr_engine *e, uint64_t due_ns);
 /** Encode and send one message in one go. */
@@ -565,7 +560,6 @@ void bsr_timer(struct bsr_engine *e, uint64_t due_ns);
 	} while (0)
 
 /* ---- engine.c: pools ---- */
-struct bsr_disk_op *bsr_op_get(struct bsr_engine *e, bsr_op_fn done, struct bsr_volume *vol, void *owner, uint32_t arg);
 struct bsr_peer_request *bsr_peer_request_get(struct bsr_engine *e, struct bsr_peer *peer, enum bsr_peer_request_kind kind);
 void bsr_peer_request_put(struct bsr_engine *e, struct bsr_peer_request *pr);
 void *bsr_env_alloc(struct bsr_engine *e, size_t bytes, size_t align);
@@ -573,7 +567,8 @@ void bsr_env_free(struct bsr_engine *e, void *mem, size_t bytes);
 struct bsr_volume *bsr_volume_by_vnr(struct bsr_engine *e, uint32_t vnr);
 
 /* ---- interval.c ---- */
-void bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i);
+/** bsr_interval_add - true: its turn is now; otherwise go() is called when it comes */
+bool bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i) BSR_MUST_CHECK;
 void bsr_interval_remove(struct bsr_engine *e, struct bsr_interval *i);
 
 /* ---- state.c: the one place where states change ---- */

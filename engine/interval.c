@@ -8,16 +8,22 @@
  *         one is removed.
  * A range of at most 1 MiB lies in the bucket of the piece it starts in, so a search looks at the
  * pieces from one before its start; longer ranges (discards, write-zeroes) lie in a list of their
- * own that every search walks.
+ * own that every search walks. While no range reaches beyond its piece, a search looks at one piece.
  */
 #include "core.h"
 
 #define PIECE_SHIFT 20u
+#define VOLUME_STRIDE 677u
 
-static struct bsr_list *bucket_of(struct bsr_engine *e, uint32_t volume, uint64_t piece)
+static inline uint64_t piece_of(uint64_t byte)
 {
-	const uint64_t hash = (piece * 0x9e3779b97f4a7c15ull) ^ ((uint64_t)volume * 0xc2b2ae3d27d4eb4full);
-	return &e->interval_bucket[(hash >> 40) % BSR_INTERVAL_BUCKETS];
+	return byte >> PIECE_SHIFT;
+}
+
+/* Neighbouring pieces lie in neighbouring buckets; volumes are far from each other. */
+static inline struct bsr_list *bucket_of(struct bsr_engine *e, uint32_t volume, uint64_t piece)
+{
+	return &e->interval_bucket[(piece + volume * (uint64_t)VOLUME_STRIDE) % BSR_INTERVAL_BUCKETS];
 }
 
 static bool is_large(const struct bsr_interval *i)
@@ -25,13 +31,13 @@ static bool is_large(const struct bsr_interval *i)
 	return i->end - i->start > (1ull << PIECE_SHIFT);
 }
 
-static bool conflicts(const struct bsr_interval *older, const struct bsr_interval *i)
+static inline bool conflicts(const struct bsr_interval *older, const struct bsr_interval *i)
 {
 	return older->order < i->order && older->volume == i->volume && older->start < i->end &&
 	       i->start < older->end && (older->write || i->write);
 }
 
-static bool list_conflicts(const struct bsr_list *list, const struct bsr_interval *i)
+static inline bool list_conflicts(const struct bsr_list *list, const struct bsr_interval *i)
 {
 	for (const struct bsr_list *l = list->next; l != list; l = l->next) {
 		if (conflicts(BSR_CONTAINER(l, struct bsr_interval, link), i)) {
@@ -41,16 +47,14 @@ static bool list_conflicts(const struct bsr_list *list, const struct bsr_interva
 	return false;
 }
 
-static bool must_wait(struct bsr_engine *e, const struct bsr_interval *i)
+/* Some range reaches beyond the piece it begins in. */
+static __attribute__((noinline)) bool far_conflicts(struct bsr_engine *e, const struct bsr_interval *i)
 {
-	if (BSR_MUTATION(35)) {
-		return false;
-	}
-	if (!bsr_list_empty(&e->interval_large) && list_conflicts(&e->interval_large, i)) {
+	if (list_conflicts(&e->interval_large, i)) {
 		return true;
 	}
-	const uint64_t first = i->start >> PIECE_SHIFT;
-	const uint64_t last = (i->end - 1) >> PIECE_SHIFT;
+	const uint64_t first = piece_of(i->start);
+	const uint64_t last = piece_of(i->end - 1);
 	for (uint64_t piece = first ? first - 1 : 0; piece <= last; piece++) {
 		if (list_conflicts(bucket_of(e, i->volume, piece), i)) {
 			return true;
@@ -59,28 +63,37 @@ static bool must_wait(struct bsr_engine *e, const struct bsr_interval *i)
 	return false;
 }
 
-void bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i)
+static inline bool must_wait(struct bsr_engine *e, const struct bsr_interval *i)
 {
-	BSR_ASSERT(i->start < i->end);
-	BSR_ASSERT(i->go != NULL);
-	i->order = ++e->interval_order;
-	bsr_list_init(&i->wait);
-	i->held = must_wait(e, i);
-	bsr_list_append(is_large(i) ? &e->interval_large : bucket_of(e, i->volume, i->start >> PIECE_SHIFT), &i->link);
-	if (i->held) {
-		bsr_list_append(&e->interval_waiters, &i->wait);
-	} else {
-		i->go(e, i);
+	if (BSR_MUTATION(35)) {
+		return false;
 	}
+	if (e->interval_far > 0) {
+		return far_conflicts(e, i);
+	}
+	return list_conflicts(bucket_of(e, i->volume, piece_of(i->start)), i);
 }
 
-void bsr_interval_remove(struct bsr_engine *e, struct bsr_interval *i)
+bool bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i)
 {
-	bsr_list_remove(&i->link);
-	bsr_list_remove(&i->wait);
-	if (bsr_list_empty(&e->interval_waiters)) {
-		return;
+	BSR_ASSERT(i->start < i->end);
+	BSR_ASSERT(!i->far);
+	i->order = ++e->interval_order;
+	if (piece_of(i->start) != piece_of(i->end - 1)) {
+		i->far = true;
+		e->interval_far++;
 	}
+	const bool waits = must_wait(e, i); /* before it is in the table itself */
+	bsr_list_append(is_large(i) ? &e->interval_large : bucket_of(e, i->volume, piece_of(i->start)), &i->link);
+	i->held = waits;
+	if (waits) {
+		bsr_list_append(&e->interval_waiters, &i->wait);
+	}
+	return !waits;
+}
+
+static __attribute__((noinline)) void let_waiters_go(struct bsr_engine *e)
+{
 	/* Whoever goes may remove ranges itself; start over then, the list is short. */
 	struct bsr_list *l = e->interval_waiters.next;
 	while (l != &e->interval_waiters) {
@@ -93,5 +106,22 @@ void bsr_interval_remove(struct bsr_engine *e, struct bsr_interval *i)
 		waiter->held = false;
 		waiter->go(e, waiter);
 		l = e->interval_waiters.next;
+	}
+}
+
+void bsr_interval_remove(struct bsr_engine *e, struct bsr_interval *i)
+{
+	bsr_list_remove(&i->link);
+	if (i->held) {
+		bsr_list_remove(&i->wait);
+		i->held = false;
+	}
+	if (i->far) {
+		i->far = false;
+		BSR_ASSERT(e->interval_far > 0);
+		e->interval_far--;
+	}
+	if (!bsr_list_empty(&e->interval_waiters)) {
+		let_waiters_go(e);
 	}
 }

@@ -507,9 +507,6 @@ bad:
 static void data_message(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev)
 {
 	switch (ev->msg_type) {
-	case BSR_MSG_WRITE:
-		bsr_receive_write(e, p, ev);
-		return;
 		CASE(BSR_MSG_RESYNC_DATA, range, bsr_resync_data(e, p, &m, ev))
 		CASE(BSR_MSG_READ_REQUEST, range, bsr_receive_read(e, p, &m, false))
 		CASE(BSR_MSG_READ_REPLY, range, bsr_request_read_reply(e, p, &m, ev))
@@ -531,8 +528,11 @@ static bool takes_payload(uint16_t type)
 }
 
 /* Before the handshake is complete only its own messages, pings and good-byes make sense. */
-static bool fits_stage(const struct bsr_peer *p, uint16_t type)
+static inline bool fits_stage(const struct bsr_peer *p, uint16_t type)
 {
+	if (p->hs_stage == BSR_HS_COMPLETE && type > BSR_MSG_HS_VOLUME) {
+		return true;
+	}
 	switch (type) {
 	case BSR_MSG_HS_CONFIRM:
 	case BSR_MSG_PING:
@@ -552,23 +552,9 @@ static bool fits_stage(const struct bsr_peer *p, uint16_t type)
 	}
 }
 
-void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev)
+/* Not inlined: room for all their decoded bodies is not needed for a write. */
+static __attribute__((noinline)) void other_message(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev)
 {
-	struct bsr_peer *p = ev->peer < BSR_NODES_MAX ? e->peer[ev->peer] : NULL;
-	if (!p || !p->link_up || p->link != ev->link) {
-		bsr_emit_buf_put(e, ev->payload); /* PE-1 */
-		return;
-	}
-	if (ev->stream == BSR_STREAM_CONTROL) {
-		p->last_received_ns = e->now_ns;
-	}
-	const int stream = bsr_msg_stream(ev->msg_type);
-	if ((stream >= 0 && stream != ev->stream) || !fits_stage(p, ev->msg_type) ||
-		(ev->payload_bytes != 0 && !takes_payload(ev->msg_type))) {
-		bsr_emit_buf_put(e, ev->payload);
-		bsr_peer_reject(e, p, ev->msg_type);
-		return;
-	}
 	if (ev->msg_type == BSR_MSG_HS_CONFIRM) {
 		struct bsr_msg_hs_confirm m;
 		if (bsr_msg_hs_confirm_decode(&m, ev->body, ev->body_bytes) < 0) {
@@ -581,4 +567,27 @@ void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev)
 	} else {
 		data_message(e, p, ev);
 	}
+}
+
+void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev)
+{
+	struct bsr_peer *p = ev->peer < BSR_NODES_MAX ? e->peer[ev->peer] : NULL;
+	if (!p || !p->link_up || p->link != ev->link) {
+		bsr_emit_buf_put(e, ev->payload); /* PE-1 */
+		return;
+	}
+	if (ev->stream == BSR_STREAM_CONTROL) {
+		p->last_received_ns = e->now_ns;
+	}
+	if (!bsr_msg_fits_stream(ev->msg_type, ev->stream) || !fits_stage(p, ev->msg_type) ||
+		(ev->payload_bytes != 0 && !takes_payload(ev->msg_type))) {
+		bsr_emit_buf_put(e, ev->payload);
+		bsr_peer_reject(e, p, ev->msg_type);
+		return;
+	}
+	if (ev->msg_type == BSR_MSG_WRITE) {
+		bsr_receive_write(e, p, ev); /* first of all, there are more of them than of all others together */
+		return;
+	}
+	other_message(e, p, ev);
 }

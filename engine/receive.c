@@ -47,6 +47,16 @@ static void ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind kind
 
 /* ------------------------------------------------------------------ writes */
 
+/* What may go on when a write has finished: a checkpoint at the head of the stream, a later epoch, a read. */
+static inline bool something_waits(const struct bsr_peer *p)
+{
+	if (!bsr_list_empty(&p->epoch_queue) || !bsr_list_empty(&p->reads)) {
+		return true;
+	}
+	return !bsr_list_empty(&p->arrived) &&
+	       BSR_CONTAINER(p->arrived.next, struct bsr_peer_request, link)->kind == BSR_PR_CHECKPOINT;
+}
+
 static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 {
 	struct bsr_peer *p = pr->peer;
@@ -73,8 +83,10 @@ static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 	BSR_ASSERT(p->epoch_active > 0);
 	p->epoch_active--;
 	bsr_peer_request_put(e, pr);
-	if (!bsr_list_empty(&p->arrived) || !bsr_list_empty(&p->epoch_queue) || !bsr_list_empty(&p->reads)) {
+	if (something_waits(p)) {
 		bsr_receive_progress(e, p);
+	} else if (!bsr_list_empty(&p->arrived)) {
+		return; /* only writes that are under way */
 	} else if (!p->link_up || bsr_repl_is_target(pd->repl)) {
 		e->kick = true;
 	}
@@ -141,7 +153,9 @@ static void start_write(struct bsr_engine *e, struct bsr_peer_request *pr)
 	pr->range.volume = pr->volume;
 	pr->range.write = true;
 	pr->range.go = write_turn;
-	bsr_interval_add(e, &pr->range);
+	if (bsr_interval_add(e, &pr->range)) {
+		write_turn(e, &pr->range);
+	}
 }
 
 static bool epoch_is_open(const struct bsr_peer *p, uint64_t epoch)
@@ -162,7 +176,10 @@ static bool takes_writes(const struct bsr_volume *vol, const struct bsr_peer_dev
 	if (!pd->exists || pd->repl < BSR_REPL_ESTABLISHED || vol->disk < BSR_DISK_INCONSISTENT) {
 		return false;
 	}
-	return bsr_repl_is_target(pd->repl) || vol->disk == BSR_DISK_INCONSISTENT || vol->disk == BSR_DISK_UP_TO_DATE;
+	if (vol->disk == BSR_DISK_UP_TO_DATE) {
+		return true;
+	}
+	return bsr_repl_is_target(pd->repl) || vol->disk == BSR_DISK_INCONSISTENT;
 }
 
 static bool flushes_between_epochs(const struct bsr_engine *e, const struct bsr_peer *p)
@@ -505,7 +522,9 @@ static void start_read(struct bsr_engine *e, struct bsr_peer_request *pr)
 {
 	if (!pr->submitted && bsr_receive_done_until(pr->peer, pr->arrival)) {
 		pr->submitted = true;
-		bsr_interval_add(e, &pr->range);
+		if (bsr_interval_add(e, &pr->range)) {
+			pr->range.go(e, &pr->range);
+		}
 	}
 }
 

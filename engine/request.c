@@ -426,7 +426,9 @@ static void start(struct bsr_engine *e, struct bsr_request *rq)
 		rq->range.volume = (uint16_t)vol->index;
 		rq->range.write = true;
 		rq->range.go = write_turn;
-		bsr_interval_add(e, &rq->range);
+		if (bsr_interval_add(e, &rq->range)) {
+			write_turn(e, &rq->range);
+		}
 	}
 }
 

@@ -531,7 +531,9 @@ static uint32_t write_run(
 	}
 	bsr_list_init(&pr->range.link);
 	bsr_list_append(&p->reads, &pr->link);
-	bsr_interval_add(e, &pr->range);
+	if (bsr_interval_add(e, &pr->range)) {
+		pr->range.go(e, &pr->range);
+	}
 	return end;
 }
 

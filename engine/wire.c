@@ -29,67 +29,64 @@ enum {
 BSR_STATIC_ASSERT(AT_HEADER_CRC + 4 == BSR_WIRE_HEADER_BYTES, "header layout is fixed");
 
 #define STREAM_BOTH (-1)
-#define STREAM_UNKNOWN (-2)
 
 struct type_info {
+	const char *word; /* NULL: not known */
 	int8_t stream;
-	const char *word;
 };
 
-static struct type_info type_info_of(uint16_t type)
-{
-	switch (type) {
-#define TYPE(name, stream)                                                                         \
-	case BSR_MSG_##name:                                                                       \
-		return (struct type_info){stream, #name};
-		TYPE(HELLO, STREAM_BOTH)
-		TYPE(AUTH_CHALLENGE, STREAM_BOTH)
-		TYPE(AUTH_RESPONSE, STREAM_BOTH)
-		TYPE(LINK_READY, STREAM_BOTH)
-		TYPE(LINK_REFUSED, STREAM_BOTH)
-		TYPE(HS_CONFIRM, STREAM_BOTH)
-		TYPE(PING, BSR_STREAM_CONTROL)
-		TYPE(PONG, BSR_STREAM_CONTROL)
-		TYPE(HS_RESOURCE, BSR_STREAM_CONTROL)
-		TYPE(HS_VOLUME, BSR_STREAM_CONTROL)
-		TYPE(STATE, BSR_STREAM_CONTROL)
-		TYPE(GI, BSR_STREAM_CONTROL)
-		TYPE(TWOPC, BSR_STREAM_CONTROL)
-		TYPE(ACKS, BSR_STREAM_CONTROL)
-		TYPE(CHECKPOINT_ACK, BSR_STREAM_CONTROL)
-		TYPE(READ_REQUEST, BSR_STREAM_DATA)
-		TYPE(RESYNC_REQUEST, BSR_STREAM_CONTROL)
-		TYPE(RESYNC_ACK, BSR_STREAM_CONTROL)
-		TYPE(RESYNC_DONE, BSR_STREAM_CONTROL)
-		TYPE(TEAR_DOWN, BSR_STREAM_CONTROL)
-		TYPE(HS_MESH, BSR_STREAM_CONTROL)
-		TYPE(MESH, BSR_STREAM_CONTROL)
-		TYPE(WRITE, BSR_STREAM_DATA)
-		TYPE(CHECKPOINT, BSR_STREAM_DATA)
-		TYPE(OUT_OF_SYNC, BSR_STREAM_DATA)
-		TYPE(RESYNC_DATA, BSR_STREAM_DATA)
-		TYPE(READ_REPLY, BSR_STREAM_DATA)
-		TYPE(BITMAP, BSR_STREAM_DATA)
-		TYPE(BITMAP_END, BSR_STREAM_DATA)
+static const struct type_info types[] = {
+#define TYPE(name, stream) [BSR_MSG_##name] = {#name, stream},
+	TYPE(HELLO, STREAM_BOTH)
+	TYPE(AUTH_CHALLENGE, STREAM_BOTH)
+	TYPE(AUTH_RESPONSE, STREAM_BOTH)
+	TYPE(LINK_READY, STREAM_BOTH)
+	TYPE(LINK_REFUSED, STREAM_BOTH)
+	TYPE(HS_CONFIRM, STREAM_BOTH)
+	TYPE(PING, BSR_STREAM_CONTROL)
+	TYPE(PONG, BSR_STREAM_CONTROL)
+	TYPE(HS_RESOURCE, BSR_STREAM_CONTROL)
+	TYPE(HS_VOLUME, BSR_STREAM_CONTROL)
+	TYPE(STATE, BSR_STREAM_CONTROL)
+	TYPE(GI, BSR_STREAM_CONTROL)
+	TYPE(TWOPC, BSR_STREAM_CONTROL)
+	TYPE(ACKS, BSR_STREAM_CONTROL)
+	TYPE(CHECKPOINT_ACK, BSR_STREAM_CONTROL)
+	TYPE(READ_REQUEST, BSR_STREAM_DATA)
+	TYPE(RESYNC_REQUEST, BSR_STREAM_CONTROL)
+	TYPE(RESYNC_ACK, BSR_STREAM_CONTROL)
+	TYPE(RESYNC_DONE, BSR_STREAM_CONTROL)
+	TYPE(TEAR_DOWN, BSR_STREAM_CONTROL)
+	TYPE(HS_MESH, BSR_STREAM_CONTROL)
+	TYPE(MESH, BSR_STREAM_CONTROL)
+	TYPE(WRITE, BSR_STREAM_DATA)
+	TYPE(CHECKPOINT, BSR_STREAM_DATA)
+	TYPE(OUT_OF_SYNC, BSR_STREAM_DATA)
+	TYPE(RESYNC_DATA, BSR_STREAM_DATA)
+	TYPE(READ_REPLY, BSR_STREAM_DATA)
+	TYPE(BITMAP, BSR_STREAM_DATA)
+	TYPE(BITMAP_END, BSR_STREAM_DATA)
 #undef TYPE
-	}
-	return (struct type_info){STREAM_UNKNOWN, "?"};
+};
+
+bool bsr_msg_known(uint16_t type)
+{
+	return type < sizeof(types) / sizeof(types[0]) && types[type].word != NULL;
+}
+
+bool bsr_msg_fits_stream(uint16_t type, uint8_t stream)
+{
+	return bsr_msg_known(type) && (types[type].stream == STREAM_BOTH || types[type].stream == (int8_t)stream);
 }
 
 int bsr_msg_stream(uint16_t type)
 {
-	const int stream = type_info_of(type).stream;
-	return stream == STREAM_UNKNOWN ? -1 : stream;
-}
-
-bool bsr_msg_known(uint16_t type)
-{
-	return type_info_of(type).stream != STREAM_UNKNOWN;
+	return bsr_msg_known(type) ? types[type].stream : STREAM_BOTH;
 }
 
 const char *bsr_msg_word(uint16_t type)
 {
-	return type_info_of(type).word;
+	return bsr_msg_known(type) ? types[type].word : "?";
 }
 
 void bsr_wire_header_encode(uint8_t *out, const struct bsr_wire_header *h)

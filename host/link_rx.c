@@ -81,14 +81,11 @@ const char *bsr_stream_header_complaint(const struct stream *stream, const struc
 	if (h->sequence != stream->rx_sequence + 1) {
 		return "is out of order: a message was lost, repeated or inserted";
 	}
-	if (h->type < BSR_MSG_HS_CONFIRM || !bsr_msg_known(h->type)) {
-		return "is of an unknown or misplaced type";
+	if (h->type >= BSR_MSG_HS_CONFIRM && bsr_msg_fits_stream(h->type, stream->number)) {
+		return NULL;
 	}
-	const int where = bsr_msg_stream(h->type);
-	if (where >= 0 && where != stream->number) {
-		return "belongs on the other stream";
-	}
-	return NULL;
+	return h->type < BSR_MSG_HS_CONFIRM || !bsr_msg_known(h->type) ? "is of an unknown or misplaced type"
+								       : "belongs on the other stream";
 }
 
 /* --------------------------------------------------------------- messages */

@@ -147,16 +147,22 @@ static __attribute__((noinline)) struct io_uring_sqe *make_room(struct uring_loo
 	return sqe;
 }
 
+static inline bool is_full(const struct uring_loop *u)
+{
+	const struct io_uring_sq *sq = &u->ring.sq;
+	return sq->sqe_tail - __atomic_load_n(sq->khead, __ATOMIC_RELAXED) >= sq->ring_entries;
+}
+
 /* io_uring_get_sqe() for the kind of ring that set_up_ring() makes: neither large entries nor a polling thread. */
-static inline struct io_uring_sqe *get_sqe(struct uring_loop *u)
+static inline struct io_uring_sqe *next_sqe(struct uring_loop *u)
 {
 	struct io_uring_sq *sq = &u->ring.sq;
-	const unsigned tail = sq->sqe_tail;
-	if (tail - __atomic_load_n(sq->khead, __ATOMIC_RELAXED) >= sq->ring_entries) {
-		return make_room(u);
-	}
-	sq->sqe_tail = tail + 1;
-	return &sq->sqes[tail & sq->ring_mask];
+	return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
+}
+
+static inline struct io_uring_sqe *get_sqe(struct uring_loop *u)
+{
+	return is_full(u) ? make_room(u) : next_sqe(u);
 }
 
 static int uring_wait(struct bsr_loop *loop, uint64_t timeout_ns)
@@ -240,7 +246,7 @@ static __attribute__((noinline)) void start_other(struct uring_loop *u, struct b
 static void uring_start(struct bsr_loop *loop, struct bsr_io *io)
 {
 	struct uring_loop *u = uring_of(loop);
-	if (!loop_is_plain(io)) {
+	if (!loop_is_plain(io) || is_full(u)) {
 		start_other(u, io);
 		return;
 	}
@@ -251,7 +257,7 @@ static void uring_start(struct bsr_loop *loop, struct bsr_io *io)
 		.offset = io->offset + io->moved,
 		.bytes = io->length - io->moved,
 	};
-	prepare_transfer(u, get_sqe(u), io, &step);
+	prepare_transfer(u, next_sqe(u), io, &step);
 }
 
 /* ------------------------------------------------------------------- files */

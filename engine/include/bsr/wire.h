@@ -343,6 +343,8 @@ BSR_WIRE_DECLARE(bitmap_end);
  * for both/unknown
  */
 int bsr_msg_stream(uint16_t type);
+/** bsr_msg_fits_stream - whether it is known and may travel on @stream */
+bool bsr_msg_fits_stream(uint16_t type, uint8_t stream);
 /** bsr_msg_known - whether this version has such a message */
 bool bsr_msg_known(uint16_t type);
 /** bsr_msg_word - its name for logs; "?" when unknown */
