@@ -41,12 +41,13 @@ struct disk_op {
 	struct bsr_io io;
 	struct bsr_io io_second; /* preflush of two devices */
 	struct bsrd *d;
+	uint32_t id;   /* the engine's op_id, index in the table */
 	uint32_t next; /* queue for a buffer */
 	bsr_buf_t buf;
 	uint16_t volume;
 	uint8_t op; /* enum bsr_op */
-	uint8_t stage;
 	uint8_t flags;	 /* BSR_REQ_FUA, or BSR_MD_* */
+	uint8_t stage;
 	bool busy;
 	bool is_md;
 	bool own_buf;	 /* allocated here: goes to the engine with the result */
@@ -80,6 +81,7 @@ struct bsrd_perform {
 	struct bsr_fx *fx;
 	bool in_step;
 	bool draining;
+	bool put_off; /* commands done or requests wait for the end of the step */
 	bool starved; /* front ends were told 0 credits */
 	bool paused;  /* a stream was told not to be read */
 	bool retry;   /* buffers are free again */
@@ -144,29 +146,12 @@ static void release_if_idle(struct bsrd *d, struct disk_use *use)
 	}
 }
 
-static void op_finish(struct disk_op *op, int32_t error)
-{
-	struct bsrd *d = op->d;
-	struct bsrd_perform *p = d->perform;
-	struct disk_use *use = &p->disk[op->volume];
-	struct bsr_event event = {.type = BSR_EV_DISK_DONE,
-		.u.disk_done = {.op_id = (uint32_t)(op - p->op), .result = error, .buf = BSR_BUF_NONE}};
-	if (op->buf != BSR_BUF_NONE && op->own_buf && error == 0) {
-		event.u.disk_done.buf = op->buf;
-	} else if (op->buf != BSR_BUF_NONE) {
-		bsr_pool_put(d->pool, op->buf);
-	}
-	op->busy = false;
-	BSR_ASSERT(use->in_flight > 0);
-	use->in_flight--;
-	bsrd_step(d, &event);
-	release_if_idle(d, use);
-}
+static void op_finish(struct disk_op *op, int32_t error);
 
 static void main_done(struct bsr_io *io, int64_t result)
 {
 	struct disk_op *op = (struct disk_op *)io;
-	bool zeroing = !op->is_md && (op->op == BSR_OP_DISCARD || op->op == BSR_OP_ZEROES);
+	bool zeroing = op->op >= BSR_OP_DISCARD && !op->is_md && (op->op == BSR_OP_DISCARD || op->op == BSR_OP_ZEROES);
 	if (result >= 0 && zeroing && op->stage == OP_MAIN && (op->flags & BSR_REQ_FUA) != 0) {
 		op->stage = OP_AFTER;
 		bsr_loop_flush(op->d->loop, io, op->d->perform->disk[op->volume].data_slot);
@@ -233,7 +218,7 @@ static void retry_waiting(struct bsrd_perform *p)
 	}
 }
 
-static inline struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t op_id)
+static inline struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t op_id, bool is_md)
 {
 	BSR_ASSERT(volume < BSR_VOLUMES_MAX && op_id < BSR_DISK_OPS_MAX);
 	struct disk_use *use = &d->perform->disk[volume];
@@ -241,18 +226,18 @@ static inline struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t
 	use->in_flight++;
 	struct disk_op *op = &d->perform->op[op_id];
 	BSR_ASSERT(!op->busy); /* the engine uses an id again when it has been answered */
-	op->busy = true;
 	op->volume = (uint16_t)volume;
-	op->own_buf = false;
 	op->stage = OP_MAIN;
+	op->busy = true;
+	op->is_md = is_md;
+	op->own_buf = false;
 	return op;
 }
 
-static void perform_disk(struct bsrd *d, const struct bsr_fx_disk *fx)
+static __attribute__((noinline)) void perform_other_disk(struct bsrd *d, const struct bsr_fx_disk *fx)
 {
-	struct disk_op *op = op_start(d, fx->volume, fx->op_id);
+	struct disk_op *op = op_start(d, fx->volume, fx->op_id, false);
 	int slot = d->perform->disk[fx->volume].data_slot;
-	op->is_md = false;
 	op->op = fx->op;
 	op->flags = fx->flags;
 	op->buf = fx->buf;
@@ -263,9 +248,7 @@ static void perform_disk(struct bsrd *d, const struct bsr_fx_disk *fx)
 		start_read(d->perform, op, fx);
 		break;
 	case BSR_OP_WRITE:
-		bsr_loop_write(d->loop, &op->io, slot, bsr_pool_borrow(d->pool, fx->buf) + fx->buf_offset, fx->length,
-			fx->offset, (fx->flags & BSR_REQ_FUA) != 0 ? BSR_IO_DSYNC : 0);
-		break;
+		break; /* not here, see perform_disk() */
 	case BSR_OP_FLUSH:
 		bsr_loop_flush(d->loop, &op->io, slot);
 		break;
@@ -276,6 +259,21 @@ static void perform_disk(struct bsrd *d, const struct bsr_fx_disk *fx)
 		bsr_loop_zero(d->loop, &op->io, slot, fx->offset, fx->length, false);
 		break;
 	}
+}
+
+static inline void perform_disk(struct bsrd *d, const struct bsr_fx_disk *fx)
+{
+	if (fx->op != BSR_OP_WRITE) {
+		perform_other_disk(d, fx);
+		return;
+	}
+	struct disk_op *op = op_start(d, fx->volume, fx->op_id, false);
+	op->op = BSR_OP_WRITE;
+	op->flags = fx->flags;
+	op->buf = fx->buf;
+	bsr_loop_write(d->loop, &op->io, d->perform->disk[fx->volume].data_slot,
+		bsr_pool_borrow(d->pool, fx->buf) + fx->buf_offset, fx->length, fx->offset,
+		(fx->flags & BSR_REQ_FUA) != 0 ? BSR_IO_DSYNC : 0);
 }
 
 static void md_write(struct disk_op *op)
@@ -313,9 +311,8 @@ static void second_flushed(struct bsr_io *io, int64_t result)
 
 static void perform_md(struct bsrd *d, const struct bsr_fx_md *fx)
 {
-	struct disk_op *op = op_start(d, fx->volume, fx->op_id);
+	struct disk_op *op = op_start(d, fx->volume, fx->op_id, true);
 	const struct disk_use *use = &d->perform->disk[fx->volume];
-	op->is_md = true;
 	op->op = fx->write ? BSR_OP_WRITE : BSR_OP_READ;
 	op->flags = fx->flags;
 	op->buf = BSR_BUF_NONE;
@@ -426,6 +423,7 @@ static void perform_command_done(struct bsrd_perform *p, const struct bsr_fx_com
 	slot->done = true;
 	slot->result = *done;
 	p->commands_done++;
+	p->put_off = true;
 }
 
 static void perform_complete(struct bsrd *d, const struct bsr_fx_complete *done)
@@ -451,27 +449,11 @@ void bsrd_perform_late(struct bsrd *d, const struct bsr_effect *e, const uint8_t
 	}
 }
 
-static void perform_effect(struct bsrd *d, const struct bsr_effect *e)
+static __attribute__((noinline)) void perform_other(struct bsrd *d, const struct bsr_effect *e)
 {
-	if (d->faults != NULL && bsrd_faults_take(d, e, d->perform->fx->arena)) {
-		return;
-	}
 	switch (e->type) {
-	case BSR_FX_DISK:
-		perform_disk(d, &e->u.disk);
-		break;
 	case BSR_FX_MD:
 		perform_md(d, &e->u.md);
-		break;
-	case BSR_FX_SEND:
-		d->perform->sends++;
-		bsr_links_send(d->links, &e->u.send, d->perform->fx->arena + e->u.send.head_offset);
-		break;
-	case BSR_FX_COMPLETE:
-		perform_complete(d, &e->u.complete);
-		break;
-	case BSR_FX_BUF_PUT:
-		bsr_pool_put(d->pool, e->u.buf_put);
 		break;
 	case BSR_FX_LISTEN_DIAL:
 		bsr_links_dial(d->links, e->u.link.peer, e->u.link.link, e->u.link.not_before_ns);
@@ -495,20 +477,101 @@ static void perform_effect(struct bsrd *d, const struct bsr_effect *e)
 	case BSR_FX_DISK_GONE:
 		bsrd_flows_disk_gone(d, e->u.disk_gone_volume);
 		break;
+	case BSR_FX_DISK:
+	case BSR_FX_SEND:
+	case BSR_FX_COMPLETE:
+	case BSR_FX_BUF_PUT:
+		break; /* not here, see perform_effect() */
+	}
+}
+
+/* In place: what every write needs. */
+static inline void perform_effect(struct bsrd *d, const struct bsr_effect *e)
+{
+	if (d->faults != NULL && bsrd_faults_take(d, e, d->perform->fx->arena)) {
+		return;
+	}
+	if (e->type == BSR_FX_DISK) {
+		perform_disk(d, &e->u.disk);
+	} else if (e->type == BSR_FX_SEND) {
+		d->perform->sends++;
+		bsr_links_send(d->links, &e->u.send, d->perform->fx->arena + e->u.send.head_offset);
+	} else if (e->type == BSR_FX_COMPLETE) {
+		perform_complete(d, &e->u.complete);
+	} else if (e->type == BSR_FX_BUF_PUT) {
+		bsr_pool_put(d->pool, e->u.buf_put);
+	} else {
+		perform_other(d, e);
+	}
+}
+
+static void drain(struct bsrd_perform *p);
+
+static inline struct bsr_fx *begin_step(struct bsrd *d)
+{
+	struct bsrd_perform *p = d->perform;
+	BSR_ASSERT(!p->in_step);
+	p->in_step = true;
+	p->fx->count = 0;
+	p->fx->arena_used = 0;
+	return p->fx;
+}
+
+/* Inlined where each write comes by. */
+static inline __attribute__((always_inline)) void end_step(struct bsrd *d, const struct bsr_fx *fx)
+{
+	const uint32_t count = fx->count; /* carrying out an effect adds none */
+	for (uint32_t i = 0; i < count; i++) {
+		perform_effect(d, &fx->effect[i]);
+	}
+	d->perform->in_step = false;
+	if (d->perform->put_off) {
+		drain(d->perform);
+	}
+}
+
+void bsrd_step(struct bsrd *d, struct bsr_event *event)
+{
+	struct bsr_fx *fx = begin_step(d);
+	event->now_ns = bsrd_now_ns(d);
+	bsr_engine_step(d->engine, event, fx);
+	end_step(d, fx);
+}
+
+static void op_finish(struct disk_op *op, int32_t error)
+{
+	struct bsrd *d = op->d;
+	struct bsrd_perform *p = d->perform;
+	struct disk_use *use = &p->disk[op->volume];
+	struct bsr_ev_disk_done done = {.op_id = op->id, .result = error, .buf = BSR_BUF_NONE};
+	if (op->buf != BSR_BUF_NONE && op->own_buf && error == 0) {
+		done.buf = op->buf;
+	} else if (op->buf != BSR_BUF_NONE) {
+		bsr_pool_put(d->pool, op->buf);
+	}
+	op->busy = false;
+	BSR_ASSERT(use->in_flight > 0);
+	use->in_flight--;
+	struct bsr_fx *fx = begin_step(d);
+	bsr_engine_disk_done(d->engine, bsrd_now_ns(d), &done, fx);
+	end_step(d, fx);
+	if (use->releasing) {
+		release_if_idle(d, use);
 	}
 }
 
 static void request_event(struct bsrd *d, const struct bsr_device_request *r)
 {
-	struct bsr_event event = {.type = BSR_EV_REQUEST,
-		.u.request = {.tag = r->tag,
-			.op = r->op,
-			.flags = r->flags,
-			.volume = r->volume,
-			.offset = r->offset,
-			.length = r->length,
-			.buf = r->buf}};
-	bsrd_step(d, &event);
+	const struct bsr_ev_request request = {.tag = r->tag,
+		.op = r->op,
+		.flags = r->flags,
+		.volume = r->volume,
+		.offset = r->offset,
+		.length = r->length,
+		.buf = r->buf};
+	struct bsr_fx *fx = begin_step(d);
+	bsr_engine_request(d->engine, bsrd_now_ns(d), &request, fx);
+	end_step(d, fx);
 }
 
 static void run_commands_done(struct bsrd_perform *p)
@@ -524,7 +587,7 @@ static void run_commands_done(struct bsrd_perform *p)
 }
 
 /* What effects have put off, and what comes of it; never nested, so the stack stays flat. */
-static void drain(struct bsrd_perform *p)
+static __attribute__((noinline)) void drain(struct bsrd_perform *p)
 {
 	if (p->draining) {
 		return;
@@ -540,28 +603,7 @@ static void drain(struct bsrd_perform *p)
 		}
 	}
 	p->draining = false;
-}
-
-void bsrd_step(struct bsrd *d, struct bsr_event *event)
-{
-	struct bsrd_perform *p = d->perform;
-	struct bsr_fx *fx = p->fx;
-	BSR_ASSERT(!p->in_step);
-	BSR_ASSERT(d->engine != NULL);
-	p->in_step = true;
-	fx->count = 0;
-	fx->arena_used = 0;
-	event->now_ns = bsrd_now_ns(d);
-	bsr_engine_step(d->engine, event, fx);
-	BSR_ASSERT(fx->count <= BSR_EFFECTS_MAX);
-	const struct bsr_effect *end = fx->effect + fx->count; /* carrying out an effect adds none */
-	for (const struct bsr_effect *e = fx->effect; e != end; e++) {
-		perform_effect(d, e);
-	}
-	p->in_step = false;
-	if (p->commands_done > 0 || p->deferred_count > 0) {
-		drain(p);
-	}
+	p->put_off = false;
 }
 
 void bsrd_run_command(struct bsrd *d, const struct bsr_command *cmd, bsrd_command_fn fn, void *ctx)
@@ -602,6 +644,7 @@ static void on_request(void *ctx, const struct bsr_device_request *request)
 	BSR_ASSERT(p->deferred_count < BSR_REQUESTS_MAX);
 	p->deferred[(p->deferred_first + p->deferred_count) % BSR_REQUESTS_MAX] = *request;
 	p->deferred_count++;
+	p->put_off = true;
 }
 
 static void on_device_report(void *ctx, uint32_t number, const char *text)
@@ -627,8 +670,10 @@ static void on_link_down(void *ctx, const struct bsr_ev_link_down *down)
 
 static void on_message(void *ctx, const struct bsr_ev_message *message)
 {
-	struct bsr_event event = {.type = BSR_EV_MESSAGE, .u.message = *message};
-	bsrd_step(ctx, &event);
+	struct bsrd *d = ctx;
+	struct bsr_fx *fx = begin_step(d);
+	bsr_engine_message(d->engine, bsrd_now_ns(d), message, fx);
+	end_step(d, fx);
 }
 
 static void on_sent(void *ctx, const struct bsr_ev_sent *sent)
@@ -757,6 +802,7 @@ int bsrd_perform_create(struct bsrd_perform **out, struct bsrd *d)
 	p->wait_first = p->wait_last = NONE;
 	for (uint32_t i = 0; i < BSR_DISK_OPS_MAX; i++) {
 		p->op[i].d = d;
+		p->op[i].id = i;
 		p->op[i].next = NONE;
 		p->op[i].io.done = main_done;
 	}

@@ -397,6 +397,10 @@ void bsr_engine_destroy(struct bsr_engine *e);
  * @fx: appended to; stays the caller's
  */
 void bsr_engine_step(struct bsr_engine *e, const struct bsr_event *ev, struct bsr_fx *fx);
+/* The same for events that every write brings about, without a struct bsr_event: for hosts that count instructions. */
+void bsr_engine_request(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_request *request, struct bsr_fx *fx);
+void bsr_engine_disk_done(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_disk_done *done, struct bsr_fx *fx);
+void bsr_engine_message(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_message *message, struct bsr_fx *fx);
 
 /**
  * bsr_engine_deadline - when BSR_EV_TIME is due, UINT64_MAX for never; may change with every step
