@@ -567,9 +567,7 @@ void bsr_env_free(struct bsr_engine *e, void *mem, size_t bytes);
 struct bsr_volume *bsr_volume_by_vnr(struct bsr_engine *e, uint32_t vnr);
 
 /* ---- interval.c ---- */
-/** bsr_interval_add - true: its turn is now; otherwise go() is called when it comes */
-bool bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i) BSR_MUST_CHECK;
-void bsr_interval_remove(struct bsr_engine *e, struct bsr_interval *i);
+#include "interval.h"
 
 /* ---- state.c: the one place where states change ---- */
 /**

@@ -12,23 +12,9 @@
  */
 #include "core.h"
 
-#define PIECE_SHIFT 20u
-#define VOLUME_STRIDE 677u
-
-static inline uint64_t piece_of(uint64_t byte)
-{
-	return byte >> PIECE_SHIFT;
-}
-
-/* Neighbouring pieces lie in neighbouring buckets; volumes are far from each other. */
-static inline struct bsr_list *bucket_of(struct bsr_engine *e, uint32_t volume, uint64_t piece)
-{
-	return &e->interval_bucket[(piece + volume * (uint64_t)VOLUME_STRIDE) % BSR_INTERVAL_BUCKETS];
-}
-
 static bool is_large(const struct bsr_interval *i)
 {
-	return i->end - i->start > (1ull << PIECE_SHIFT);
+	return i->end - i->start > (1ull << BSR_PIECE_SHIFT);
 }
 
 static inline bool conflicts(const struct bsr_interval *older, const struct bsr_interval *i)
@@ -53,10 +39,10 @@ static __attribute__((noinline)) bool far_conflicts(struct bsr_engine *e, const 
 	if (list_conflicts(&e->interval_large, i)) {
 		return true;
 	}
-	const uint64_t first = piece_of(i->start);
-	const uint64_t last = piece_of(i->end - 1);
+	const uint64_t first = bsr_piece_of(i->start);
+	const uint64_t last = bsr_piece_of(i->end - 1);
 	for (uint64_t piece = first ? first - 1 : 0; piece <= last; piece++) {
-		if (list_conflicts(bucket_of(e, i->volume, piece), i)) {
+		if (list_conflicts(bsr_bucket_of(e, i->volume, piece), i)) {
 			return true;
 		}
 	}
@@ -71,28 +57,28 @@ static inline bool must_wait(struct bsr_engine *e, const struct bsr_interval *i)
 	if (e->interval_far > 0) {
 		return far_conflicts(e, i);
 	}
-	return list_conflicts(bucket_of(e, i->volume, piece_of(i->start)), i);
+	return list_conflicts(bsr_bucket_of(e, i->volume, bsr_piece_of(i->start)), i);
 }
 
-bool bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i)
+bool bsr_interval_add_other(struct bsr_engine *e, struct bsr_interval *i)
 {
 	BSR_ASSERT(i->start < i->end);
 	BSR_ASSERT(!i->far);
 	i->order = ++e->interval_order;
-	if (piece_of(i->start) != piece_of(i->end - 1)) {
+	if (bsr_piece_of(i->start) != bsr_piece_of(i->end - 1)) {
 		i->far = true;
 		e->interval_far++;
 	}
-	const bool waits = must_wait(e, i); /* before it is in the table itself */
-	bsr_list_append(is_large(i) ? &e->interval_large : bucket_of(e, i->volume, piece_of(i->start)), &i->link);
-	i->held = waits;
-	if (waits) {
+	i->held = must_wait(e, i); /* before it is in the table itself */
+	bsr_list_append(
+		is_large(i) ? &e->interval_large : bsr_bucket_of(e, i->volume, bsr_piece_of(i->start)), &i->link);
+	if (i->held) {
 		bsr_list_append(&e->interval_waiters, &i->wait);
 	}
-	return !waits;
+	return !i->held;
 }
 
-static __attribute__((noinline)) void let_waiters_go(struct bsr_engine *e)
+static void let_waiters_go(struct bsr_engine *e)
 {
 	/* Whoever goes may remove ranges itself; start over then, the list is short. */
 	struct bsr_list *l = e->interval_waiters.next;
@@ -109,9 +95,8 @@ static __attribute__((noinline)) void let_waiters_go(struct bsr_engine *e)
 	}
 }
 
-void bsr_interval_remove(struct bsr_engine *e, struct bsr_interval *i)
+void bsr_interval_removed_other(struct bsr_engine *e, struct bsr_interval *i)
 {
-	bsr_list_remove(&i->link);
 	if (i->held) {
 		bsr_list_remove(&i->wait);
 		i->held = false;

@@ -28,17 +28,20 @@ static inline bool bsr_list_empty(const struct bsr_list *l)
 
 static inline void bsr_list_append(struct bsr_list *list, struct bsr_list *item)
 {
-	item->prev = list->prev;
+	struct bsr_list *last = list->prev;
+	item->prev = last;
 	item->next = list;
-	list->prev->next = item;
+	last->next = item;
 	list->prev = item;
 }
 
 /** bsr_list_remove - take out of whatever list it is in; afterwards it is an empty list itself */
 static inline void bsr_list_remove(struct bsr_list *item)
 {
-	item->prev->next = item->next;
-	item->next->prev = item->prev;
+	struct bsr_list *prev = item->prev;
+	struct bsr_list *next = item->next;
+	prev->next = next;
+	next->prev = prev;
 	bsr_list_init(item);
 }
 
