@@ -510,23 +510,25 @@ static void drain(struct bsrd_perform *p);
 static inline struct bsr_fx *begin_step(struct bsrd *d)
 {
 	struct bsrd_perform *p = d->perform;
+	struct bsr_fx *fx = p->fx;
 	BSR_ASSERT(!p->in_step);
 	p->in_step = true;
-	p->fx->count = 0;
-	p->fx->arena_used = 0;
-	return p->fx;
+	fx->count = 0;
+	fx->arena_used = 0;
+	return fx;
 }
 
 /* Inlined where each write comes by. */
 static inline __attribute__((always_inline)) void end_step(struct bsrd *d, const struct bsr_fx *fx)
 {
+	struct bsrd_perform *p = d->perform;
 	const uint32_t count = fx->count; /* carrying out an effect adds none */
 	for (uint32_t i = 0; i < count; i++) {
 		perform_effect(d, &fx->effect[i]);
 	}
-	d->perform->in_step = false;
-	if (d->perform->put_off) {
-		drain(d->perform);
+	p->in_step = false;
+	if (p->put_off) {
+		drain(p);
 	}
 }
 

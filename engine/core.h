@@ -560,8 +560,6 @@ void bsr_timer(struct bsr_engine *e, uint64_t due_ns);
 	} while (0)
 
 /* ---- engine.c: pools ---- */
-struct bsr_peer_request *bsr_peer_request_get(struct bsr_engine *e, struct bsr_peer *peer, enum bsr_peer_request_kind kind);
-void bsr_peer_request_put(struct bsr_engine *e, struct bsr_peer_request *pr);
 void *bsr_env_alloc(struct bsr_engine *e, size_t bytes, size_t align);
 void bsr_env_free(struct bsr_engine *e, void *mem, size_t bytes);
 struct bsr_volume *bsr_volume_by_vnr(struct bsr_engine *e, uint32_t vnr);

@@ -24,22 +24,7 @@ static inline void bsr_emit_buf_put(struct bsr_engine *e, bsr_buf_t buf)
 	}
 }
 
-/** bsr_op_get - an operation, counted in lower_pending; its index is its op_id */
-static inline struct bsr_disk_op *bsr_op_get(
-	struct bsr_engine *e, bsr_op_fn done, struct bsr_volume *vol, void *owner, uint32_t arg)
-{
-	BSR_ASSERT(e->op_free != BSR_NONE); /* admission keeps enough in reserve, see bsr_engine_may_receive() */
-	struct bsr_disk_op *op = &e->op[e->op_free];
-	BSR_ASSERT(op->done == NULL);
-	e->op_free = op->next_free;
-	e->op_free_count--;
-	op->done = done;
-	op->vol = vol;
-	op->owner = owner;
-	op->arg = arg;
-	vol->lower_pending++;
-	return op;
-}
+#include "pools.h"
 
 /** bsr_emit_disk - an operation on data; @owner and @done as in struct bsr_disk_op */
 static inline void bsr_emit_disk(

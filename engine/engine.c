@@ -36,53 +36,6 @@ static void disk_done(struct bsr_engine *e, const struct bsr_ev_disk_done *d)
 	copy.done(e, &copy, d->result, d->buf);
 }
 
-struct bsr_peer_request *bsr_peer_request_get(
-	struct bsr_engine *e, struct bsr_peer *peer, enum bsr_peer_request_kind kind)
-{
-	if (bsr_list_empty(&e->peer_request_free)) {
-		return NULL;
-	}
-	struct bsr_peer_request *pr = BSR_CONTAINER(e->peer_request_free.next, struct bsr_peer_request, queue);
-	bsr_list_remove(&pr->queue);
-	e->peer_request_free_count--;
-	bsr_list_init(&pr->link);
-	bsr_list_init(&pr->range.link);
-	pr->range.held = false;
-	pr->range.far = false;
-	/* field by field: of a memset() the compiler makes the slowest kind, and most are set by the caller anyway */
-	pr->peer = peer;
-	pr->offset = 0;
-	pr->id = 0;
-	pr->epoch = 0;
-	pr->link_id = peer->link;
-	pr->arrival = 0;
-	pr->arrived_ns = 0;
-	pr->length = 0;
-	pr->flush_pending = 0;
-	pr->buf = BSR_BUF_NONE;
-	pr->buf_offset = 0;
-	pr->chunk = 0;
-	pr->result = 0;
-	pr->volume = 0;
-	pr->op = 0;
-	pr->kind = (uint8_t)kind;
-	pr->flags = 0;
-	pr->submitted = false;
-	pr->barrier = false;
-	return pr;
-}
-
-void bsr_peer_request_put(struct bsr_engine *e, struct bsr_peer_request *pr)
-{
-	BSR_ASSERT(pr->kind != BSR_PR_FREE);
-	bsr_emit_buf_put(e, pr->buf);
-	bsr_list_remove(&pr->link);
-	bsr_list_remove(&pr->queue);
-	pr->kind = BSR_PR_FREE;
-	bsr_list_append(&e->peer_request_free, &pr->queue);
-	e->peer_request_free_count++;
-}
-
 /* --------------------------------------------------------------- creation */
 
 struct engine_memory {

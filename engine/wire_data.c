@@ -18,7 +18,7 @@
 enum { WRITE_BYTES = 48 };
 #define WRITE_FLAGS (BSR_WRITEF_FUA | BSR_WRITEF_WANT_RECEIVED | BSR_WRITEF_NO_LOCAL | BSR_WRITEF_TIMED)
 
-static bool write_ok(const struct bsr_msg_write *m)
+static inline bool write_ok(const struct bsr_msg_write *m)
 {
 	if (m->vnr > BSR_VNR_MAX || m->write_seq - 1 >= BSR_WIRE_WRITE_SEQ_MAX ||
 		(m->flags & ~WRITE_FLAGS) != 0) {

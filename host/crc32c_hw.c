@@ -334,7 +334,28 @@ TARGET uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes)
 	return by_lanes(crc, data, bytes);
 }
 
+TARGET uint32_t bsr_crc32c_hw_36(uint32_t crc, const void *data, size_t bytes)
+{
+	const uint8_t *at = data;
+	BSR_ASSERT(bytes == 36);
+	if (__builtin_expect(__atomic_load_n(&way, __ATOMIC_ACQUIRE) <= BSR_CRC32C_TABLE, 0)) {
+		return otherwise(crc, data, bytes);
+	}
+	uint64_t value = CRC_WORD(crc, load_word(at));
+	value = CRC_WORD(value, load_word(at + 8));
+	value = CRC_WORD(value, load_word(at + 16));
+	value = CRC_WORD(value, load_word(at + 24));
+	uint32_t half;
+	memcpy(&half, at + 32, sizeof(half));
+	return CRC_HALF(value, half);
+}
+
 #else
+
+uint32_t bsr_crc32c_hw_36(uint32_t crc, const void *data, size_t bytes)
+{
+	return bsr_crc32c(crc, data, bytes);
+}
 
 enum bsr_crc32c_way bsr_crc32c_hw_best(void)
 {

@@ -24,6 +24,9 @@ enum bsr_crc32c_way {
  */
 uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes);
 
+/** bsr_crc32c_hw_36 - the same for exactly 36 bytes, which a message header has */
+uint32_t bsr_crc32c_hw_36(uint32_t crc, const void *data, size_t bytes);
+
 /** bsr_crc32c_hw_best - the fastest way that this processor has */
 enum bsr_crc32c_way bsr_crc32c_hw_best(void);
 /** bsr_crc32c_hw_use - take another one from now on; for tests. @way: at most the best */

@@ -45,6 +45,7 @@ static void check_known_answer(void)
 {
 	assert_int_equal(~bsr_crc32c_hw(~0u, "123456789", 9), 0xe3069283u);
 	assert_int_equal(bsr_crc32c_hw(5, data, 0), 5);
+	assert_int_equal(bsr_crc32c_hw_36(7, data, 36), bsr_crc32c(7, data, 36));
 }
 
 static void known_answer(void **state)

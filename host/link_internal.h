@@ -298,11 +298,12 @@ void bsr_stream_parse(struct stream *stream);
 /** bsr_stream_rewatch - listen for what matters now */
 void bsr_stream_rewatch(struct stream *stream);
 
-/**
- * bsr_stream_header_complaint - NULL when the header fits to this place of this stream, or what is
- * wrong
- */
-const char *bsr_stream_header_complaint(const struct stream *stream, const struct bsr_wire_header *h);
+/** bsr_stream_expects - whether the header fits to this place of this stream */
+static inline bool bsr_stream_expects(const struct stream *stream, const struct bsr_wire_header *h)
+{
+	return h->version == stream->link->version && h->sequence == stream->rx_sequence + 1 &&
+		h->type >= BSR_MSG_HS_CONFIRM && bsr_msg_fits_stream(h->type, stream->number);
+}
 /** bsr_stream_may_receive - false: the owner wants no message now, and the stream waits */
 bool bsr_stream_may_receive(struct stream *stream);
 void bsr_stream_hand_over(

@@ -171,8 +171,8 @@ static bool read_head(const struct stream *stream, uint32_t index, struct bsr_wi
 {
 	const struct landing *l = &stream->landing;
 	const uint8_t *at = stream->rx + index * l->head_bytes;
-	return bsr_wire_header_decode_with(h, at, bsr_crc32c_hw) == 0 && has_shape(l, h) &&
-		bsr_stream_header_complaint(stream, h) == NULL;
+	return bsr_wire_header_decode_with(h, at, bsr_crc32c_hw_36) == 0 && has_shape(l, h) &&
+		bsr_stream_expects(stream, h);
 }
 
 static bool take_full(struct stream *stream)

@@ -73,16 +73,14 @@ static void bad_message(struct stream *stream, uint16_t type, const char *what)
 	bsr_link_fail(link, BSR_LINK_BAD_MESSAGE);
 }
 
-const char *bsr_stream_header_complaint(const struct stream *stream, const struct bsr_wire_header *h)
+/* What is wrong with a header that bsr_stream_expects() refuses. */
+static const char *header_complaint(const struct stream *stream, const struct bsr_wire_header *h)
 {
 	if (h->version != stream->link->version) {
 		return what_is_wrong(-BSR_E_VERSION);
 	}
 	if (h->sequence != stream->rx_sequence + 1) {
 		return "is out of order: a message was lost, repeated or inserted";
-	}
-	if (h->type >= BSR_MSG_HS_CONFIRM && bsr_msg_fits_stream(h->type, stream->number)) {
-		return NULL;
 	}
 	return h->type < BSR_MSG_HS_CONFIRM || !bsr_msg_known(h->type) ? "is of an unknown or misplaced type"
 								       : "belongs on the other stream";
@@ -247,10 +245,10 @@ static bool parse_one(struct stream *stream)
 		return false;
 	}
 	const uint8_t *at = stream->rx + stream->rx_start;
-	const int r = bsr_wire_header_decode_with(&h, at, bsr_crc32c_hw);
-	const char *complaint = r != 0 ? what_is_wrong(r) : bsr_stream_header_complaint(stream, &h);
-	if (complaint != NULL) {
-		bad_message(stream, r != 0 ? 0 : h.type, complaint);
+	const int r = bsr_wire_header_decode_with(&h, at, bsr_crc32c_hw_36);
+	if (r != 0 || !bsr_stream_expects(stream, &h)) {
+		bad_message(stream, r != 0 ? 0 : h.type,
+			r != 0 ? what_is_wrong(r) : header_complaint(stream, &h));
 		return false;
 	}
 	const uint32_t head_bytes = BSR_WIRE_HEADER_BYTES + h.body_bytes;

@@ -125,13 +125,13 @@ static inline void put_head(struct stream *stream, const uint8_t *head, uint32_t
 	const uint64_t sequence = ++stream->tx_sequence;
 	if (bytes <= stream->ring_bytes - at) {
 		copy_head(stream->ring + at, head, bytes);
-		bsr_wire_seal_with(stream->ring + at, sequence, content_crc, bsr_crc32c_hw);
+		bsr_wire_seal_with(stream->ring + at, sequence, content_crc, bsr_crc32c_hw_36);
 		stream->ring_head += bytes;
 		return;
 	}
 	uint8_t header[BSR_WIRE_HEADER_BYTES];
 	memcpy(header, head, sizeof(header));
-	bsr_wire_seal_with(header, sequence, content_crc, bsr_crc32c_hw);
+	bsr_wire_seal_with(header, sequence, content_crc, bsr_crc32c_hw_36);
 	put_in_ring(stream, header, sizeof(header));
 	put_in_ring(stream, head + sizeof(header), bytes - (uint32_t)sizeof(header));
 }
