@@ -60,6 +60,7 @@ struct disk_op {
 
 struct disk_use {
 	bool used;
+	bool open; /* used, and not to be released */
 	bool releasing;
 	int data_fd, md_fd;
 	int data_slot, md_slot;
@@ -222,7 +223,7 @@ static inline struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t
 {
 	BSR_ASSERT(volume < BSR_VOLUMES_MAX && op_id < BSR_DISK_OPS_MAX);
 	struct disk_use *use = &d->perform->disk[volume];
-	BSR_ASSERT(use->used && !use->releasing); /* operations stop before BSR_FX_DISK_GONE */
+	BSR_ASSERT(use->open); /* operations stop before BSR_FX_DISK_GONE */
 	use->in_flight++;
 	struct disk_op *op = &d->perform->op[op_id];
 	BSR_ASSERT(!op->busy); /* the engine uses an id again when it has been answered */
@@ -354,6 +355,7 @@ int bsrd_disk_use(struct bsrd *d, uint32_t volume, int data_fd, int md_fd)
 		return md_slot;
 	}
 	*use = (struct disk_use){.used = true,
+		.open = true,
 		.data_fd = data_fd,
 		.md_fd = md_fd,
 		.data_slot = data_slot,
@@ -390,6 +392,7 @@ void bsrd_disk_release(struct bsrd *d, uint32_t volume, void (*fn)(void *ctx), v
 	}
 	BSR_ASSERT(!use->releasing);
 	use->releasing = true;
+	use->open = false;
 	use->released = fn;
 	use->released_ctx = ctx;
 	release_if_idle(d, use);

@@ -119,7 +119,7 @@ static void write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t res
 	write_finished(e, pr);
 }
 
-static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
+static inline void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 {
 	struct bsr_peer_request *pr = BSR_CONTAINER(i, struct bsr_peer_request, range);
 	struct bsr_volume *vol = e->volume[pr->volume];
@@ -143,7 +143,7 @@ static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 		pr, write_done);
 }
 
-static void start_write(struct bsr_engine *e, struct bsr_peer_request *pr)
+static inline void start_write(struct bsr_engine *e, struct bsr_peer_request *pr)
 {
 	struct bsr_peer *p = pr->peer;
 	p->epoch = pr->epoch;

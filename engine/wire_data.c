@@ -48,7 +48,11 @@ uint32_t bsr_msg_write_encode(uint8_t *out, uint32_t room, enum bsr_msg_type typ
 
 int bsr_msg_write_decode(struct bsr_msg_write *m, const uint8_t *body, uint32_t body_bytes)
 {
-	if (body_bytes != WRITE_BYTES || !bsr_wire_is_zero(body + 42, 6)) {
+	if (body_bytes != WRITE_BYTES) {
+		return -BSR_E_CORRUPT;
+	}
+	const uint64_t last = bsr_wire_get64(body + 40); /* op, flags, six bytes of zero */
+	if ((last & 0xffffffffffffull) != 0) {
 		return -BSR_E_CORRUPT;
 	}
 	const struct bsr_msg_write got = {
@@ -58,8 +62,8 @@ int bsr_msg_write_decode(struct bsr_msg_write *m, const uint8_t *body, uint32_t 
 		.epoch = bsr_wire_get64(body + 16),
 		.dagtag = bsr_wire_get64(body + 24),
 		.offset = bsr_wire_get64(body + 32),
-		.op = body[40],
-		.flags = body[41],
+		.op = (uint8_t)(last >> 56),
+		.flags = (uint8_t)(last >> 48),
 	};
 	if (!write_ok(&got)) {
 		return -BSR_E_RANGE;

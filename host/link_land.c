@@ -161,13 +161,13 @@ static void put_in_a_row(struct stream *stream)
 	l->streak = STREAK - 1; /* one more of the shape, and it is expected again */
 }
 
-static bool has_shape(const struct landing *l, const struct bsr_wire_header *h)
+static inline bool has_shape(const struct landing *l, const struct bsr_wire_header *h)
 {
 	return BSR_WIRE_HEADER_BYTES + h->body_bytes == l->head_bytes && h->payload_bytes == l->payload_bytes;
 }
 
 /* Head @index is all there: what it says, if it is right and of the expected shape. */
-static bool read_head(const struct stream *stream, uint32_t index, struct bsr_wire_header *h)
+static inline bool read_head(const struct stream *stream, uint32_t index, struct bsr_wire_header *h)
 {
 	const struct landing *l = &stream->landing;
 	const uint8_t *at = stream->rx + index * l->head_bytes;

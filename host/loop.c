@@ -153,7 +153,7 @@ int bsr_loop_add_file(struct bsr_loop *loop, int fd)
 
 static struct loop_file *file_of(struct bsr_loop *loop, int slot)
 {
-	BSR_ASSERT(slot >= 0 && slot < (int)BSR_LOOP_FILES_MAX);
+	BSR_ASSERT((uint32_t)slot < BSR_LOOP_FILES_MAX);
 	struct loop_file *file = &loop->file[slot];
 	BSR_ASSERT(file->used);
 	return file;
@@ -228,7 +228,7 @@ void bsr_loop_read(struct bsr_loop *loop, struct bsr_io *io, int slot, void *mem
 void bsr_loop_write(struct bsr_loop *loop, struct bsr_io *io, int slot, const void *mem, uint32_t bytes,
 	uint64_t offset, uint8_t flags)
 {
-	BSR_ASSERT(bytes > 0 && bytes <= BSR_LOOP_IO_BYTES_MAX);
+	BSR_ASSERT(bytes - 1 < BSR_LOOP_IO_BYTES_MAX); /* 0 is none of them */
 	BSR_ASSERT((flags & ~BSR_IO_DSYNC) == 0);
 	io->opcode = LOOP_WRITE;
 	io->flags = flags;

@@ -8,7 +8,9 @@
  *   POOL-1  A chunk is on the free list (no buffer out), on its class's partial list (some out,
  *   some left), or on none
  *           (all out).
- *   POOL-2  A buffer has references exactly while it is out.
+ *   POOL-2  A buffer has references exactly while somebody has it.
+ *   POOL-3  A few buffers of the smallest size that come back are kept at hand; to their chunks they are out. They
+ *   go back to the chunks before anybody is told that there is no memory, or gets more than he asked for.
  *
  * A chunk takes a size when its first buffer goes out and loses it when the last one comes back, so
  * memory moves between sizes without copying or searching. Buffers that were never out since then
@@ -32,6 +34,7 @@
 #define NO_CHUNK UINT32_MAX
 #define NO_UNIT UINT16_MAX
 #define HUGE_PAGE_BYTES (2u << 20)
+#define KEPT_MAX 64u
 
 BSR_STATIC_ASSERT(CHUNK_BYTES == 1u << CHUNK_SHIFT, "a chunk holds the largest buffer");
 BSR_STATIC_ASSERT(BSR_POOL_UNIT_BYTES << (CLASS_COUNT - 1) == CHUNK_BYTES, "the last class fills a chunk");
@@ -67,6 +70,8 @@ struct bsr_pool {
 	uint32_t in_use;
 	uint32_t free_chunk;
 	uint32_t partial[CLASS_COUNT];
+	uint32_t kept_count; /* POOL-3 */
+	bsr_buf_t kept[KEPT_MAX];
 	uint32_t waiter_count;
 	struct waiter waiter[BSR_POOL_WAITERS_MAX];
 };
@@ -199,17 +204,17 @@ static uint32_t chunk_for(struct bsr_pool *pool, uint32_t class)
 	return index;
 }
 
-bsr_buf_t bsr_pool_get(struct bsr_pool *pool, uint32_t bytes)
+static void take_back(struct bsr_pool *pool, bsr_buf_t buf);
+
+static void give_kept_back(struct bsr_pool *pool)
 {
-	BSR_ASSERT(bytes > 0 && bytes <= BSR_REQUEST_BYTES_MAX);
-	uint32_t class = class_of(bytes);
-	uint32_t index = chunk_for(pool, class);
-	while (index == NO_CHUNK) {
-		if (++class == CLASS_COUNT) {
-			return BSR_BUF_NONE;
-		}
-		index = pool->partial[class];
+	while (pool->kept_count > 0) {
+		take_back(pool, pool->kept[--pool->kept_count]);
 	}
+}
+
+static bsr_buf_t get_from_chunk(struct bsr_pool *pool, uint32_t class, uint32_t index)
+{
 	struct chunk *c = &pool->chunk[index];
 	struct unit *units = &pool->unit[index * UNITS_PER_CHUNK];
 	uint32_t at = c->free_unit;
@@ -225,6 +230,36 @@ bsr_buf_t bsr_pool_get(struct bsr_pool *pool, uint32_t bytes)
 	units[at].references = 1;
 	pool->in_use++;
 	return index * UNITS_PER_CHUNK + at;
+}
+
+static __attribute__((noinline)) bsr_buf_t get_other(struct bsr_pool *pool, uint32_t bytes)
+{
+	BSR_ASSERT(bytes > 0 && bytes <= BSR_REQUEST_BYTES_MAX);
+	uint32_t class = class_of(bytes);
+	uint32_t index = chunk_for(pool, class);
+	if (index == NO_CHUNK && pool->kept_count > 0) {
+		give_kept_back(pool);
+		index = chunk_for(pool, class);
+	}
+	while (index == NO_CHUNK) {
+		if (++class == CLASS_COUNT) {
+			return BSR_BUF_NONE;
+		}
+		index = pool->partial[class];
+	}
+	return get_from_chunk(pool, class, index);
+}
+
+bsr_buf_t bsr_pool_get(struct bsr_pool *pool, uint32_t bytes)
+{
+	if (bytes - 1 >= BSR_POOL_UNIT_BYTES || pool->kept_count == 0) {
+		return get_other(pool, bytes);
+	}
+	const bsr_buf_t buf = pool->kept[--pool->kept_count];
+	BSR_ASSERT(pool->unit[buf].references == 0); /* POOL-2 */
+	pool->unit[buf].references = 1;
+	pool->in_use++;
+	return buf;
 }
 
 static inline struct unit *unit_in_use(const struct bsr_pool *pool, bsr_buf_t buf)
@@ -258,8 +293,8 @@ static void wake_waiters(struct bsr_pool *pool)
 	BSR_ASSERT(pool->waiter_count == 0); /* they only take a note */
 }
 
-/* Nobody holds it any more. Not inlined: every second put is not the last one. */
-static __attribute__((noinline)) void take_back(struct bsr_pool *pool, bsr_buf_t buf)
+/* To its chunk. */
+static void take_back(struct bsr_pool *pool, bsr_buf_t buf)
 {
 	struct unit *u = &pool->unit[buf];
 	const uint32_t index = buf / UNITS_PER_CHUNK;
@@ -274,7 +309,18 @@ static __attribute__((noinline)) void take_back(struct bsr_pool *pool, bsr_buf_t
 		list_remove(pool, &pool->partial[c->class], index);
 		list_push(pool, &pool->free_chunk, index);
 	}
+}
+
+/* Nobody holds it any more. */
+static inline void free_buffer(struct bsr_pool *pool, bsr_buf_t buf)
+{
+	BSR_ASSERT(pool->in_use > 0);
 	pool->in_use--;
+	if (pool->kept_count < KEPT_MAX && pool->chunk[buf / UNITS_PER_CHUNK].class == 0) {
+		pool->kept[pool->kept_count++] = buf;
+	} else {
+		take_back(pool, buf);
+	}
 	if (pool->waiter_count > 0) {
 		wake_waiters(pool);
 	}
@@ -284,7 +330,7 @@ void bsr_pool_put(struct bsr_pool *pool, bsr_buf_t buf)
 {
 	struct unit *u = unit_in_use(pool, buf);
 	if (--u->references == 0) {
-		take_back(pool, buf);
+		free_buffer(pool, buf);
 	}
 }
 
