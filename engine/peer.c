@@ -530,8 +530,8 @@ static bool takes_payload(uint16_t type)
 /* Before the handshake is complete only its own messages, pings and good-byes make sense. */
 static inline bool fits_stage(const struct bsr_peer *p, uint16_t type)
 {
-	if (p->hs_stage == BSR_HS_COMPLETE && type > BSR_MSG_HS_VOLUME) {
-		return true;
+	if (type >= BSR_MSG_WRITE) {
+		return p->hs_stage == BSR_HS_COMPLETE; /* all of the data stream */
 	}
 	switch (type) {
 	case BSR_MSG_HS_CONFIRM:
