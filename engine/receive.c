@@ -495,7 +495,8 @@ static bool readable_for_peer(const struct bsr_volume *vol, const struct bsr_pee
 	/* bits for a peer without a disk mean that it lacks something, not I */
 	const bool mine = pr->peer->device[vol->index].disk >= BSR_DISK_INCONSISTENT ||
 			  (vol->sb.flags & BSR_MDF_IO_ERROR) != 0;
-	return vol->disk == BSR_DISK_UP_TO_DATE && !(mine && bsr_md_any_bits(vol, slot, pr->offset, pr->length));
+	return vol->disk == BSR_DISK_UP_TO_DATE &&
+	       !(mine && !BSR_MUTATION(58) && bsr_md_any_bits(vol, slot, pr->offset, pr->length));
 }
 
 static void read_turn(struct bsr_engine *e, struct bsr_interval *i)

@@ -146,6 +146,10 @@ static bool parse_set(const struct reader *r, char *rest)
 		r->s->protocol = (uint32_t)(value[0] - 'A') + BSR_PROTOCOL_A;
 	} else if (strcmp(what, "initial-sync") == 0) {
 		r->s->full_sync = strcmp(value, "full") == 0;
+	} else if (strcmp(what, "on-io-error") == 0) {
+		r->s->on_io_error = 1u + (uint32_t)(strcmp(value, "detach") == 0 ? BSR_IO_ERROR_DETACH : BSR_IO_ERROR_PASSTHROUGH);
+	} else if (strcmp(what, "disk-flushes") == 0) {
+		r->s->no_flushes = strcmp(value, "no") == 0;
 	} else if (strcmp(what, "length") == 0) {
 		return parse_time(value, &r->s->fault_ns) || complain(r, "not a time:", value);
 	} else {
@@ -228,7 +232,9 @@ void sim_scenario_configure(struct sim *w)
 		c->write_through[i] = false;
 	}
 	c->disk_flushes = c->disk_flushes || s->write_through == 0;
+	c->disk_flushes = c->disk_flushes && !s->no_flushes;
 	c->full_initial_sync = s->full_sync;
+	c->on_io_error = s->on_io_error != 0 ? (enum bsr_on_io_error)(s->on_io_error - 1u) : c->on_io_error;
 	c->fault_ns = s->fault_ns;
 	c->app_think_ns = c->fault_ns * 2u / (c->requests_max + 1u);
 	c->acts = 0;

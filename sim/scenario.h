@@ -13,6 +13,8 @@ struct sim_scenario {
 	uint32_t nodes, volumes, mib, requests, depth, read_pm, flush_pm, zero_pm, spots, protocol, resync_kib;
 	uint32_t write_through; /* 0: both nodes have a volatile cache; 1: by seed */
 	bool full_sync;
+	bool no_flushes; /* disk-flushes no */
+	uint32_t on_io_error; /* 0: by seed; else 1 + enum bsr_on_io_error */
 	uint64_t fault_ns;
 	uint32_t action_count;
 	struct sim_action action[SIM_PLAN_MAX];
