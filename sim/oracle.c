@@ -160,9 +160,7 @@ void sim_oracle_disk_write(struct sim *w, uint32_t node, uint32_t volume, uint64
 			}
 		}
 	}
-	/* passthrough: a pass ends with blocks that could not be written, and these have bits (I13) */
-	const bool by_policy = w->cfg.on_io_error == BSR_IO_ERROR_PASSTHROUGH && n->disk[volume].write_errors != 0;
-	if (!by_policy && n->pub.disk[volume] == BSR_DISK_INCONSISTENT && (n->sb[volume].flags & BSR_MDF_CONSISTENT) != 0 &&
+	if (n->pub.disk[volume] == BSR_DISK_INCONSISTENT && (n->sb[volume].flags & BSR_MDF_CONSISTENT) != 0 &&
 		!n->app.running && n->state == SIM_NODE_UP && lacks_blocks(w, node, volume) && !sim_ignored(w, "I26")) {
 		sim_fail(w, "I26", "node %u volume %u: a resync writes while the metadata still says Consistent", node, volume);
 	}
