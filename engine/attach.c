@@ -322,8 +322,9 @@ static uint32_t slots_of_thirds(const struct bsr_volume *vol)
 		writers |= (vol->sb.peer[node].flags & BSR_MDPF_WRITES_HERE) ? bsr_node_bit(node) : 0;
 	}
 	for (uint32_t node = 0; writers != 0 && node < BSR_NODES_MAX; node++) {
-		const bool only_writer = writers == bsr_node_bit(node);
-		if (vol->sb.peer[node].bitmap_index >= 0 && !only_writer) {
+		/* the only writer has its own books; unless it wrote without a disk */
+		const bool knows = writers == bsr_node_bit(node) && vol->sb.peer[node].bitmap_gi.v == BSR_GI_NONE;
+		if (vol->sb.peer[node].bitmap_index >= 0 && !knows) {
 			slots |= 1u << vol->sb.peer[node].bitmap_index;
 		}
 	}

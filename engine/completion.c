@@ -134,6 +134,9 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 	pd->refused = pd->refused || kind == BSR_ACK_NEGATIVE;
 	if (kind == BSR_ACK_NEGATIVE && !BSR_MUTATION(10)) {
 		en->holders &= ~bit;
+		if (bsr_mesh_on(e) && e->volume[en->volume]->disk < BSR_DISK_INCONSISTENT) {
+			bsr_mesh_missed_write(e, p, e->volume[en->volume]);
+		}
 		bsr_md_set_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
 	} else if (pd->repl > BSR_REPL_ESTABLISHED) {
 		clear_resynced(e, p, en);

@@ -284,6 +284,8 @@ static void establish(struct bsr_engine *e, struct bsr_peer *p)
 	p->hs_stage = BSR_HS_COMPLETE;
 	p->reconnected = true;
 	p->log_from = e->log_tail;
+	p->joined = e->log_tail;
+	p->tell_again = 0;
 	p->checkpoint_log_index = e->log_tail;
 	p->checkpoint_first = 0;
 	p->checkpoint_count = 0;

@@ -204,7 +204,9 @@ struct bsr_peer_device {
 	uint64_t peer_capacity;
 	bool writes_here; /* Primary, and third nodes may lack what it writes: noted in the superblock (HE-2) */
 	uint64_t heard_ticket; /* it was lost: the note goes when these bits are on disk, 0 = not lost */
-	bool in_sync; /* I have told that its disk equals mine (MS-3) */
+	bool told_books; /* it knows that I have no bits toward it */
+	bool in_sync; /* I have told others that its disk equals mine (MS-3) */
+	struct bsr_gi says_equal; /* it has no bits toward me, in this generation; 0: not said */
 
 	/* bitmap exchange (resync.c) */
 	bool bm_send_active;
@@ -300,6 +302,8 @@ struct bsr_peer {
 	struct bsr_msg_hs_volume *hs_sent;   /* [BSR_VOLUMES_MAX], mine as sent */
 
 	/* sending writes (request.c, transfer_log.c) */
+	uint64_t joined; /* end of the transfer log when it connected: of what came before it remembers nothing */
+	uint64_t tell_again; /* who is in sync, when it has confirmed up to here; 0 = it has not asked (mesh.c) */
 	uint64_t log_from; /* first entry of the transfer log that this peer might still lose */
 	uint64_t checkpoint_log_index; /* entries below are covered by a checkpoint that was sent */
 	uint64_t next_checkpoint;
@@ -531,6 +535,9 @@ struct bsr_engine {
 	struct bsr_heard *heard; /* [BSR_TRANSFER_LOG_MAX], allocated with the second peer */
 	uint64_t heard_head;
 	uint64_t heard_tail;
+	uint64_t gave_up_id; /* last write that left the ring for lack of room, 0 = none */
+	uint64_t gave_up_ns; /* when its sender is asked who is in sync now */
+	uint32_t gave_up_node;
 	uint64_t ack_upto; /* PEER_ACK being collected: last write, 0 = none */
 	uint32_t ack_mask;
 	uint32_t primaries; /* nodes that are connected to me and Primary, as peers were told */

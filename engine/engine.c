@@ -194,6 +194,7 @@ static void run_timers(struct bsr_engine *e)
 		bsr_md_timer(e, vol);
 	}
 	bsr_task_timer(e);
+	bsr_mesh_timer(e);
 }
 
 static void sent(struct bsr_engine *e, const struct bsr_ev_sent *s)

@@ -206,6 +206,9 @@ static void tell_peers(struct bsr_engine *e, struct bsr_volume *vol)
 
 void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 {
+	if (e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_INCONSISTENT && bsr_mesh_on(e) && !bsr_list_empty(&e->active)) {
+		bsr_gi_hold(e, vol); /* peers hold what my disk does not get until they know */
+	}
 	if (!vol->gi_busy || (vol->sb_durable < vol->gi_sb_target && !BSR_MUTATION(19) && vol->attach_step != BSR_AT_FAILING)) {
 		/* on a failing disk nothing becomes durable any more: who waits is told so */
 		return;

@@ -53,6 +53,18 @@ static void settle_oldest(struct bsr_engine *e, uint32_t holders)
 	}
 }
 
+/* The bits of what is given up stay until the sender says who is in sync. */
+static void note_given_up(struct bsr_engine *e)
+{
+	const struct bsr_heard *h = entry_at(e, e->heard_head);
+	if (e->gave_up_id == 0) {
+		e->gave_up_ns = e->now_ns + BSR_SECOND_NS;
+		bsr_timer(e, e->gave_up_ns);
+	}
+	e->gave_up_id = h->id;
+	e->gave_up_node = h->node;
+}
+
 void bsr_heard_add(struct bsr_engine *e, struct bsr_peer_request *pr)
 {
 	struct bsr_volume *vol = e->volume[pr->volume];
@@ -65,6 +77,7 @@ void bsr_heard_add(struct bsr_engine *e, struct bsr_peer_request *pr)
 		return;
 	}
 	if (e->heard_tail - e->heard_head == BSR_TRANSFER_LOG_MAX) {
+		note_given_up(e);
 		settle_oldest(e, 0);
 	}
 	pr->heard_at = e->heard_tail++;
@@ -77,9 +90,18 @@ void bsr_heard_add(struct bsr_engine *e, struct bsr_peer_request *pr)
 
 /* ------------------------------------------------------------ activity log */
 
-bool bsr_heard_must_wait(const struct bsr_volume *vol)
+bool bsr_heard_must_wait(
+	const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol, uint8_t write_flags)
 {
-	return vol->sb_durable < vol->heard_sb; /* HE-2 */
+	const struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
+	const uint64_t current = vol->sb.current_gi.v & BSR_GI_MASK;
+	if (vol->sb_durable < vol->heard_sb) {
+		return true; /* HE-2 */
+	}
+	/* its disk has this generation and will not get this write: first the next one begins, without it */
+	return bsr_mesh_on(e) && (write_flags & BSR_WRITEF_NO_LOCAL) != 0 && sp->bitmap_index >= 0 &&
+	       sp->bitmap_gi.v == BSR_GI_NONE && current != BSR_GI_NONE && current != BSR_GI_JUST_CREATED &&
+	       vol->disk >= BSR_DISK_INCONSISTENT;
 }
 
 /* Gives up the oldest writes until one of them has released a pin here. */
@@ -88,6 +110,7 @@ static bool make_room(struct bsr_engine *e, const struct bsr_volume *vol)
 	while (e->heard_head < e->heard_tail) {
 		const struct bsr_heard *h = entry_at(e, e->heard_head);
 		const bool helps = h->pinned && h->volume == vol->index;
+		note_given_up(e);
 		settle_oldest(e, 0);
 		if (helps) {
 			return true;
@@ -140,6 +163,9 @@ void bsr_heard_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 		return;
 	}
 	pr->pinned = false;
+	if (!e->volume[pr->volume]->al) {
+		return; /* the disk has gone, and its log with it */
+	}
 	if (pr->heard_at >= e->heard_head && pr->heard_at != 0) {
 		entry_at(e, pr->heard_at)->pinned = true;
 	} else {

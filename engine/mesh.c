@@ -100,6 +100,8 @@ void bsr_mesh_established(struct bsr_engine *e, struct bsr_peer *p)
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		p->device[vol->index].in_sync = false;
+		p->device[vol->index].told_books = false;
+		p->device[vol->index].says_equal.v = BSR_GI_NONE;
 	}
 	e->kick = true;
 }
@@ -185,7 +187,15 @@ void bsr_mesh_tell_generation(struct bsr_engine *e, struct bsr_volume *vol)
 			vol->gi_await |= m.mask & bsr_node_bit(p->node_id);
 		}
 		p->device[vol->index].in_sync = false; /* told anew when all have it */
+		p->device[vol->index].told_books = false;
 	}
+}
+
+void bsr_mesh_missed_write(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	bsr_state_propose(e)->device[p->node_id][vol->index].stale = true;
+	bsr_state_change(e);
+	bsr_gi_want_new(e, vol);
 }
 
 static void new_generation_received(
@@ -198,6 +208,9 @@ static void new_generation_received(
 		(m->mask & bsr_node_bit(e->node_id)) != 0) {
 		/* a Primary without a disk is left behind itself */
 		const bool has_it = pd->disk >= BSR_DISK_INCONSISTENT;
+		BSR_FOR_EACH_PEER (e, other) {
+			other->device[vol->index].told_books = false; /* said in the new one */
+		}
 		bsr_gi_adopt(e, vol, pd->peer_current, has_it ? bsr_node_bit(p->node_id) : 0);
 		const struct bsr_msg_mesh follows = {.vnr = vol->vnr, .kind = BSR_MESH_FOLLOWS, .value = m->value};
 		BSR_FOR_EACH_PEER (e, other) {
@@ -205,6 +218,15 @@ static void new_generation_received(
 				send(e, other, &follows);
 			}
 		}
+	}
+	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
+	if (p->role == BSR_ROLE_PRIMARY && pd->disk < BSR_DISK_INCONSISTENT && sp->bitmap_gi.v == BSR_GI_NONE &&
+		(vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
+		sp->bitmap_gi = vol->sb.current_gi; /* what it writes from now on, its own disk lacks */
+		bsr_md_superblock_dirty(e, vol);
+	}
+	if (pd->disk < BSR_DISK_INCONSISTENT) {
+		vol->heard_sb = vol->sb_wanted; /* on disk before such a write is */
 	}
 	vol->adopt_from = p->node_id;
 	vol->adopt_sb = vol->sb_wanted;
@@ -350,26 +372,64 @@ bool bsr_mesh_settling(struct bsr_engine *e)
 
 /* --------------------------------------------------------- who equals whom */
 
-/* Its disk is what mine is, but for writes that PEER_ACK will speak about. */
-static bool equals_me(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
+/* By my books its disk is what mine is, but for writes that PEER_ACK will speak about. */
+static bool books_are_clean(const struct bsr_peer *p, const struct bsr_volume *vol)
 {
 	const struct bsr_peer_device *pd = &p->device[vol->index];
 	return speaks(p) && pd->exists && pd->slot >= 0 && pd->repl == BSR_REPL_ESTABLISHED && !pd->refused && !pd->stale &&
 	       pd->disk == BSR_DISK_UP_TO_DATE && bsr_gi_equal(pd->peer_current, vol->sb.current_gi) &&
-	       (e->role == BSR_ROLE_PRIMARY || p->primaries == 0) &&
 	       bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) == 0;
 }
 
+/* By its books, too: only then others may hear of it. */
+static bool equals_me(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	return books_are_clean(p, vol) && bsr_gi_equal(p->device[vol->index].says_equal, vol->sb.current_gi) &&
+	       (e->role == BSR_ROLE_PRIMARY || (e->primaries | p->primaries) == 0);
+}
+
+static void tell_books(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool clean = books_are_clean(p, vol);
+	if (clean && !pd->told_books) {
+		const struct bsr_msg_mesh m = {.vnr = vol->vnr,
+			.kind = BSR_MESH_IN_SYNC,
+			.mask = bsr_node_bit(p->node_id),
+			.value = vol->sb.current_gi.v};
+		send(e, p, &m);
+	}
+	pd->told_books = clean;
+}
+
+/*
+ * What a peer had not confirmed when another one connected, that one does not remember, and would not hear of: before such
+ * writes are settled nothing is said.
+ */
+static bool all_know(struct bsr_engine *e, uint32_t equals)
+{
+	uint64_t joined = 0;
+	uint64_t confirmed = UINT64_MAX;
+	for (uint32_t mask = equals; mask; mask &= mask - 1) {
+		const struct bsr_peer *p = e->peer[__builtin_ctz(mask)];
+		joined = p->joined > joined ? p->joined : joined;
+		confirmed = p->log_from < confirmed ? p->log_from : confirmed;
+	}
+	return confirmed >= joined;
+}
+
+/* MS-3 */
 static void tell_equals(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	struct bsr_peer *p;
 	uint32_t equals = 0;
 	bool news = false;
 	if (vol->disk != BSR_DISK_UP_TO_DATE || !vol->bitmap || vol->gi_busy ||
-		vol->attach_step != BSR_AT_NONE || (e->role != BSR_ROLE_PRIMARY && e->primaries != 0)) {
+		vol->attach_step != BSR_AT_NONE) {
 		return;
 	}
 	BSR_FOR_EACH_PEER (e, p) {
+		tell_books(e, p, vol);
 		if (equals_me(e, p, vol)) {
 			equals |= bsr_node_bit(p->node_id);
 			if (!p->device[vol->index].in_sync) {
@@ -379,6 +439,12 @@ static void tell_equals(struct bsr_engine *e, struct bsr_volume *vol)
 		} else {
 			p->device[vol->index].in_sync = false;
 		}
+	}
+	if (news && !all_know(e, equals)) {
+		return; /* the end of each checkpoint kicks */
+	}
+	if (news) {
+		bsr_mesh_send_acks(e); /* what they speak about comes first */
 	}
 	const struct bsr_msg_mesh m = {
 		.vnr = vol->vnr, .kind = BSR_MESH_IN_SYNC, .mask = equals, .value = vol->sb.current_gi.v};
@@ -393,8 +459,10 @@ static void tell_equals(struct bsr_engine *e, struct bsr_volume *vol)
 static void in_sync_received(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, const struct bsr_msg_mesh *m)
 {
-	const struct bsr_peer_device *pd = &p->device[vol->index];
+	struct bsr_peer_device *pd = &p->device[vol->index];
 	const struct bsr_gi gi = {.v = m->value};
+	pd->says_equal = gi;
+	e->kick = true;
 	const bool may_say = p->role == BSR_ROLE_PRIMARY || (e->role != BSR_ROLE_PRIMARY && primaries(e) == 0);
 	if (!may_say || pd->repl != BSR_REPL_ESTABLISHED || pd->slot < 0 || vol->disk != BSR_DISK_UP_TO_DATE ||
 		pd->disk != BSR_DISK_UP_TO_DATE || !bsr_gi_equal(gi, vol->sb.current_gi) ||
@@ -439,6 +507,10 @@ void bsr_mesh_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 	case BSR_MESH_PRIMARIES:
 		p->primaries = m->mask & ~bsr_node_bit(e->node_id);
 		bsr_timer(e, e->now_ns + BSR_SECOND_NS / 10);
+		e->kick = true;
+		break;
+	case BSR_MESH_TELL_AGAIN:
+		p->tell_again = m->value < e->log_tail ? m->value : e->log_tail;
 		e->kick = true;
 		break;
 	case BSR_MESH_IN_SYNC:
@@ -505,12 +577,48 @@ static void tell_primaries(struct bsr_engine *e)
 	e->kick = true;
 }
 
+/* Both ends of "tell again": asking, and looking whether the answer may be given. */
+static void tell_again(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	struct bsr_volume *vol;
+	if (e->gave_up_id != 0 && e->now_ns >= e->gave_up_ns) {
+		const struct bsr_msg_mesh m = {.vnr = BSR_NONE, .kind = BSR_MESH_TELL_AGAIN, .value = e->gave_up_id};
+		e->gave_up_id = 0;
+		p = e->peer[e->gave_up_node];
+		if (p) {
+			send(e, p, &m);
+		}
+	}
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->tell_again != 0 && e->log_head > p->tell_again) {
+			p->tell_again = 0;
+			bsr_mesh_send_acks(e); /* first what is known of these writes */
+			BSR_FOR_EACH_VOLUME (e, vol) {
+				p->device[vol->index].in_sync = false;
+			}
+		}
+	}
+}
+
+void bsr_mesh_timer(struct bsr_engine *e)
+{
+	if (e->gave_up_id != 0) {
+		if (e->now_ns >= e->gave_up_ns) {
+			e->kick = true;
+		} else {
+			bsr_timer(e, e->gave_up_ns);
+		}
+	}
+}
+
 void bsr_mesh_progress(struct bsr_engine *e)
 {
 	struct bsr_volume *vol;
 	if (!bsr_mesh_on(e)) {
 		return;
 	}
+	tell_again(e);
 	tell_primaries(e);
 	leave_resyncs_to_primary(e);
 	BSR_FOR_EACH_VOLUME (e, vol) {

@@ -36,8 +36,9 @@ void bsr_heard_add(struct bsr_engine *e, struct bsr_peer_request *pr);
 bool bsr_heard_pin(struct bsr_engine *e, struct bsr_peer_request *pr);
 void bsr_heard_al_progress(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_heard_finished(struct bsr_engine *e, struct bsr_peer_request *pr);
-/** bsr_heard_must_wait - that the peer writes here is not on record yet */
-bool bsr_heard_must_wait(const struct bsr_volume *vol);
+/** bsr_heard_must_wait - that the peer writes here is not on record yet, or, when it has no disk, that it lacks this */
+bool bsr_heard_must_wait(
+	const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol, uint8_t write_flags);
 void bsr_heard_peer_ack(struct bsr_engine *e, struct bsr_peer *p, uint64_t upto, uint32_t holders);
 /** bsr_heard_peer_lost - its unconfirmed writes become bits toward everybody else (HE-1) */
 void bsr_heard_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
@@ -56,6 +57,7 @@ void bsr_mesh_established(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_mesh_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_mesh_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_mesh *m);
 void bsr_mesh_progress(struct bsr_engine *e);
+void bsr_mesh_timer(struct bsr_engine *e);
 /** bsr_mesh_left_log - every peer has confirmed this write: its peers are told who has it */
 void bsr_mesh_left_log(struct bsr_engine *e, uint64_t index, uint32_t holders);
 void bsr_mesh_send_acks(struct bsr_engine *e);
@@ -79,6 +81,8 @@ bool bsr_mesh_settling(struct bsr_engine *e);
 bool bsr_mesh_owed(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol);
 /** bsr_mesh_is_target - a node other than @except resyncs this disk */
 bool bsr_mesh_is_target(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t except);
+/** bsr_mesh_missed_write - @p lacks a write, and I have no bitmap to note that: it does not count any more */
+void bsr_mesh_missed_write(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_mesh_tell_generation(struct bsr_engine *e, struct bsr_volume *vol);
 
 #endif

@@ -84,7 +84,7 @@ static void note_loss(struct bsr_engine *e, struct bsr_peer *p)
 			bsr_gi_want_new(e, vol);
 		}
 		if (pd->mirrored && vol->disk < BSR_DISK_INCONSISTENT && p->options.protocol == BSR_PROTOCOL_A &&
-			p->log_from < vol->disk_lost_at) {
+			p->log_from < vol->disk_lost_at && (!bsr_mesh_on(e) || (bsr_gi_in_step(e, vol) & ~bsr_node_bit(p->node_id)) == 0)) {
 			/* the tail of the stream was acknowledged, and is lost */
 			vol->exposed_gi = bsr_gi_random(e);
 		}
@@ -405,6 +405,9 @@ static void peer_disk_changed(
 			bsr_resync_stop(e, p, vol);
 			bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
 		}
+	}
+	if (next != BSR_DISK_UP_TO_DATE) {
+		pd->says_equal.v = BSR_GI_NONE;
 	}
 	const bool better = next == BSR_DISK_UP_TO_DATE && pd->disk < BSR_DISK_UP_TO_DATE;
 	bsr_state_set_peer_disk(e, p, vol, next);

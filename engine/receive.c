@@ -238,7 +238,7 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 	if (m.flags & BSR_WRITEF_NO_LOCAL) {
 		bsr_gi_sender_misses(e, p, vol, m.offset, m.length);
 	}
-	if (!vol->gi_busy && !bsr_heard_must_wait(vol) && epoch_is_open(p, m.epoch) && (m.epoch == p->epoch || !flushes_between_epochs(e, p))) {
+	if (!vol->gi_busy && !bsr_heard_must_wait(e, p, vol, m.flags) && epoch_is_open(p, m.epoch) && (m.epoch == p->epoch || !flushes_between_epochs(e, p))) {
 		start_write(e, pr);
 	} else {
 		bsr_list_append(&p->epoch_queue, &pr->queue);
@@ -379,7 +379,7 @@ void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p)
 				break;
 			}
 		}
-		if (e->volume[pr->volume]->gi_busy || bsr_heard_must_wait(e->volume[pr->volume])) {
+		if (e->volume[pr->volume]->gi_busy || bsr_heard_must_wait(e, p, e->volume[pr->volume], pr->flags)) {
 			break; /* its sender's disk misses it: my new generation comes first; or HE-2 */
 		}
 		bsr_list_remove(&pr->queue);

@@ -79,14 +79,14 @@ enum { MESH_BYTES = 24 };
 
 static bool about_resource(uint8_t kind)
 {
-	return kind == BSR_MESH_PEER_ACK || kind == BSR_MESH_PRIMARIES;
+	return kind == BSR_MESH_PEER_ACK || kind == BSR_MESH_PRIMARIES || kind == BSR_MESH_TELL_AGAIN;
 }
 
 uint32_t bsr_msg_mesh_encode(uint8_t *out, uint32_t room, enum bsr_msg_type type, uint32_t payload_bytes,
 	const struct bsr_msg_mesh *m)
 {
 	uint8_t *at = bsr_wire_begin(out, room, type, MESH_BYTES, payload_bytes);
-	BSR_ASSERT(m->kind >= BSR_MESH_PEER_ACK && m->kind <= BSR_MESH_PRIMARIES);
+	BSR_ASSERT(m->kind >= BSR_MESH_PEER_ACK && m->kind <= BSR_MESH_TELL_AGAIN);
 	BSR_ASSERT(about_resource(m->kind) ? m->vnr == VNR_ALL : m->vnr <= BSR_VNR_MAX);
 	bsr_wire_put32(at, m->vnr);
 	at[4] = m->kind;
@@ -107,7 +107,7 @@ int bsr_msg_mesh_decode(struct bsr_msg_mesh *m, const uint8_t *body, uint32_t bo
 		.kind = body[4],
 		.mask = bsr_wire_get32(body + 8),
 		.value = bsr_wire_get64(body + 16)};
-	if (got.kind < BSR_MESH_PEER_ACK || got.kind > BSR_MESH_PRIMARIES ||
+	if (got.kind < BSR_MESH_PEER_ACK || got.kind > BSR_MESH_TELL_AGAIN ||
 		(about_resource(got.kind) ? got.vnr != VNR_ALL : got.vnr > BSR_VNR_MAX)) {
 		return -BSR_E_RANGE;
 	}

@@ -195,6 +195,8 @@ enum bsr_mesh_kind {
 	BSR_MESH_ADOPTED, /* the answer: @value is durable here */
 	BSR_MESH_FOLLOWS, /* the sender followed its Primary into @value; the receiver takes no part */
 	BSR_MESH_PRIMARIES, /* the sender is connected to the Primaries in @mask */
+	/* to a Primary: the sender has given up what it remembered up to write_seq @value; who is in sync behind that? */
+	BSR_MESH_TELL_AGAIN,
 };
 
 struct bsr_msg_mesh {
