@@ -23,7 +23,7 @@ from test_cluster import configure, connected, create, settle  # noqa: E402
 
 TYPES = ["iostat", "ioclat", "io_pending", "reqstat", "peer_reqstat", "alstat", "resync_ratio", "network", "sendbuf",
          "memstat", "memory"]
-COMMANDS = ["start", "stop", "status", "show", "watch", "report", "file", "set", "get", "io_delay_test", "debug"]
+COMMANDS = ["start", "stop", "status", "show", "watch", "histogram", "report", "file", "set", "get", "io_delay_test", "debug"]
 ENTER, LEAVE = b"\033[?1049h", b"\033[?1049l"
 
 
@@ -58,6 +58,10 @@ def mon(env, *words):
     (["show", "--count=0"], 1, "'0' is not a number of periods"),
     (["watch", "cpu"], 1, "unknown type 'cpu'"),
     (["watch", "--file=x"], 1, "has no option '--file=x'"),
+    (["histogram", "r0", "0", "1"], 1, "'1' is one word too many"),
+    (["histogram", "r0", "zero"], 1, "'zero' is not a volume number"),
+    (["histogram", "r0"], 10, "resource 'r0': not running"),
+    (["histogram"], 0, ""),
     (["report"], 1, "it needs: TYPE"),
     (["report", "cpu"], 1, "unknown type 'cpu'"),
     (["report", "iostat", "../etc"], 1, "no name of a resource"),
@@ -376,6 +380,24 @@ def test_figures_of_a_pair(pair):
     device = there["resource"][0]["devices"][0]
     assert device["peer_reqstat"]["destroy"]["complete_count"] > 0 and device["iostat"]["write"]["iops"] == 0
     assert set(device) == {"vnr", "peer_reqstat", "iostat"}
+
+
+@needs_root
+def test_histograms_of_a_pair(pair):
+    alice = pair.hosts[0]
+    text = alice.out("bsrmon histogram r0 0")
+    for stage in ("read", "write", "disk_read", "disk_write"):
+        assert f"r0 vnr 0 {stage} {{\n" in text
+    for stage in ("total", "network", "disk"):
+        assert f"r0 vnr 0 peer bob {stage} {{\n" in text
+    assert "peer_write" not in text  # nothing happened there
+    rows = re.search(r"r0 vnr 0 write \{\n(.*?)\}", text, re.S)[1].splitlines()
+    assert all(re.match(r"\t +\S+ \.\. \S+ +\d+ +\d+\.\d% #+$", row) for row in rows), rows
+    assert 99 <= sum(float(re.search(r"(\d+\.\d)%", row)[1]) for row in rows) <= 101
+    spread = {(one.get("peer", ""), one["stage"]): one["buckets"] for one in json.loads(alice.out("bsrmon histogram r0 --json"))}
+    for bucket in spread["", "write"]:
+        assert bucket["count"] > 0 and bucket["from_us"] < bucket["until_us"] <= bucket["from_us"] * 1.13 + 1.1
+    assert spread["", "peer_write"] == [] and spread["bob", "network"]
 
 
 @needs_root

@@ -48,6 +48,8 @@ static const struct mon_command commands[] = {
 	{"watch", "[TYPE [RESOURCE [VOLUME]]]", "rsnp", 0, 3, mon_run_watch, "look on",
 		"Without TYPE: all resources with roles, states, progress, throughput and latency; 'q' ends it.\n"
 		"With TYPE: the values of this type, every period. In a pipe: plain text, one block a period."},
+	{"histogram", "[RESOURCE [VOLUME]]", "j", 0, 2, mon_run_histogram, "print how times are spread, by stage, in one period",
+		"Of each stage that had requests: how many took how long. JSON has every bucket."},
 	{"report", "TYPE [RESOURCE [VOLUME]]", "jfpdbe", 1, 3, mon_run_report, "sum up what was recorded",
 		"Smallest, largest and average over the files of measurements, of all resources or one."},
 	{"file", "[TYPES|all]", "jln", 0, 1, mon_run_file, "record in the foreground, or list the files",

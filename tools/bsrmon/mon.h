@@ -74,6 +74,14 @@ bool mon_collector_reload(void);
 int mon_run_show(const struct mon_call *call);
 int mon_run_report(const struct mon_call *call);
 int mon_run_debug(const struct mon_call *call);
+/** mon_all_there - false after it was told which named resource does not answer, or that the volume is nowhere */
+bool mon_all_there(const struct mon_sources *sources, struct json_object *names, const struct mon_filter *filter);
+
+/* histogram.c */
+int mon_run_histogram(const struct mon_call *call);
+/** mon_print_histogram - rows of one power of two each; nothing without requests */
+void mon_print_histogram(struct bsr_text *out, const char *title, const int64_t *bucket);
+struct json_object *mon_json_histogram(const int64_t *bucket);
 
 /* options.c */
 int mon_run_set(const struct mon_call *call);

@@ -81,6 +81,11 @@ static int print_round(struct mon_sources *sources, const struct mon_filter *fil
 	return fflush(stdout) != 0 ? MON_REFUSED : MON_OK;
 }
 
+bool mon_all_there(const struct mon_sources *sources, struct json_object *names, const struct mon_filter *filter)
+{
+	return all_there(sources, names) && volume_is_there(sources, filter);
+}
+
 int mon_run_show(const struct mon_call *call)
 {
 	struct bsr_settings settings;
@@ -98,7 +103,7 @@ int mon_run_show(const struct mon_call *call)
 	}
 	mon_load_settings(&settings);
 	mon_sources_read(&sources, names, true, false);
-	int rc = all_there(&sources, names) && volume_is_there(&sources, &filter) ? MON_OK : MON_REFUSED;
+	int rc = mon_all_there(&sources, names, &filter) ? MON_OK : MON_REFUSED;
 	const int64_t rounds = call->count > 0 ? call->count : call->continuous ? INT64_MAX : 1;
 	for (int64_t i = 0; i < rounds && rc == MON_OK; i++) {
 		mon_pause_ms((int64_t)settings.monitor_period_s * 1000);

@@ -228,12 +228,14 @@ static int64_t times_value(struct times *t, enum mon_kind kind)
 	return 0;
 }
 
-int64_t mon_histogram_value(struct json_object *before, struct json_object *now, enum mon_kind kind)
+void mon_histogram_buckets(struct json_object *before, struct json_object *now, int64_t *bucket)
 {
 	struct times t = {0};
 	times_add(&t, now, 1);
 	times_add(&t, before, -1);
-	return times_value(&t, kind);
+	for (uint32_t i = 0; i < BSR_HISTOGRAM_BUCKETS; i++) {
+		bucket[i] = t.bucket[i] > 0 && t.bucket[i] < INT64_MAX / 1024 ? t.bucket[i] : 0;
+	}
 }
 
 /* --------------------------------------------------------------------- fields */

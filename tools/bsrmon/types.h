@@ -86,7 +86,7 @@ uint32_t mon_fields_count(const struct mon_field *field);
 typedef void (*mon_record_fn)(void *ctx, const struct mon_record *record);
 void mon_compute(const struct mon_readings *readings, const struct mon_filter *filter, mon_record_fn fn, void *ctx);
 
-/** mon_histogram_value - one number of the difference of two histogram objects; @before may be NULL */
-int64_t mon_histogram_value(struct json_object *before, struct json_object *now, enum mon_kind kind);
+/** mon_histogram_buckets - the difference of two histogram objects, BSR_HISTOGRAM_BUCKETS numbers; @before may be NULL */
+void mon_histogram_buckets(struct json_object *before, struct json_object *now, int64_t *bucket);
 
 #endif
