@@ -41,6 +41,7 @@ static int setup(void **state)
 	k.phase = KEEPER_RUNNING;
 	k.generation = 1;
 	k.report_fd = -1;
+	k.settings.handlers = 1;
 	k.engine_sock = pair[0];
 	engine_end = pair[1];
 	return 0;
