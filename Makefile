@@ -56,6 +56,7 @@ sim-long: build ## a campaign: make sim-long SEEDS=1..1000000 (resumable)
 
 bench: build ## compare with the bare disk and with other servers; results in bench/results
 	$(SUDO) BSR_BUILD=$(abspath $(BUILD)) $(PYTHON) bench/bench.py
+	$(SUDO) BSR_BUILD=$(abspath $(BUILD)) $(PYTHON) bench/thousand.py
 
 FUZZ_SECONDS ?= 60
 fuzz: deps ## run every fuzz target under libFuzzer for FUZZ_SECONDS each
@@ -63,7 +64,8 @@ fuzz: deps ## run every fuzz target under libFuzzer for FUZZ_SECONDS each
 	ninja -C build-fuzz
 	scripts/fuzz_all build-fuzz $(FUZZ_SECONDS)
 
-install: build ## install to the system
+install: build ## install to the system; DRBD_NAMES=1: also links named drbdadm, drbdsetup, drbdmeta in lib/bsr/drbd
+	$(if $(DRBD_NAMES),meson configure $(BUILD) -Ddrbd_names=true)
 	$(SUDO) meson install -C $(BUILD) --no-rebuild
 
 format: ## clang-format over the C files

@@ -343,6 +343,13 @@ void bsr_config_dump(const struct bsr_config *config, const struct cfg_dump_opti
 void bsr_config_dump_xml(
 	const struct bsr_config *config, const struct cfg_resource *only, FILE *to);
 
+/**
+ * bsr_config_dump_json - write the expanded configuration as one JSON object on one line: all options with the values that hold,
+ * as text
+ */
+void bsr_config_dump_json(
+	const struct bsr_config *config, const struct cfg_resource *only, FILE *to);
+
 /** bsr_config_format_address - "ipv4:10.0.0.1:7000", "ipv6:[fd01::3]:7001" */
 void bsr_config_format_address(const struct cfg_address *address, char *buffer, size_t size);
 

@@ -39,8 +39,8 @@ struct adm_call {
 
 /* An option of a back end that stands on our command line. */
 struct adm_given {
-	const char *name;
-	const char *value;            /* NULL: none */
+	char *name;                   /* owned */
+	const char *value;            /* NULL: none; maybe inside name's memory */
 	const struct bsr_option *def; /* NULL: one of the command's own */
 	bool used;
 };
@@ -48,6 +48,7 @@ struct adm_given {
 struct adm {
 	struct bsr_config *config;
 	const char *config_file; /* as given or found */
+	char *found_file;        /* owned; NULL: it was given */
 	const char *test_file;
 	const char *exclude_file;
 	const char *bsrsetup; /* as shown */

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
@@ -23,17 +24,35 @@
 struct findings {
 	unsigned int bad;
 	unsigned int doubtful;
+	struct json_object *json; /* array of findings, for programs; NULL: text is printed */
 };
+
+static void report_json(struct findings *f, bool fatal, const struct cfg_location *at, const char *text)
+{
+	struct json_object *one = json_object_new_object();
+
+	json_object_object_add(one, "severity", json_object_new_string(fatal ? "bad" : "doubtful"));
+	if (at != NULL && at->file != NULL) {
+		json_object_object_add(one, "file", json_object_new_string(at->file));
+		json_object_object_add(one, "line", json_object_new_int64(at->line));
+	}
+	json_object_object_add(one, "text", json_object_new_string(text));
+	json_object_array_add(f->json, one);
+}
 
 static void report(struct findings *f, bool fatal, const struct cfg_location *at,
 	const char *resource, const char *text)
 {
+	*(fatal ? &f->bad : &f->doubtful) += 1;
+	if (f->json != NULL) {
+		report_json(f, fatal, at, text);
+		return;
+	}
 	printf("%s: %s: ", resource, fatal ? "BAD" : "doubtful");
 	if (at != NULL && at->file != NULL) {
 		printf("%s:%u: ", at->file, at->line);
 	}
 	printf("%s\n", text);
-	*(fatal ? &f->bad : &f->doubtful) += 1;
 }
 
 static void check_disk(struct findings *f, const struct cfg_resource *r, const char *path,
@@ -214,10 +233,22 @@ static void check_connection(struct adm *adm, struct findings *f, const struct c
 	}
 }
 
+static void print_json(const struct cfg_resource *r, const struct findings *f)
+{
+	struct json_object *out = json_object_new_object();
+
+	json_object_object_add(out, "name", json_object_new_string(r->name));
+	json_object_object_add(out, "ready", json_object_new_boolean(f->bad == 0));
+	json_object_object_add(out, "findings", f->json); /* changes hands */
+	printf("%s\n",
+		json_object_to_json_string_ext(out, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(out);
+}
+
 int adm_check(struct adm *adm, const struct adm_context *context)
 {
 	const struct cfg_resource *r = context->resource;
-	struct findings f = {0, 0};
+	struct findings f = {.json = adm_given_is_on(adm, "json") ? json_object_new_array() : NULL};
 
 	for (const struct cfg_volume *v = r->me->expanded.first; v != NULL; v = v->next) {
 		if (bsr_config_is_diskless(v)) {
@@ -233,7 +264,9 @@ int adm_check(struct adm *adm, const struct adm_context *context)
 			check_connection(adm, &f, r, c);
 		}
 	}
-	if (f.bad == 0) {
+	if (f.json != NULL) {
+		print_json(r, &f);
+	} else if (f.bad == 0) {
 		printf("%s: ready%s\n", r->name, f.doubtful > 0 ? ", with the doubts above" : "");
 	}
 	return f.bad > 0 ? ADM_INVALID : ADM_OK;

@@ -261,10 +261,15 @@ static void choose_config_file(struct adm *adm, const struct words *words)
 {
 	if (adm->config_file == NULL && (adm->command->flags & ADM_REGISTRY) != 0 &&
 		words->count > 1) {
-		adm->config_file = adm_registry_file(adm, words->word[1]);
+		adm->found_file = adm_registry_file(adm, words->word[1]);
+	} else if (adm->config_file == NULL) {
+		adm->found_file = default_config_file();
+	}
+	if (adm->config_file == NULL && adm->found_file == NULL) {
+		adm->found_file = default_config_file();
 	}
 	if (adm->config_file == NULL) {
-		adm->config_file = default_config_file();
+		adm->config_file = adm->found_file;
 	}
 }
 
@@ -414,6 +419,10 @@ int main(int argc, char **argv)
 	adm_journal(&adm, argc, argv, code);
 	bsr_config_free(adm.config);
 	bsr_config_free(adm.running);
+	for (size_t i = 0; i < adm.given_count; i++) {
+		free(adm.given[i].name);
+	}
+	free(adm.found_file);
 	free(adm.bsrsetup_path);
 	free(adm.bsrmeta_path);
 	free(words.word);

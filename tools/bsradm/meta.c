@@ -228,6 +228,7 @@ int adm_dstate(struct adm *adm, const struct adm_context *context)
 
 	adm_call_setup(&call, adm, "dstate");
 	adm_call_add(&call, "%lld", (long long)context->volume->minor);
+	adm_call_add_given(adm, &call);
 	if (adm->dry_run) {
 		(void)adm_call_run(adm, &call, context->resource->name);
 		if (shows_both(adm) && !bsr_config_is_diskless(context->volume)) {
@@ -239,7 +240,8 @@ int adm_dstate(struct adm *adm, const struct adm_context *context)
 	}
 	call.quiet = true;
 	const int code = adm_call_capture(adm, &call, &text, &size);
-	const bool attached = code == 0 && strncmp(text, "Diskless", 8) != 0;
+	const bool attached = code == 0 && strncmp(text, "Diskless", 8) != 0 &&
+		strstr(text, "\"disk-state\":\"Diskless\"") == NULL;
 	if (attached || bsr_config_is_diskless(context->volume)) {
 		fwrite(text, 1, size, stdout);
 		free(text);
@@ -248,6 +250,7 @@ int adm_dstate(struct adm *adm, const struct adm_context *context)
 	free(text);
 	adm_call_meta(&call, adm, context->volume);
 	adm_call_add(&call, "dstate");
+	adm_call_add_given(adm, &call);
 	return adm_call_run(adm, &call, context->resource->name);
 }
 
@@ -259,6 +262,7 @@ int adm_show_gi(struct adm *adm, const struct adm_context *context)
 	adm_call_add(&call, "%s", context->resource->name);
 	adm_call_add(&call, "%d", context->connection->peer->node_id);
 	adm_call_add(&call, "%u", context->peer_device->vnr);
+	adm_call_add_given(adm, &call);
 	const bool diskless = context->volume == NULL || bsr_config_is_diskless(context->volume);
 	call.quiet = !diskless;
 	call.silent = !diskless; /* not running is normal: the metadata are asked then */
@@ -269,6 +273,7 @@ int adm_show_gi(struct adm *adm, const struct adm_context *context)
 	adm_call_meta(&call, adm, context->volume);
 	adm_call_add(&call, "--node-id=%d", context->connection->peer->node_id);
 	adm_call_add(&call, "%s", adm->command->name);
+	adm_call_add_given(adm, &call);
 	return adm_call_run(adm, &call, context->resource->name);
 }
 

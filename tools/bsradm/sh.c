@@ -186,6 +186,10 @@ int adm_sh_mod_parms(struct adm *adm, const struct adm_context *context)
 /* Without a target all of it, with one that resource. */
 int adm_dump(struct adm *adm, const struct adm_context *context)
 {
+	if (adm_given_is_on(adm, "json")) {
+		bsr_config_dump_json(adm->config, context->resource, stdout);
+		return ADM_OK;
+	}
 	const struct cfg_dump_options how = {
 		.expanded = adm->verbose > 0, .only = context->resource};
 

@@ -22,6 +22,8 @@
 
 #include "meta.h"
 
+/* a person sees progress between pieces: some are written byte by byte */
+#define ZERO_PIECE_BYTES (UINT64_C(64) << 20)
 #define ZERO_STEP_BYTES (1u << 20)
 
 /* Who has the block device mounted, for the message about a busy device. */
@@ -205,19 +207,14 @@ static bool zero_by_kernel(const struct bsr_meta_context *ctx, uint64_t bytes, u
 		       (off_t)bytes) == 0;
 }
 
-int bsr_meta_device_zero(const struct bsr_meta_context *ctx, uint64_t bytes, uint64_t offset)
+/* One piece; not every device and file system can do it at once. */
+static int zero_piece(const struct bsr_meta_context *ctx, uint64_t bytes, uint64_t offset)
 {
 	static const uint8_t zero[ZERO_STEP_BYTES];
-	BSR_ASSERT(in_range(ctx, bytes, offset));
-	BSR_ASSERT(bytes % BSR_MD_BLOCK_BYTES == 0 && offset % BSR_MD_BLOCK_BYTES == 0);
-	if (ctx->opt.dry_run) {
-		bsr_meta_note("would zero %" PRIu64 " bytes at %" PRIu64, bytes, offset);
+	if (zero_by_kernel(ctx, bytes, offset)) {
 		return META_OK;
 	}
-	if (bytes == 0 || zero_by_kernel(ctx, bytes, offset)) {
-		return META_OK;
-	}
-	while (bytes > 0) { /* not every device and file system can do it at once */
+	while (bytes > 0) {
 		const size_t step = bytes < ZERO_STEP_BYTES ? (size_t)bytes : ZERO_STEP_BYTES;
 		const int rc = bsr_meta_device_write(ctx, zero, step, offset);
 		if (rc != META_OK) {
@@ -227,6 +224,27 @@ int bsr_meta_device_zero(const struct bsr_meta_context *ctx, uint64_t bytes, uin
 		offset += step;
 	}
 	return META_OK;
+}
+
+int bsr_meta_device_zero(const struct bsr_meta_context *ctx, uint64_t bytes, uint64_t offset)
+{
+	struct bsr_meta_progress progress;
+	BSR_ASSERT(in_range(ctx, bytes, offset));
+	BSR_ASSERT(bytes % BSR_MD_BLOCK_BYTES == 0 && offset % BSR_MD_BLOCK_BYTES == 0);
+	if (ctx->opt.dry_run) {
+		bsr_meta_note("would zero %" PRIu64 " bytes at %" PRIu64, bytes, offset);
+		return META_OK;
+	}
+	bsr_meta_progress_begin(&progress, ctx, bytes);
+	int rc = META_OK;
+	for (uint64_t done = 0; done < bytes && rc == META_OK;) {
+		const uint64_t piece = bytes - done < ZERO_PIECE_BYTES ? bytes - done : ZERO_PIECE_BYTES;
+		rc = zero_piece(ctx, piece, offset + done);
+		done += piece;
+		bsr_meta_progress_show(&progress, done);
+	}
+	bsr_meta_progress_end(&progress);
+	return rc;
 }
 
 int bsr_meta_device_sync(const struct bsr_meta_context *ctx)

@@ -220,6 +220,9 @@ static int print_bitmap(const struct bsr_meta_context *ctx, const struct bsr_met
 static int dump(const struct bsr_meta_context *ctx, const struct bsr_meta_md *md)
 {
 	struct bsr_meta_last_known known;
+	if (ctx->opt.json) {
+		return bsr_meta_json_dump(ctx, md);
+	}
 	print_head(ctx);
 	if (!bsr_meta_is_clean(md)) {
 		/* Bare words: this text must not be restored. */

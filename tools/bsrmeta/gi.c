@@ -19,32 +19,33 @@
 struct flag {
 	bool of_peer;
 	uint32_t bit;
+	const char *word; /* for programs */
 	const char *meaning;
 };
 
 static const struct flag v09_flags[FLAGS_MAX] = {
-	{false, BSR_MDF_CONSISTENT, "the data is consistent"},
-	{false, BSR_MDF_WAS_UP_TO_DATE, "the data is or was up to date"},
-	{false, BSR_MDF_PRIMARY_IND, "this node, or a peer connected to it, is or was Primary"},
-	{false, BSR_MDF_CRASHED_PRIMARY, "crashed as Primary and has not settled that with a peer"},
-	{false, BSR_MDF_AL_CLEAN, "the activity log has been applied, the disk can be attached"},
-	{false, BSR_MDF_AL_DISABLED, "the activity log was off, peers are fully out of sync"},
-	{true, BSR_MDPF_CONNECTED, "the peer is or was connected"},
-	{true, BSR_MDPF_OUTDATED, "the peer's disk is known to be Outdated or Inconsistent"},
-	{true, BSR_MDPF_FENCING, "a fencing policy other than dont-care was in use"},
-	{true, BSR_MDPF_FULL_SYNC, "all blocks are being marked as out of sync"},
-	{false, BSR_MDF_LAST_PRIMARY, "this node was the last Primary"},
-	{false, BSR_MDF_WAS_PRIMARY, "the Primary role is to be taken up again"},
+	{false, BSR_MDF_CONSISTENT, "consistent", "the data is consistent"},
+	{false, BSR_MDF_WAS_UP_TO_DATE, "was-up-to-date", "the data is or was up to date"},
+	{false, BSR_MDF_PRIMARY_IND, "primary-ind", "this node, or a peer connected to it, is or was Primary"},
+	{false, BSR_MDF_CRASHED_PRIMARY, "crashed-primary", "crashed as Primary and has not settled that with a peer"},
+	{false, BSR_MDF_AL_CLEAN, "al-clean", "the activity log has been applied, the disk can be attached"},
+	{false, BSR_MDF_AL_DISABLED, "al-disabled", "the activity log was off, peers are fully out of sync"},
+	{true, BSR_MDPF_CONNECTED, "peer-connected", "the peer is or was connected"},
+	{true, BSR_MDPF_OUTDATED, "peer-outdate", "the peer's disk is known to be Outdated or Inconsistent"},
+	{true, BSR_MDPF_FENCING, "peer-fencing", "a fencing policy other than dont-care was in use"},
+	{true, BSR_MDPF_FULL_SYNC, "peer-full-sync", "all blocks are being marked as out of sync"},
+	{false, BSR_MDF_LAST_PRIMARY, "last-primary", "this node was the last Primary"},
+	{false, BSR_MDF_WAS_PRIMARY, "was-primary", "the Primary role is to be taken up again"},
 };
 
 static const struct flag v08_flags[] = {
-	{false, BSR_MDF_CONSISTENT, "the data is consistent"},
-	{false, BSR_MDF_WAS_UP_TO_DATE, "the data is or was up to date"},
-	{false, BSR_MDF_PRIMARY_IND, "this node is or was Primary"},
-	{false, META_V08_CONNECTED, "the peer is or was connected"},
-	{false, META_V08_FULL_SYNC, "all blocks are being marked as out of sync"},
-	{false, META_V08_PEER_OUTDATED, "the peer's disk is known to be Outdated or Inconsistent"},
-	{false, BSR_MDF_CRASHED_PRIMARY, "crashed as Primary and has not seen its peer since"},
+	{false, BSR_MDF_CONSISTENT, "consistent", "the data is consistent"},
+	{false, BSR_MDF_WAS_UP_TO_DATE, "was-up-to-date", "the data is or was up to date"},
+	{false, BSR_MDF_PRIMARY_IND, "primary-ind", "this node is or was Primary"},
+	{false, META_V08_CONNECTED, "peer-connected", "the peer is or was connected"},
+	{false, META_V08_FULL_SYNC, "peer-full-sync", "all blocks are being marked as out of sync"},
+	{false, META_V08_PEER_OUTDATED, "peer-outdate", "the peer's disk is known to be Outdated or Inconsistent"},
+	{false, BSR_MDF_CRASHED_PRIMARY, "crashed-primary", "crashed as Primary and has not seen its peer since"},
 };
 
 static const struct flag *flags_of(const struct bsr_meta_md *md, size_t *count)
@@ -91,13 +92,32 @@ static int read_for_peer(const struct bsr_meta_context *ctx, struct bsr_meta_md 
 	return rc;
 }
 
+static void print_json(const struct bsr_meta_context *ctx, struct bsr_meta_md *md, uint32_t peer)
+{
+	size_t count;
+	const struct flag *flags = flags_of(md, &count);
+
+	bsr_meta_json_begin(ctx);
+	printf(",\"peer-node-id\":%" PRIu32 ",\"current\":\"%016" PRIX64 "\",\"bitmap\":\"%016" PRIX64
+	       "\",\"history1\":\"%016" PRIX64 "\",\"history2\":\"%016" PRIX64 "\",\"flags\":{",
+		peer, md->sb.current_gi.v, md->sb.peer[peer].bitmap_gi.v, md->sb.history[0].v,
+		md->sb.history[1].v);
+	for (size_t i = 0; i < count; i++) {
+		const bool set = (*flag_word(md, &flags[i], peer) & flags[i].bit) != 0;
+		printf("%s\"%s\":%d", i == 0 ? "" : ",", flags[i].word, set ? 1 : 0);
+	}
+	printf("}}\n");
+}
+
 int bsr_meta_get_gi(struct bsr_meta_context *ctx)
 {
 	struct bsr_meta_md md;
 	uint32_t peer;
 	char line[LINE_BYTES];
 	const int rc = read_for_peer(ctx, &md, &peer);
-	if (rc == META_OK) {
+	if (rc == META_OK && ctx->opt.json) {
+		print_json(ctx, &md, peer);
+	} else if (rc == META_OK) {
 		format_line(&md, peer, line);
 		printf("%s\n", line);
 	}
@@ -134,6 +154,9 @@ static void print_legend_below(const struct flag *flags, size_t count)
 
 int bsr_meta_show_gi(struct bsr_meta_context *ctx)
 {
+	if (ctx->opt.json) {
+		return bsr_meta_get_gi(ctx);
+	}
 	struct bsr_meta_md md;
 	uint32_t peer;
 	char line[LINE_BYTES];
@@ -263,12 +286,19 @@ int bsr_meta_dstate(struct bsr_meta_context *ctx)
 	if (rc != META_OK) {
 		return rc;
 	}
+	const char *word = "Consistent";
 	if ((md.sb.flags & BSR_MDF_CONSISTENT) == 0) {
-		printf("Inconsistent\n");
+		word = "Inconsistent";
 	} else if ((md.sb.flags & BSR_MDF_WAS_UP_TO_DATE) == 0) {
-		printf("Outdated\n");
+		word = "Outdated";
+	} else if (peers_are_outdated(&md)) {
+		word = "UpToDate";
+	}
+	if (ctx->opt.json) {
+		bsr_meta_json_begin(ctx);
+		printf(",\"disk-state\":\"%s\"}\n", word);
 	} else {
-		printf("%s\n", peers_are_outdated(&md) ? "UpToDate" : "Consistent");
+		printf("%s\n", word);
 	}
 	return META_OK;
 }

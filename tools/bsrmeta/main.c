@@ -15,7 +15,7 @@
 #define PEER_MAX_BIO_BYTES_MAX (1u << 20)
 #define AL_KIB_MAX 32768u
 
-enum allowed { ALLOW_NODE_ID = 1, ALLOW_AL = 2, ALLOW_BIO_SIZE = 4, ALLOW_STRIDE = 8 };
+enum allowed { ALLOW_NODE_ID = 1, ALLOW_AL = 2, ALLOW_BIO_SIZE = 4, ALLOW_STRIDE = 8, ALLOW_JSON = 16 };
 
 struct command {
 	const char *name;
@@ -32,7 +32,7 @@ static const struct command commands[] = {
 	{"create-md", "[--al-stripes=N] [--al-stripe-size-kB=N] [--peer-max-bio-size=N] PEERS",
 		"make new meta data with bitmap slots for PEERS (1..31) other nodes", 0, 1, true,
 		false, ALLOW_AL | ALLOW_BIO_SIZE, bsr_meta_create},
-	{"dump-md", "", "print the meta data as text", 0, 0, false, false, 0, bsr_meta_dump},
+	{"dump-md", "", "print the meta data as text", 0, 0, false, false, ALLOW_JSON, bsr_meta_dump},
 	{"restore-md", "[--al-stripes=N] [--al-stripe-size-kB=N] FILE",
 		"write back what dump-md printed", 1, 1, true, false, ALLOW_AL, bsr_meta_restore},
 	{"verify-dump", "FILE", "check the text of a dump, touch nothing", 1, 1, false, true, 0,
@@ -43,13 +43,15 @@ static const struct command commands[] = {
 	{"convert-md", "[--node-id=PEER]", "turn v08 meta data into v09, in place", 0, 0, true,
 		false, ALLOW_NODE_ID, bsr_meta_convert},
 	{"get-gi", "--node-id=PEER", "print the generation identifiers and flags for a peer", 0, 0,
-		false, false, ALLOW_NODE_ID, bsr_meta_get_gi},
-	{"show-gi", "--node-id=PEER", "the same with a legend", 0, 0, false, false, ALLOW_NODE_ID,
+		false, false, ALLOW_NODE_ID | ALLOW_JSON, bsr_meta_get_gi},
+	{"show-gi", "--node-id=PEER", "the same with a legend", 0, 0, false, false,
+		ALLOW_NODE_ID | ALLOW_JSON,
 		bsr_meta_show_gi},
 	{"set-gi", "--node-id=PEER LINE",
 		"change them; LINE as get-gi prints it, empty fields keep their value", 1, 1, true,
 		false, ALLOW_NODE_ID, bsr_meta_set_gi},
-	{"dstate", "", "print the state of the disk", 0, 0, false, false, 0, bsr_meta_dstate},
+	{"dstate", "", "print the state of the disk", 0, 0, false, false, ALLOW_JSON,
+		bsr_meta_dstate},
 	{"outdate", "", "mark consistent data as Outdated", 0, 0, true, false, 0, bsr_meta_outdate},
 	{"invalidate", "", "mark the data as Inconsistent and all of it as out of sync", 0, 0, true,
 		false, 0, bsr_meta_invalidate},
@@ -90,6 +92,7 @@ static void print_usage(FILE *out)
 		"  -f, --force               answer yes to every question; accept a plain file\n"
 		"  -v, --verbose             more detail; ten times lists the activity log in a dump\n"
 		"      --dry-run             say what would be written, write nothing\n"
+		"      --json                dump-md, get-gi, show-gi, dstate: one JSON object\n"
 		"      --ignore-sanity-checks  go on where existing data would be destroyed\n"
 		"      --node-id=N           node id of the peer, 0..31\n"
 		"      --peer-max-bio-size=N bytes, 0..1048576\n"
@@ -123,6 +126,7 @@ enum option_code {
 	OPT_STRIPES,
 	OPT_STRIPE_SIZE,
 	OPT_STRIDE,
+	OPT_JSON,
 	OPT_VERSION
 };
 
@@ -133,6 +137,7 @@ static const struct option long_options[] = {
 	{"version", no_argument, NULL, OPT_VERSION},
 	{"ignore-sanity-checks", no_argument, NULL, OPT_SANITY},
 	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
+	{"json", no_argument, NULL, OPT_JSON},
 	{"node-id", required_argument, NULL, OPT_NODE},
 	{"peer-max-bio-size", required_argument, NULL, OPT_BIO},
 	{"al-stripes", required_argument, NULL, OPT_STRIPES},
@@ -213,6 +218,8 @@ static int parse_options(struct bsr_meta_context *ctx, bool *help)
 			opt->ignore_sanity_checks = true;
 		} else if (code == OPT_DRY_RUN) {
 			opt->dry_run = true;
+		} else if (code == OPT_JSON) {
+			opt->json = true;
 		} else {
 			rc = take_value(opt, code);
 		}
@@ -292,6 +299,8 @@ static int check_allowed(const struct bsr_meta_context *ctx, const struct comman
 	} else if ((opt->al_stripes != 0 || opt->al_stripe_blocks != 0) &&
 		   (command->allowed & ALLOW_AL) == 0) {
 		wrong = "al-stripes and --al-stripe-size-kB";
+	} else if (opt->json && (command->allowed & ALLOW_JSON) == 0) {
+		wrong = "json";
 	} else if (opt->peer_max_bio_size >= 0 && (command->allowed & ALLOW_BIO_SIZE) == 0) {
 		wrong = "peer-max-bio-size";
 	}
@@ -386,7 +395,12 @@ static int parse_and_run(struct bsr_meta_context *ctx)
 		return print_help(ctx->argc, ctx->argv);
 	}
 	rc = parse_words(ctx, ctx->argc - optind, ctx->argv + optind, &command);
-	return rc == META_OK ? run(ctx, command) : rc;
+	if (rc != META_OK) {
+		return rc;
+	}
+	rc = run(ctx, command);
+	bsr_meta_journal(ctx, command->writes && !ctx->opt.dry_run, rc);
+	return rc;
 }
 
 int main(int argc, char **argv)

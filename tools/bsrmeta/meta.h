@@ -42,6 +42,7 @@ struct bsr_meta_options {
 	bool force;
 	bool ignore_sanity_checks;
 	bool dry_run;
+	bool json; /* commands that print facts: as JSON */
 	uint32_t verbose;
 	int32_t node_id;	   /* -1 = not given */
 	int64_t peer_max_bio_size; /* bytes, -1 = not given */
@@ -211,5 +212,31 @@ int bsr_meta_check_existing_data(const struct bsr_meta_context *ctx, uint64_t of
 int bsr_meta_find_moved(const struct bsr_meta_context *ctx, struct bsr_meta_md *md);
 /** bsr_meta_move - move internal metadata, found for another size, to the device's present end */
 int bsr_meta_move(const struct bsr_meta_context *ctx, struct bsr_meta_md *md);
+
+/* json.c */
+/** bsr_meta_json_begin - the begin of an object: which device; the caller ends it */
+void bsr_meta_json_begin(const struct bsr_meta_context *ctx);
+/** bsr_meta_json_dump - all metadata as one object; an exit code */
+int bsr_meta_json_dump(const struct bsr_meta_context *ctx, const struct bsr_meta_md *md);
+
+/* journal.c */
+/** bsr_meta_journal - note a command that was given and how it ended; @modifies: it is not one that only looks */
+void bsr_meta_journal(const struct bsr_meta_context *ctx, bool modifies, int code);
+
+/** How far a long write is. */
+struct bsr_meta_progress {
+	uint64_t total;
+	int64_t began_ms;
+	int64_t drawn_ms;
+	bool on;
+	bool terminal;
+	bool drawn;
+};
+
+/* progress.c */
+void bsr_meta_progress_begin(struct bsr_meta_progress *p, const struct bsr_meta_context *ctx, uint64_t bytes);
+/** bsr_meta_progress_show - @done bytes of all are written; draws at most twice a second */
+void bsr_meta_progress_show(struct bsr_meta_progress *p, uint64_t done);
+void bsr_meta_progress_end(struct bsr_meta_progress *p);
 
 #endif

@@ -49,7 +49,12 @@ static const struct bsr_setup_flag status_flags[] = {
 	{"readability", 'r', BSR_FLAG_LOCAL, "readability", "amounts with units"},
 	{0},
 };
+static const struct bsr_setup_flag json_flags[] = {
+	{"json", 'j', BSR_FLAG_LOCAL, "json", "for programs: one JSON object on one line"},
+	{0},
+};
 static const struct bsr_setup_flag show_flags[] = {
+	{"json", 'j', BSR_FLAG_LOCAL, "json", "for programs"},
 	{"show-defaults", 'D', BSR_FLAG_LOCAL, "show-defaults", "also options that have their default"},
 	{0},
 };
@@ -120,16 +125,16 @@ static const struct bsr_setup_command commands[] = {
 	{"resume-io", {MIN}, 0, NULL, bsr_run_request, "let them go on"},
 	{"new-current-uuid", {MIN}, 0, new_uuid_flags, bsr_run_request, "begin a new data generation"},
 	{"forget-peer", {RES, PID}, 0, NULL, bsr_run_request, "forget a removed peer's bitmap"},
-	{"role", {RES}, 0, NULL, bsr_run_role, "print the role"},
-	{"cstate", {RES, PID}, 0, NULL, bsr_run_cstate, "print a connection's state"},
-	{"dstate", {MIN}, 0, NULL, bsr_run_dstate, "print disk states"},
+	{"role", {RES}, 0, json_flags, bsr_run_role, "print the role"},
+	{"cstate", {RES, PID}, 0, json_flags, bsr_run_cstate, "print a connection's state"},
+	{"dstate", {MIN}, 0, json_flags, bsr_run_dstate, "print disk states"},
 	{"show", {ALL}, 0, show_flags, bsr_run_show, "print the running configuration"},
 	{"status", {ALL}, 0, status_flags, bsr_run_status, "print states"},
 	{"events2", {ALL}, 0, events_flags, bsr_run_events2, "print states and every change"},
-	{"why", {BSR_ARG_RESOURCE_PEER_VOLUME}, 0, NULL, bsr_run_why,
+	{"why", {BSR_ARG_RESOURCE_PEER_VOLUME}, 0, json_flags, bsr_run_why,
 		"explain why a peer is not replicated to"},
-	{"show-gi", {RES, PID, VNR}, 0, NULL, bsr_run_gi, "generation identifiers, explained"},
-	{"get-gi", {RES, PID, VNR}, 0, NULL, bsr_run_gi, "generation identifiers"},
+	{"show-gi", {RES, PID, VNR}, 0, json_flags, bsr_run_gi, "generation identifiers, explained"},
+	{"get-gi", {RES, PID, VNR}, 0, json_flags, bsr_run_gi, "generation identifiers"},
 	{"wait-connect-volume", {RES, PID, VNR}, 0, wait_flags, bsr_run_wait, "until it replicates"},
 	{"wait-connect-connection", {RES, PID}, 0, wait_flags, bsr_run_wait, "until it replicates"},
 	{"wait-connect-resource", {RES}, 0, wait_flags, bsr_run_wait, "until it replicates"},

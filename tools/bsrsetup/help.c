@@ -140,21 +140,52 @@ static const char *xml_type(const struct bsr_option *option)
 	return "string";
 }
 
-static void add_xml_option(struct bsr_text *out, const struct bsr_option *option)
+/* One argument as programs know it: the word of help in small letters, without brackets. */
+static void add_xml_argument(struct bsr_text *out, enum bsr_setup_argument argument)
 {
-	bsr_text_add(out, "\t<option name=\"%s\" type=\"%s\">\n", option->name, xml_type(option));
-	if (option->type == BSR_OPTION_NUMBER || option->type == BSR_OPTION_RESYNC_AFTER) {
-		const char *letter = bsr_option_unit_letter(option->unit);
-		bsr_text_add(out, "\t\t<min>%" PRId64 "</min>\n\t\t<max>%" PRId64 "</max>\n",
-			option->min, option->max);
-		bsr_text_add(
-			out, "\t\t<unit_prefix>%s</unit_prefix>\n", letter[0] == '\0' ? "1" : letter);
-		if (bsr_option_unit_word(option->unit)[0] != '\0') {
-			bsr_text_add(
-				out, "\t\t<unit>%s</unit>\n", bsr_option_unit_word(option->unit));
+	const char *word = argument == BSR_ARG_RESOURCE_OR_ALL		? "RESOURCE"
+			   : argument == BSR_ARG_RESOURCE_PEER_VOLUME	? "RESOURCE"
+			   : argument == BSR_ARG_VERIFY			? "DISABLE_IP_VERIFICATION"
+									: bsr_setup_argument_word(argument);
+	bsr_text_add(out, "\t<argument>");
+	for (; *word != '\0'; word++) {
+		bsr_text_add(out, "%c", *word >= 'A' && *word <= 'Z' ? *word - 'A' + 'a' : *word);
+	}
+	bsr_text_add(out, "</argument>\n");
+}
+
+static void add_xml_escaped(struct bsr_text *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		switch (*text) {
+		case '<':
+			bsr_text_add(out, "&lt;");
+			break;
+		case '>':
+			bsr_text_add(out, "&gt;");
+			break;
+		case '&':
+			bsr_text_add(out, "&amp;");
+			break;
+		default:
+			bsr_text_add(out, "%c", *text);
 		}
 	}
+}
+
+static void add_xml_option(struct bsr_text *out, const struct bsr_option *option)
+{
+	const bool number = option->type == BSR_OPTION_NUMBER || option->type == BSR_OPTION_RESYNC_AFTER;
 	char word[64];
+
+	if ((option->flags & BSR_OPTION_INTERNAL) != 0) {
+		return; /* set by bsradm, not by people */
+	}
+	bsr_text_add(out, "\t<option name=\"%s\" type=\"%s\">\n", option->name, xml_type(option));
+	if (number) {
+		bsr_text_add(out, "\t\t<min>%" PRId64 "</min>\n\t\t<max>%" PRId64 "</max>\n",
+			option->min, option->max);
+	}
 	for (int64_t i = 0; option->type == BSR_OPTION_ENUM && bsr_option_word(option, i, word, sizeof(word));
 		i++) {
 		bsr_text_add(out, "\t\t<handler>%s</handler>\n", word);
@@ -162,15 +193,23 @@ static void add_xml_option(struct bsr_text *out, const struct bsr_option *option
 	if (option->default_text != NULL) {
 		bsr_text_add(out, "\t\t<default>%s</default>\n", option->default_text);
 	}
+	if (number) {
+		const char *letter = bsr_option_unit_letter(option->unit);
+		bsr_text_add(out, "\t\t<unit_prefix>%s</unit_prefix>\n", letter[0] == '\0' ? "1" : letter);
+	}
+	if (number && bsr_option_unit_word(option->unit)[0] != '\0') {
+		bsr_text_add(out, "\t\t<unit>%s</unit>\n", bsr_option_unit_word(option->unit));
+	}
 	bsr_text_add(out, "\t</option>\n");
 }
 
 void bsr_setup_xml_help(struct bsr_text *out, const struct bsr_setup_command *command)
 {
-	bsr_text_add(out, "<command name=\"%s\">\n", command->name);
+	bsr_text_add(out, "<command name=\"%s\">\n\t<summary>", command->name);
+	add_xml_escaped(out, command->help);
+	bsr_text_add(out, "</summary>\n");
 	for (size_t i = 0; command->arguments[i] != BSR_ARG_END; i++) {
-		bsr_text_add(out, "\t<argument>%s</argument>\n",
-			bsr_setup_argument_word(command->arguments[i]));
+		add_xml_argument(out, command->arguments[i]);
 	}
 	const struct bsr_setup_flag *flag = command->flags;
 	for (; flag != NULL && flag->name != NULL; flag++) {

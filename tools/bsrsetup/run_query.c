@@ -9,6 +9,7 @@
 #include "names.h"
 
 #include "gi_text.h"
+#include "query_json.h"
 #include "show_text.h"
 #include "status_json.h"
 #include "status_text.h"
@@ -39,6 +40,17 @@ static int ask_once(struct bsr_setup_call *call, const char *command, struct jso
 	return rc;
 }
 
+static bool wants_json(const struct bsr_setup_call *call)
+{
+	return bsr_setup_flag(call, "json");
+}
+
+static void print_and_free(struct bsr_text *text)
+{
+	fputs(bsr_text_string(text), stdout);
+	bsr_text_free(text);
+}
+
 static int ask_snapshot(struct bsr_setup_call *call, struct json_object **snapshot)
 {
 	struct json_object *result = NULL;
@@ -55,11 +67,16 @@ static int ask_snapshot(struct bsr_setup_call *call, struct json_object **snapsh
 int bsr_run_role(struct bsr_setup_call *call)
 {
 	struct json_object *snapshot = NULL;
+	struct bsr_text text = {0};
 	int rc = ask_snapshot(call, &snapshot);
-	if (rc == BSRSETUP_OK) {
-		printf("%s\n", bsr_json_string(bsr_json_object(snapshot, "resource"), "role"));
-		json_object_put(snapshot);
+	if (rc == BSRSETUP_OK && wants_json(call)) {
+		bsr_query_json_role(&text, snapshot);
+	} else if (rc == BSRSETUP_OK) {
+		bsr_text_add(&text, "%s\n",
+			bsr_json_string(bsr_json_object(snapshot, "resource"), "role"));
 	}
+	json_object_put(snapshot);
+	print_and_free(&text);
 	return rc;
 }
 
@@ -89,7 +106,11 @@ int bsr_run_cstate(struct bsr_setup_call *call)
 		return rc;
 	}
 	struct json_object *connection = find_peer(snapshot, call->peer);
-	if (connection != NULL) {
+	struct bsr_text text = {0};
+	if (connection != NULL && wants_json(call)) {
+		bsr_query_json_connection(&text, snapshot, connection);
+		print_and_free(&text);
+	} else if (connection != NULL) {
 		printf("%s\n", bsr_json_string(connection, "connection"));
 	} else {
 		rc = no_such_peer(call);
@@ -123,6 +144,13 @@ int bsr_run_dstate(struct bsr_setup_call *call)
 	if (device == NULL) {
 		json_object_put(snapshot);
 		return BSRSETUP_REFUSED;
+	}
+	if (wants_json(call)) {
+		struct bsr_text text = {0};
+		bsr_query_json_device(&text, snapshot, device);
+		print_and_free(&text);
+		json_object_put(snapshot);
+		return BSRSETUP_OK;
 	}
 	int64_t volume = bsr_json_int(device, "volume", -1);
 	printf("%s", bsr_json_string(device, "disk"));
@@ -159,8 +187,10 @@ int bsr_run_gi(struct bsr_setup_call *call)
 		rc = BSRSETUP_UNCONFIGURED;
 	} else {
 		const bool legend = strcmp(call->command->name, "show-gi") == 0;
-		const bool known = legend ? bsr_gi_legend(&text, device, peer_device)
-					  : bsr_gi_line(&text, device, peer_device);
+		const bool known = wants_json(call)
+			? bsr_query_json_gi(&text, snapshot, connection, call->volume)
+			: (legend ? bsr_gi_legend(&text, device, peer_device)
+				  : bsr_gi_line(&text, device, peer_device));
 		fputs(bsr_text_string(&text), stdout);
 		if (!known) {
 			fprintf(stderr, "%s: volume %" PRId64 " has no disk attached\n",
@@ -310,18 +340,22 @@ int bsr_run_show(struct bsr_setup_call *call)
 		int rc = ask_target(
 			call, json_object_get_string(bsr_json_at(names, i)), "show", &result);
 		worst = rc > worst ? rc : worst;
-		if (bsr_json_has(result, "config")) {
+		if (bsr_json_has(result, "config") && wants_json(call)) {
+			bsr_text_add(&text, "%s", text.length == 0 ? "[\n" : ",\n");
+			bsr_show_json(&text, bsr_json_object(result, "config"),
+				bsr_setup_flag(call, "show-defaults"));
+		} else if (bsr_json_has(result, "config")) {
 			bsr_show_text(&text, bsr_json_object(result, "config"),
 				bsr_setup_flag(call, "show-defaults"));
 		}
 		json_object_put(result);
 	}
-	if (text.length == 0 && worst == BSRSETUP_OK) {
+	if (wants_json(call)) {
+		bsr_text_add(&text, "%s", text.length == 0 ? "[]\n" : "\n]\n");
+	} else if (text.length == 0 && worst == BSRSETUP_OK) {
 		print_nothing();
-	} else {
-		fputs(bsr_text_string(&text), stdout);
 	}
-	bsr_text_free(&text);
+	print_and_free(&text);
 	json_object_put(names);
 	return worst;
 }
@@ -362,6 +396,25 @@ static void print_fact(const struct bsr_setup_call *call, struct json_object *fa
 	}
 }
 
+static void print_facts_json(const struct bsr_setup_call *call, struct json_object *facts)
+{
+	struct json_object *out = json_object_new_object();
+	struct json_object *chosen = json_object_new_array();
+
+	json_object_object_add(out, "name", json_object_new_string(call->resource));
+	for (size_t i = 0; i < bsr_json_count(facts); i++) {
+		if (fact_is_about(call, bsr_json_at(facts, i))) {
+			json_object_array_add(chosen, json_object_get(bsr_json_at(facts, i)));
+		}
+	}
+	json_object_object_add(out, "facts", chosen);
+	bsr_print_translated(json_object_to_json_string_ext(
+				     out, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+		stdout);
+	putchar('\n');
+	json_object_put(out);
+}
+
 int bsr_run_why(struct bsr_setup_call *call)
 {
 	struct json_object *result = NULL;
@@ -371,6 +424,11 @@ int bsr_run_why(struct bsr_setup_call *call)
 		return rc;
 	}
 	struct json_object *facts = bsr_json_array(result, "facts");
+	if (wants_json(call)) {
+		print_facts_json(call, facts);
+		json_object_put(result);
+		return BSRSETUP_OK;
+	}
 	for (size_t i = 0; i < bsr_json_count(facts); i++) {
 		if (fact_is_about(call, bsr_json_at(facts, i))) {
 			print_fact(call, bsr_json_at(facts, i));

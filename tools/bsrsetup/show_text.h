@@ -10,5 +10,7 @@
 
 /** bsr_show_text - append one resource (docs/control.md section 8) and an empty line */
 void bsr_show_text(struct bsr_text *out, struct json_object *config, bool show_defaults);
+/** bsr_show_json - show_json.c: the same as a JSON object, without a line end */
+void bsr_show_json(struct bsr_text *out, struct json_object *config, bool show_defaults);
 
 #endif
