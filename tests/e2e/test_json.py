@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -141,3 +142,77 @@ def test_a_running_resource(cluster):
     alice.ok("down", "r0")
     assert asked("dstate", "--json", "r0")["disk-state"] in ("UpToDate", "Consistent")  # of the metadata
     assert len(asked("get-gi", "--json", "r0")["current"]) == 16
+
+
+class Lines:
+    """events2 in the background, line by line."""
+
+    def __init__(self, host, *words):
+        env = dict(os.environ, LC_ALL="C", **host.env)
+        self.process = subprocess.Popen([program("bsrsetup"), "events2", "r0", "--json", *words], env=env, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def until(self, wanted):
+        seen = []
+        while not seen or not wanted(seen[-1]):
+            line = self.process.stdout.readline()
+            assert line, "events2 ended"
+            seen.append(json.loads(line))
+        return seen
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+def dumped(line):
+    return line["action"] == "exists" and line["object"] == "-"
+
+
+def test_events_go_on_where_a_reader_stopped(cluster):
+    alice, bob = cluster.hosts
+    start(cluster)
+    first = Lines(alice, "--cursor")
+    cursor = first.until(dumped)[0]["cursor"]
+    first.end()
+    again = Lines(alice, "--cursor", f"--resume={cursor}")
+    assert len(again.until(dumped)) == 1  # nothing has happened: nothing is repeated
+    alice.ok("primary", "--force", "r0")
+    seen = again.until(lambda line: line["object"] == "resource" and line.get("role") == "Primary")
+    cursor = seen[-1]["cursor"]
+    again.end()
+    bob.ok("disconnect", "r0")
+    wait_for(lambda: alice.ok("cstate", "r0") != "Connected\n")
+    late = Lines(alice, f"--resume={cursor}")
+    told = late.until(dumped)
+    late.end()
+    assert told[0]["action"] == "skipped" and told[0]["count"] > 0
+    assert told[1]["action"] == "exists" and told[1]["object"] == "resource"
+    other = Lines(alice, "--resume=0123456789abcdef:5")  # of a process that is gone
+    assert other.until(dumped)[0]["count"] == -1
+    other.end()
+    refused = run(program("bsrsetup"), "events2", "--resume=x:1", env=alice.env)
+    assert refused.returncode == 20 and "one resource" in refused.stderr
+
+
+def test_events_ask_again_on_demand(cluster):
+    """Counters change without an event; --full shows all fields of what has changed."""
+    alice = cluster.alice
+    start(cluster)
+    alice.ok("primary", "--force", "r0")
+    wait_for(lambda: alice.ok("dstate", "r0") == "UpToDate/UpToDate\n")
+    follow = Lines(alice, "--poll", "--full")
+    follow.until(dumped)
+    with open(alice.dir / "dev" / f"bsr{cluster.minor}", "r+b", buffering=0) as device:
+        os.pwrite(device.fileno(), b"x" * 65536, 1 << 20)
+        os.fsync(device.fileno())
+    follow.process.stdin.write("\nn")
+    follow.process.stdin.flush()
+    change = follow.until(lambda line: line["object"] == "device" and line.get("written", 0) >= 64)[-1]
+    assert change["action"] == "change" and change["disk"] == "UpToDate" and "al-writes" in change
+    follow.process.stdin.write("q")
+    follow.process.stdin.flush()
+    assert follow.process.wait(10) == 0
+    follow.end()

@@ -32,6 +32,10 @@ static const struct bsr_setup_flag primary_flags[] = {
 	{"full-sync", 0, BSR_FLAG_SENT, "full_sync", "initial sync copies everything"},
 	{0},
 };
+static const struct bsr_setup_flag secondary_flags[] = {
+	{"force", 0, BSR_FLAG_LOCAL, "force", "not possible in this version: an open device stays"},
+	{0},
+};
 static const struct bsr_setup_flag invalidate_flags[] = {
 	{"sync-from-peer-node-id", 0, BSR_FLAG_SENT_INT, "from_peer", "the peer to copy from"},
 	{0},
@@ -68,6 +72,8 @@ static const struct bsr_setup_flag events_flags[] = {
 	{"diff", 'd', BSR_FLAG_LOCAL, "diff", "old->new"},
 	{"sync", 'S', BSR_FLAG_LOCAL, "sync", "also progress of resyncs"},
 	{"interval", 'i', BSR_FLAG_LOCAL_TEXT, "interval", "1..60: only each n-th line of progress"},
+	{"cursor", 0, BSR_FLAG_LOCAL, "cursor", "with --json: each line says where it is in the stream"},
+	{"resume", 0, BSR_FLAG_LOCAL_TEXT, "resume", "CURSOR: go on there, and say how many events were missed"},
 	{"full", 'f', BSR_FLAG_LOCAL, "full", "every change with all fields of its object, and counters"},
 	{"json", 'j', BSR_FLAG_LOCAL, "json", "one JSON object a line"},
 	{0},
@@ -114,7 +120,7 @@ static const struct bsr_setup_command commands[] = {
 	{"peer-device-options", {RES, PID, VNR}, SECTION(PEER_DEVICE), set_defaults, bsr_run_request,
 		"change options"},
 	{"primary", {RES}, 0, primary_flags, bsr_run_request, "offer the device to applications"},
-	{"secondary", {RES}, 0, NULL, bsr_run_request, "take the device away from applications"},
+	{"secondary", {RES}, 0, secondary_flags, bsr_run_secondary, "take the device away from applications"},
 	{"apply-persist-role", {RES}, 0, NULL, bsr_run_request, "promote if it was Primary before"},
 	{"invalidate", {MIN}, 0, invalidate_flags, bsr_run_request, "fetch all data from a peer"},
 	{"invalidate-remote", {RES, PID, VNR}, 0, NULL, bsr_run_request, "send all data to a peer"},

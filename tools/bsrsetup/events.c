@@ -31,6 +31,7 @@ struct object {
 
 struct bsr_events_model {
 	char *name; /* of the resource */
+	char instance[32];
 	struct object *first;
 	struct json_object *devices;	  /* volume as text -> last device object */
 	struct json_object *peer_devices; /* "peer/volume" -> last peer-device object */
@@ -45,6 +46,7 @@ struct scene {
 	struct bsr_text *out;
 	const struct bsr_events_style *style;
 	int64_t time_us;
+	int64_t seq;	    /* -1: none */
 	const char *action; /* for objects that are new */
 };
 
@@ -148,6 +150,9 @@ static void line_begin(const struct scene *scene, const char *action, const char
 
 static void line_end(const struct scene *scene)
 {
+	if (scene->style->json && scene->style->cursor && scene->model != NULL && scene->seq >= 0) {
+		bsr_text_add(scene->out, ",\"cursor\":\"%s:%" PRId64 "\"", scene->model->instance, scene->seq);
+	}
 	bsr_text_add(scene->out, "%s\n", scene->style->json ? "}" : "");
 }
 
@@ -546,6 +551,7 @@ void bsr_events_snapshot(struct bsr_events_model *model, struct bsr_text *out,
 		.out = out,
 		.style = style,
 		.time_us = bsr_json_int(snapshot, "time_us", 0),
+		.seq = bsr_json_int(snapshot, "seq", -1),
 		.action = model->filled ? "create" : "exists"};
 	struct json_object *devices = bsr_json_array(snapshot, "devices");
 	struct json_object *connections = bsr_json_array(snapshot, "connections");
@@ -567,6 +573,19 @@ void bsr_events_snapshot(struct bsr_events_model *model, struct bsr_text *out,
 	put_nested(&scene, connections, "peer_devices", put_peer_flags);
 	destroy_unseen(&scene);
 	model->filled = true;
+}
+
+void bsr_events_model_instance(struct bsr_events_model *model, const char *instance)
+{
+	snprintf(model->instance, sizeof(model->instance), "%s", instance);
+}
+
+void bsr_events_known(struct bsr_events_model *model, struct json_object *snapshot)
+{
+	static const struct bsr_events_style silent;
+	struct bsr_text nowhere = {0};
+	bsr_events_snapshot(model, &nowhere, &silent, snapshot);
+	bsr_text_free(&nowhere);
 }
 
 /* ------------------------------------------------------------------ events */
@@ -665,6 +684,7 @@ static void print_once(const struct scene *scene, struct json_object *event, str
 {
 	const struct bsr_events_style plain = {.timestamps = scene->style->timestamps,
 		.json = scene->style->json,
+		.cursor = scene->style->cursor,
 		.color = scene->style->color};
 	struct scene once = *scene;
 	struct json_object *keys = keys_of(scene, event, true);
@@ -683,6 +703,7 @@ void bsr_events_event(struct bsr_events_model *model, struct bsr_text *out,
 		.out = out,
 		.style = style,
 		.time_us = bsr_json_int(event, "time_us", 0),
+		.seq = bsr_json_int(event, "seq", -1),
 		.action = "create"};
 
 	if (strcmp(action, "create") == 0 || strcmp(action, "change") == 0) {
@@ -703,7 +724,7 @@ void bsr_events_event(struct bsr_events_model *model, struct bsr_text *out,
 void bsr_events_gone(struct bsr_events_model *model, struct bsr_text *out,
 	const struct bsr_events_style *style, int64_t time_us)
 {
-	struct scene scene = {.model = model, .out = out, .style = style, .time_us = time_us};
+	struct scene scene = {.model = model, .out = out, .style = style, .time_us = time_us, .seq = -1};
 	while (model->first != NULL) {
 		struct object **last = &model->first;
 		while ((*last)->next != NULL) {
@@ -723,7 +744,8 @@ uint32_t bsr_events_sync(struct bsr_events_model *model, struct bsr_text *out,
 	struct scene scene = {.model = model,
 		.out = out,
 		.style = &plain,
-		.time_us = bsr_json_int(snapshot, "time_us", 0)};
+		.time_us = bsr_json_int(snapshot, "time_us", 0),
+		.seq = -1};
 	struct json_object *devices = bsr_json_array(snapshot, "devices");
 	struct json_object *connections = bsr_json_array(snapshot, "connections");
 	uint32_t count = 0;
@@ -768,5 +790,9 @@ void bsr_events_skipped(
 		line_end(&scene);
 		return;
 	}
-	bsr_text_add(out, "- skipped %" PRId64 "\n", count);
+	if (count < 0) {
+		bsr_text_add(out, "- skipped unknown\n");
+	} else {
+		bsr_text_add(out, "- skipped %" PRId64 "\n", count);
+	}
 }

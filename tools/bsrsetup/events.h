@@ -16,6 +16,7 @@ struct bsr_events_style {
 	bool full; /* a change names all fields of its object */
 	bool diff; /* old->new */
 	bool json; /* one object a line */
+	bool cursor; /* json: with the place in the stream, for --resume */
 	bool color;
 };
 
@@ -28,6 +29,12 @@ struct bsr_events_model;
 struct bsr_events_model *bsr_events_model_create(const char *resource, bool is_new);
 void bsr_events_model_free(struct bsr_events_model *model);
 
+/** bsr_events_model_instance - which process the events that follow are numbered by; for cursors */
+void bsr_events_model_instance(struct bsr_events_model *model, const char *instance);
+/**
+ * bsr_events_known - take over a snapshot that the reader has seen already: nothing is printed
+ */
+void bsr_events_known(struct bsr_events_model *model, struct json_object *snapshot);
 /**
  * bsr_events_snapshot - take over a snapshot; appends lines
  *
@@ -50,7 +57,7 @@ uint32_t bsr_events_sync(struct bsr_events_model *model, struct bsr_text *out,
 /** bsr_events_dump_end - the line that ends the initial dump */
 void bsr_events_dump_end(
 	struct bsr_text *out, const struct bsr_events_style *style, int64_t time_us);
-/** bsr_events_skipped - the line for events that were lost */
+/** bsr_events_skipped - the line for events that were lost; @count -1: nobody knows how many */
 void bsr_events_skipped(
 	struct bsr_text *out, const struct bsr_events_style *style, int64_t time_us, int64_t count);
 

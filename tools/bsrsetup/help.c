@@ -129,6 +129,7 @@ static const char *xml_type(const struct bsr_option *option)
 	case BSR_OPTION_FLAG:
 		return "flag";
 	case BSR_OPTION_NUMBER:
+		return option->words != NULL ? "numeric-or-symbol" : "numeric";
 	case BSR_OPTION_RESYNC_AFTER:
 		return "numeric";
 	case BSR_OPTION_ENUM:
@@ -140,13 +141,21 @@ static const char *xml_type(const struct bsr_option *option)
 	return "string";
 }
 
-/* One argument as programs know it: the word of help in small letters, without brackets. */
+/* One argument as programs know it: a word of its own, or that of help in small letters. */
 static void add_xml_argument(struct bsr_text *out, enum bsr_setup_argument argument)
 {
-	const char *word = argument == BSR_ARG_RESOURCE_OR_ALL		? "RESOURCE"
-			   : argument == BSR_ARG_RESOURCE_PEER_VOLUME	? "RESOURCE"
-			   : argument == BSR_ARG_VERIFY			? "DISABLE_IP_VERIFICATION"
-									: bsr_setup_argument_word(argument);
+	static const struct {
+		enum bsr_setup_argument argument;
+		const char *word;
+	} words[] = {{BSR_ARG_RESOURCE_OR_ALL, "resource"}, {BSR_ARG_RESOURCE_PEER_VOLUME, "resource"},
+		{BSR_ARG_DISK, "lower_dev"}, {BSR_ARG_META_DISK, "meta_data_dev"},
+		{BSR_ARG_META_INDEX, "meta_data_index"}, {BSR_ARG_LOCAL, "local-addr"},
+		{BSR_ARG_REMOTE, "remote-addr"}, {BSR_ARG_VERIFY, "disable-ip-verification"}};
+	const char *word = bsr_setup_argument_word(argument);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		word = words[i].argument == argument ? words[i].word : word;
+	}
 	bsr_text_add(out, "\t<argument>");
 	for (; *word != '\0'; word++) {
 		bsr_text_add(out, "%c", *word >= 'A' && *word <= 'Z' ? *word - 'A' + 'a' : *word);
@@ -203,6 +212,22 @@ static void add_xml_option(struct bsr_text *out, const struct bsr_option *option
 	bsr_text_add(out, "\t</option>\n");
 }
 
+static const char *xml_flag_type(const struct bsr_setup_flag *flag)
+{
+	switch (flag->use) {
+	case BSR_FLAG_SENT:
+		return strcmp(flag->name, "set-defaults") == 0 ? "flag" : "boolean";
+	case BSR_FLAG_SENT_INT:
+		return "numeric";
+	case BSR_FLAG_LOCAL:
+		return "flag";
+	case BSR_FLAG_LOCAL_TEXT:
+	case BSR_FLAG_LOCAL_WORD:
+		break;
+	}
+	return "string";
+}
+
 void bsr_setup_xml_help(struct bsr_text *out, const struct bsr_setup_command *command)
 {
 	bsr_text_add(out, "<command name=\"%s\">\n\t<summary>", command->name);
@@ -214,9 +239,7 @@ void bsr_setup_xml_help(struct bsr_text *out, const struct bsr_setup_command *co
 	const struct bsr_setup_flag *flag = command->flags;
 	for (; flag != NULL && flag->name != NULL; flag++) {
 		bsr_text_add(out, "\t<option name=\"%s\" type=\"%s\">\n\t</option>\n", flag->name,
-			flag->use == BSR_FLAG_LOCAL_TEXT || flag->use == BSR_FLAG_LOCAL_WORD
-				? "string"
-				: (flag->use == BSR_FLAG_SENT_INT ? "numeric" : "flag"));
+			xml_flag_type(flag));
 	}
 	for (unsigned int section = 0; section < BSR_SECTION_COUNT; section++) {
 		size_t count = 0;

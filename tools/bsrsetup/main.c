@@ -26,6 +26,7 @@ static const char *const refused[][2] = {
 	{"check-resize", "a volume keeps its size"},
 	{"verify", "compare the backing disks while the resource is down"},
 	{"verify-stop", "no verify can be running"},
+	{"secondary --force", "whoever has the device open must close it"},
 	{"minor-mount-path", "mounts are found without being told"},
 	{NULL, NULL},
 };

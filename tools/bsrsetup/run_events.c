@@ -30,6 +30,7 @@ struct source {
 	bool open;
 	struct bsr_events_model *model;
 	int64_t status_id; /* of the request for progress; 0 = none */
+	int64_t again_id;  /* of the request for everything */
 };
 
 struct follow {
@@ -41,6 +42,9 @@ struct follow {
 	int watch; /* inotify on the run directory, -1 until that exists */
 	bool dumped; /* the initial dump is over */
 	bool sync;
+	bool poll; /* without --now: each n on standard input asks again */
+	bool over;
+	const char *resume; /* a cursor, until it has been used */
 	int64_t interval;
 	uint64_t ticks;
 };
@@ -113,6 +117,29 @@ static void source_gone(struct follow *follow, struct source *source)
 	source_remove(follow, source);
 }
 
+/*
+ * The reader was here before: nothing has happened since, or it is told how much it has missed, and gets everything as it
+ * is now. Numbers of another process of the resource have nothing to do with those of the present one.
+ */
+static void take_snapshot(struct follow *follow, struct source *source, struct json_object *snapshot)
+{
+	const char *resume = follow->resume;
+	follow->resume = NULL;
+	if (resume != NULL) {
+		const size_t length = strlen(source->client.instance);
+		const bool same = strncmp(resume, source->client.instance, length) == 0 && resume[length] == ':';
+		const int64_t missed =
+			same ? bsr_json_int(snapshot, "seq", 0) - strtoll(resume + length + 1, NULL, 10) : -1;
+		if (missed == 0) {
+			bsr_events_known(source->model, snapshot);
+			return;
+		}
+		bsr_events_skipped(
+			&follow->out, &follow->style, bsr_json_int(snapshot, "time_us", 0), missed);
+	}
+	bsr_events_snapshot(source->model, &follow->out, &follow->style, snapshot);
+}
+
 /* Connects and subscribes; 0 or -errno. What the snapshot has is printed. */
 static int source_subscribe(struct follow *follow, struct source *source)
 {
@@ -130,7 +157,9 @@ static int source_subscribe(struct follow *follow, struct source *source)
 		if (rc == 0) {
 			source->open = true;
 			source->status_id = 0;
-			bsr_events_snapshot(source->model, &follow->out, &follow->style,
+			source->again_id = 0;
+			bsr_events_model_instance(source->model, source->client.instance);
+			take_snapshot(follow, source,
 				bsr_json_object(bsr_json_object(reply, "result"), "snapshot"));
 		} else {
 			bsr_client_close(&source->client);
@@ -190,13 +219,13 @@ static void look_around(struct follow *follow)
 
 /* ------------------------------------------------------------------- lines */
 
-static void ask_progress(struct source *source)
+static int64_t ask_status(struct source *source)
 {
 	struct json_object *request = json_object_new_object();
 	json_object_object_add(request, "command", json_object_new_string("status"));
 	int64_t id = bsr_client_send(&source->client, request);
-	source->status_id = id > 0 ? id : 0;
 	json_object_put(request);
+	return id > 0 ? id : 0;
 }
 
 /* False when the source is gone or was replaced: the caller must not use it any more. */
@@ -207,6 +236,11 @@ static bool take_line(struct follow *follow, struct source *source, struct json_
 		if (source->status_id != 0 && bsr_json_int(line, "id", -2) == source->status_id) {
 			source->status_id = 0;
 			bsr_events_sync(source->model, &follow->out, &follow->style,
+				bsr_json_object(bsr_json_object(line, "result"), "snapshot"));
+		} else if (source->again_id != 0 && bsr_json_int(line, "id", -2) == source->again_id &&
+			   bsr_json_bool(line, "ok")) {
+			source->again_id = 0;
+			bsr_events_snapshot(source->model, &follow->out, &follow->style,
 				bsr_json_object(bsr_json_object(line, "result"), "snapshot"));
 		}
 		return true;
@@ -271,7 +305,7 @@ static void tick(struct follow *follow)
 	}
 	for (size_t i = 0; i < follow->count; i++) {
 		if (follow->source[i]->open && follow->source[i]->status_id == 0) {
-			ask_progress(follow->source[i]);
+			follow->source[i]->status_id = ask_status(follow->source[i]);
 		}
 	}
 }
@@ -287,16 +321,35 @@ static void drain_watch(struct follow *follow)
 	look_around(follow);
 }
 
+/* n: what has changed without an event (counters) is printed; a line end is nothing; anything else ends it. */
+static void take_orders(struct follow *follow)
+{
+	char orders[64];
+	const ssize_t count = read(STDIN_FILENO, orders, sizeof(orders));
+	follow->over = count <= 0;
+	for (ssize_t i = 0; i < count && !follow->over; i++) {
+		for (size_t j = 0; orders[i] == 'n' && j < follow->count; j++) {
+			if (follow->source[j]->open && follow->source[j]->again_id == 0) {
+				follow->source[j]->again_id = ask_status(follow->source[j]);
+			}
+		}
+		follow->over = orders[i] != 'n' && orders[i] != '\n';
+	}
+}
+
+#define FIXED 3u /* standard output, the run directory, standard input */
+
 static void one_turn(struct follow *follow, int timeout_ms)
 {
-	static struct pollfd ready[SOURCES_MAX + 2];
+	static struct pollfd ready[SOURCES_MAX + FIXED];
 	static struct source *of[SOURCES_MAX];
 	nfds_t count = 0;
 	ready[count++] = (struct pollfd){.fd = STDOUT_FILENO, .events = 0};
 	ready[count++] = (struct pollfd){.fd = follow->watch, .events = POLLIN};
+	ready[count++] = (struct pollfd){.fd = follow->poll ? STDIN_FILENO : -1, .events = POLLIN};
 	for (size_t i = 0; i < follow->count; i++) {
 		if (follow->source[i]->open) {
-			of[count - 2] = follow->source[i];
+			of[count - FIXED] = follow->source[i];
 			ready[count++] = (struct pollfd){
 				.fd = follow->source[i]->client.fd, .events = POLLIN};
 		}
@@ -307,10 +360,13 @@ static void one_turn(struct follow *follow, int timeout_ms)
 	if ((ready[0].revents & (POLLERR | POLLHUP)) != 0) {
 		exit(BSRSETUP_OK); /* nobody reads any more */
 	}
-	for (nfds_t i = 2; i < count; i++) {
+	for (nfds_t i = FIXED; i < count; i++) {
 		if (ready[i].revents != 0) {
-			read_source(follow, of[i - 2]);
+			read_source(follow, of[i - FIXED]);
 		}
+	}
+	if (ready[2].revents != 0) {
+		take_orders(follow);
 	}
 	if (ready[1].revents != 0) {
 		drain_watch(follow);
@@ -324,10 +380,10 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void follow_for_ever(struct follow *follow)
+static void follow_on(struct follow *follow)
 {
 	int64_t next_tick = now_ms() + TICK_MS;
-	for (;;) {
+	while (!follow->over) {
 		print_out(follow);
 		for (size_t i = 0; i < follow->count; i++) { /* what came with a reply */
 			if (follow->source[i]->open &&
@@ -370,11 +426,20 @@ static int parse_style(struct follow *follow)
 		.full = bsr_setup_flag(call, "full"),
 		.diff = bsr_setup_flag(call, "diff"),
 		.json = bsr_setup_flag(call, "json"),
+		.cursor = bsr_setup_flag(call, "cursor"),
 		.color = isatty(STDOUT_FILENO) != 0};
 	if (bsr_json_has(call->flags, "color") && strcmp(color, "auto") != 0) {
 		follow->style.color = strcmp(color, "never") != 0;
 	}
 	follow->sync = bsr_setup_flag(call, "sync");
+	follow->poll = bsr_setup_flag(call, "poll") && !bsr_setup_flag(call, "now");
+	if (bsr_json_has(call->flags, "resume")) {
+		follow->resume = bsr_json_string(call->flags, "resume");
+		if (call->resource[0] == '\0' || strchr(follow->resume, ':') == NULL) {
+			fprintf(stderr, "events2: --resume: name one resource, and a cursor of it (of --json --cursor)\n");
+			return BSRSETUP_USAGE;
+		}
+	}
 	follow->interval = 1;
 	if (interval[0] != '\0') {
 		follow->interval = strtol(interval, &end, 10);
@@ -405,9 +470,9 @@ int bsr_run_events2(struct bsr_setup_call *call)
 	watch_run_dir(&follow);
 	dump(&follow);
 	if (!now) {
-		follow_for_ever(&follow);
+		follow_on(&follow);
 	}
-	while (bsr_setup_flag(call, "poll")) {
+	while (now && bsr_setup_flag(call, "poll")) {
 		char order = 0;
 		if (read(STDIN_FILENO, &order, 1) != 1 || (order != 'n' && order != '\n')) {
 			break;

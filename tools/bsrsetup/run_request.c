@@ -291,6 +291,16 @@ int bsr_run_request(struct bsr_setup_call *call)
 	return rc;
 }
 
+/* The engine cannot take a device away from those who have it open: whoever asked for that is told. */
+int bsr_run_secondary(struct bsr_setup_call *call)
+{
+	const int rc = bsr_run_request(call);
+	if (rc != BSRSETUP_OK && bsr_setup_flag(call, "force")) {
+		fprintf(stderr, "  --force does not help in this version: who has the device open must close it\n");
+	}
+	return rc;
+}
+
 int bsr_run_new_minor(struct bsr_setup_call *call)
 {
 	char owner[BSR_NAME_BYTES_MAX + 1];
