@@ -47,7 +47,9 @@ static void settle_oldest(struct bsr_engine *e, uint32_t holders)
 	if (!vol) {
 		return;
 	}
-	mark(e, vol, vol->owners & ~holders & ~bsr_node_bit(h->node), h->offset, h->length);
+	if (!BSR_MUTATION(61)) {
+		mark(e, vol, vol->owners & ~holders & ~bsr_node_bit(h->node), h->offset, h->length);
+	}
 	if (h->pinned) {
 		unpin(e, vol, h->offset, h->length);
 	}
@@ -122,7 +124,7 @@ static bool make_room(struct bsr_engine *e, const struct bsr_volume *vol)
 bool bsr_heard_pin(struct bsr_engine *e, struct bsr_peer_request *pr)
 {
 	struct bsr_volume *vol = e->volume[pr->volume];
-	if (!bsr_heard_third(pr->peer, vol) || !vol->al || !vol->options.al_updates) {
+	if (!bsr_heard_third(pr->peer, vol) || !vol->al || !vol->options.al_updates || BSR_MUTATION(64)) {
 		return true;
 	}
 	uint32_t first;

@@ -149,7 +149,7 @@ void bsr_mesh_left_log(struct bsr_engine *e, uint64_t index, uint32_t holders)
 	if (!e->heard) {
 		return;
 	}
-	holders |= bsr_node_bit(e->node_id);
+	holders |= BSR_MUTATION(62) ? ~0u : bsr_node_bit(e->node_id);
 	if (e->ack_upto != 0 && e->ack_mask != holders) {
 		bsr_mesh_send_acks(e);
 	}
@@ -290,7 +290,7 @@ void bsr_mesh_target_begins(struct bsr_engine *e, struct bsr_peer *p, struct bsr
 void bsr_mesh_mark_thirds(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	const uint32_t from = (uint32_t)p->device[vol->index].slot;
-	uint32_t thirds = bsr_heard_third(p, vol);
+	uint32_t thirds = BSR_MUTATION(63) ? 0 : bsr_heard_third(p, vol);
 	uint64_t bit = thirds ? bsr_bitmap_next(vol->bitmap, from, 0) : BSR_BITMAP_NO_BIT;
 	(void)e;
 	while (bit != BSR_BITMAP_NO_BIT) {
@@ -384,7 +384,8 @@ static bool books_are_clean(const struct bsr_peer *p, const struct bsr_volume *v
 /* By its books, too: only then others may hear of it. */
 static bool equals_me(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
 {
-	return books_are_clean(p, vol) && bsr_gi_equal(p->device[vol->index].says_equal, vol->sb.current_gi) &&
+	return books_are_clean(p, vol) &&
+	       (bsr_gi_equal(p->device[vol->index].says_equal, vol->sb.current_gi) || BSR_MUTATION(68)) &&
 	       (e->role == BSR_ROLE_PRIMARY || (e->primaries | p->primaries) == 0);
 }
 
@@ -430,7 +431,7 @@ static void tell_equals(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 	BSR_FOR_EACH_PEER (e, p) {
 		tell_books(e, p, vol);
-		if (equals_me(e, p, vol)) {
+		if (equals_me(e, p, vol) || BSR_MUTATION(67)) {
 			equals |= bsr_node_bit(p->node_id);
 			if (!p->device[vol->index].in_sync) {
 				bsr_log_holds_all(e, p, vol);

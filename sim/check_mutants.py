@@ -17,14 +17,23 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FAILED = re.compile(r"^FAILED (\S+): (.*)\n  seed (\d+),", re.M)
 
 
-def run(sim, number, first, last, most, story=None):
-    command = [sim, "--mutant", str(number), "--seeds", f"{first}..{last}", "--fail-max", str(most), "--lines", "0"]
+def run(sim, number, first, last, most, story=None, nodes="2"):
+    command = [sim, "--mutant", str(number), "--seeds", f"{first}..{last}", "--fail-max", str(most), "--lines", "0", "--nodes", nodes]
     if story is not None:
         command += ["--scenario", story]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
     if done.returncode not in (0, 1):
         sys.exit(f"{' '.join(command)}: status {done.returncode}\n{done.stderr[-2000:]}")
     return [(label, int(seed), message) for label, message, seed in FAILED.findall(done.stdout)]
+
+
+def hunt_mesh(sim, number, limit):
+    """mistakes among three nodes: seeds of three, which must pass without the mistake"""
+    for first in range(1, limit, 50):
+        for label, seed, message in run(sim, number, first, first + 49, 3, nodes="3"):
+            if not run(sim, 0, seed, seed, 1, nodes="3"):
+                return label, f"{seed} of three nodes", message
+    return None
 
 
 def hunt(sim, number, limit, sick):
@@ -64,7 +73,8 @@ def main():
         print(f"{len(sick)} seeds fail without any mistake: {sorted(sick)[:10]}")
     survivors = []
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        found = pool.map(lambda m: (m, hunt(args.sim, m[0], args.limit, sick)), mutants)
+        found = pool.map(lambda m: (m, hunt_mesh(args.sim, m[0], args.limit) if m[1].startswith("mesh-")
+                                    else hunt(args.sim, m[0], args.limit, sick)), mutants)
         for (number, story), catch in found:
             if catch is None:
                 survivors.append(number)
