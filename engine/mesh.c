@@ -384,8 +384,7 @@ static bool books_are_clean(const struct bsr_peer *p, const struct bsr_volume *v
 /* By its books, too: only then others may hear of it. */
 static bool equals_me(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
 {
-	return books_are_clean(p, vol) &&
-	       (bsr_gi_equal(p->device[vol->index].says_equal, vol->sb.current_gi) || BSR_MUTATION(68)) &&
+	return books_are_clean(p, vol) && bsr_gi_equal(p->device[vol->index].says_equal, vol->sb.current_gi) &&
 	       (e->role == BSR_ROLE_PRIMARY || (e->primaries | p->primaries) == 0);
 }
 
