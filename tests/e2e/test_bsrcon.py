@@ -327,28 +327,25 @@ def seconds_of_a_write(host):
 @pytest.mark.parametrize("where", ["here", "there", "network"])
 def test_delays_show_where_they_are(pair, where):
     alice, bob = pair.hosts
-    host, fault = {"here": (alice, "disk op=write delay=400"), "there": (bob, "disk volume=0 op=write delay=400"),
-                   "network": (alice, "network peer=bob delay=400")}[where]
+    host, fault = {"here": (alice, "disk op=write delay=1500"), "there": (bob, "disk volume=0 op=write delay=1500"),
+                   "network": (alice, "network peer=bob delay=600")}[where]
+    delay = 0.6 if where == "network" else 1.5  # more than ping-timeout would cost the connection
+    alice.run("bsrmon set period 5")
     host.run(f"bsrcon /fault r0 {fault}")
-    watch = alice.spawn(["bash", "-c", "bsrmon show r0 0 --json --types=reqstat > /tmp/seen"])
-    time.sleep(0.4)
-    assert seconds_of_a_write(alice) > 0.4
-    watch.wait(timeout=30)
-    alice.run("bsrmon set period 3")
-    watch = alice.spawn(["bash", "-c", "bsrmon show r0 0 --json --types=reqstat > /tmp/seen"])
-    time.sleep(1)
-    seconds_of_a_write(alice)
-    watch.wait(timeout=30)
+    show = alice.spawn(["bash", "-c", "bsrmon show r0 0 --json --types=reqstat > /tmp/seen"])
+    wait_until(lambda: json.loads(alice.out("bsrmon debug r0"))["r0"]["measures"], 20, "nobody measures")
+    assert seconds_of_a_write(alice) > delay
+    assert show.wait(timeout=60) == 0
     times = json.loads(alice.out("cat /tmp/seen"))["resource"][0]["devices"][0]["reqstat"]
     peer = times["peers"][0]
     slow = {"here": times["bio_endio"], "there": peer["peer_disk"], "network": peer["network"]}[where]
-    assert slow["max"] >= 400000 and times["destroy"]["max"] >= 400000, times
+    assert slow["max"] >= delay * 1e6 and times["destroy"]["max"] >= delay * 1e6, times
     others = {"here": peer["acked"], "there": times["bio_endio"], "network": peer["peer_disk"]}[where]
-    assert others["max"] < 400000, times
+    assert others["max"] < delay * 1e6, times
     assert json.loads(host.out("bsrcon /fault r0 --json"))["faults"][0]["done"] > 0
     host.run("bsrcon /fault r0 clear")
     alice.run("bsrmon set period 1")
-    wait_until(lambda: seconds_of_a_write(alice) < 0.4, 20, "the delay goes on after it was cleared")
+    wait_until(lambda: seconds_of_a_write(alice) < delay, 30, "the delay goes on after it was cleared")
 
 
 @needs_root

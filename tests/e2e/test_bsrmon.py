@@ -437,6 +437,25 @@ def test_the_view_of_a_pair(pair):
 
 
 @needs_root
+def test_a_resource_that_hangs_does_not_hold_up_others(pair):
+    alice = pair.hosts[0]
+    alice.run("bsrd -n 0 other")
+    engine = alice.out("cat /run/bsr/other.engine").split()[0]
+    alice.run(f"kill -STOP {engine}; bsrmon start memstat")
+    try:
+        end = time.monotonic() + 40
+        path = os.path.join(alice.base, "log/bsr/perfmon/r0/memstat")
+        while not os.path.exists(path) or len(open(path, encoding="utf-8").readlines()) < 8:
+            assert time.monotonic() < end, "r0 is not recorded while another resource hangs"
+            time.sleep(0.2)
+        text = alice.out("bsrmon watch --count=1 --resources=other,r0", timeout=60)
+        assert re.search(r"^other no connection: Connection timed out$", text, re.M) and "r0 Primary" in text
+        assert "2 resources, 1 not well" in text
+    finally:
+        alice.run(f"kill -CONT {engine}; bsrmon stop; bsrsetup down other")
+
+
+@needs_root
 def test_a_collector_lives_through_a_new_engine_process(pair):
     alice = pair.hosts[0]
     alice.run("bsrmon start iostat,network")

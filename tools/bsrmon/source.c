@@ -3,7 +3,8 @@
  * source.c - running resources and their last two readings
  *
  * Owns:       a connection to each resource; it carries the wish for collection, which ends with it.
- * Invariants: a resource that hangs or dies costs its own readings, never those of others.
+ * Invariants: a resource that hangs or dies costs its own readings, and others at most a delay now and then: it is left alone
+ *             for longer and longer.
  */
 #include "source.h"
 
@@ -12,10 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <bsr/assert.h>
 
 #define ANSWER_MS 2000
+#define PATIENCE_FIRST_MS 10000
+#define PATIENCE_MAX_MS 300000
 
 static void forget_readings(struct mon_source *s)
 {
@@ -33,8 +37,20 @@ static void hang_up(struct mon_source *s)
 	s->open = s->measures = false;
 }
 
+static int64_t clock_ms(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static void troubled(struct mon_source *s, const char *what, int error)
 {
+	if (error == -ETIMEDOUT) {
+		s->patience_ms = s->patience_ms == 0 ? PATIENCE_FIRST_MS : s->patience_ms * 2;
+		s->patience_ms = s->patience_ms < PATIENCE_MAX_MS ? s->patience_ms : PATIENCE_MAX_MS;
+		s->again_ms = clock_ms() + s->patience_ms;
+	}
 	snprintf(s->trouble, sizeof(s->trouble), "%.60s: %.80s", what, strerror(-error));
 	hang_up(s);
 	forget_readings(s);
@@ -168,6 +184,10 @@ static bool connect_to(struct mon_source *s, bool measure)
 
 static void read_one(struct mon_source *s, bool measure, bool snapshot)
 {
+	if (s->again_ms != 0 && clock_ms() < s->again_ms) {
+		return; /* what it suffers from stays noted */
+	}
+	s->again_ms = 0;
 	s->trouble[0] = '\0';
 	if (!connect_to(s, measure)) {
 		return;
@@ -184,6 +204,7 @@ static void read_one(struct mon_source *s, bool measure, bool snapshot)
 		json_object_put(s->now);
 	}
 	s->now = counters;
+	s->patience_ms = 0;
 	if (snapshot) {
 		json_object_put(s->snapshot);
 		s->snapshot = ask(s, "status", "snapshot");

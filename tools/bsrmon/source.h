@@ -19,6 +19,8 @@ struct mon_source {
 	struct json_object *now;
 	struct json_object *snapshot; /* of `status`, when asked for */
 	char trouble[160]; /* "": it answers */
+	int64_t again_ms;    /* it hangs: not asked before this time of the monotonic clock */
+	int64_t patience_ms; /* how long it is left alone; grows while it hangs */
 };
 
 struct mon_sources {
