@@ -1,11 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resync.h - what resync.c and resync_bitmap.c share
+ * resync.h - calls of resync.c, a part of core.h; and what resync.c and resync_bitmap.c share
  */
 #ifndef BSR_ENGINE_RESYNC_H
 #define BSR_ENGINE_RESYNC_H
 
 #include "core.h"
+
+/* ---- resync.c ---- */
+void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_hs_action action);
+void bsr_resync_free_chunk(struct bsr_engine *e, struct bsr_peer_device *pd, struct bsr_chunk *c);
+void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+void bsr_resync_turn(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_resync_bitmap(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap *m);
+void bsr_resync_bitmap_end(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap_end *m);
+void bsr_resync_data(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, const struct bsr_ev_message *ev);
+void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m);
+void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_resync_done *m);
+/** bsr_resync_clear_bits - at the source: the peer's disk has this range as it is here; not believed where a local write failed */
+void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length);
+/** bsr_resync_unsure - a local write of this range failed: what peers acknowledge of it proves nothing until the resync is over */
+void bsr_resync_unsure(struct bsr_engine *e, struct bsr_volume *vol, uint64_t offset, uint64_t length);
+void bsr_resync_sync_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_gi base);
+void bsr_resync_write_overtook(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length);
+void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+void bsr_resync_write_done(struct bsr_engine *e, struct bsr_peer_request *pr);
 
 enum sync_step {
 	STEP_NONE = 0,
