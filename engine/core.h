@@ -428,6 +428,7 @@ struct bsr_volume {
 	bool gi_busy;
 	uint64_t gi_sb_target;
 	uint32_t gi_await; /* peers that must have the new generation on disk, too, before a write is acknowledged in it */
+	uint32_t told_holders; /* who may have my generation, as peers were told */
 	uint32_t gi_members; /* peers that take part in the generation that is being made */
 	bool gi_told;
 	uint64_t gi_told_ns;

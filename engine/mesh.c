@@ -73,11 +73,11 @@ void bsr_mesh_fill(struct bsr_engine *e, struct bsr_peer *p, struct bsr_msg_hs_m
 	}
 }
 
-/* MS-2: the peer may know of somebody in my generation that I believe to be behind. */
+/* MS-2: the peer, which is in my generation, may know of somebody in it that I believe to be behind. */
 static void learn(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint32_t holders)
 {
 	const uint32_t news = holders & vol->owners & ~bsr_node_bit(p->node_id) & ~bsr_gi_may_have_current(e, vol);
-	if (!vol->md_usable || !bsr_gi_equal(p->device[vol->index].peer_current, vol->sb.current_gi) || news == 0) {
+	if (news == 0) {
 		return;
 	}
 	for (uint32_t mask = news; mask; mask &= mask - 1) {
@@ -94,7 +94,8 @@ void bsr_mesh_established(struct bsr_engine *e, struct bsr_peer *p)
 	p->heard_dagtag = p->hs_peer.dagtag;
 	for (uint32_t i = 0; p->hs_mesh_have && i < p->hs_mesh.count; i++) {
 		vol = bsr_volume_by_vnr(e, p->hs_mesh.volume[i].vnr);
-		if (vol && p->device[vol->index].exists) {
+		if (vol && vol->md_usable && p->device[vol->index].exists &&
+			bsr_gi_equal(p->device[vol->index].peer_current, vol->sb.current_gi)) {
 			learn(e, p, vol, p->hs_mesh.volume[i].holders);
 		}
 	}
@@ -540,6 +541,11 @@ void bsr_mesh_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 			follows_received(e, p, vol, m);
 		}
 		break;
+	case BSR_MESH_HOLDERS:
+		if (usable && (vol->sb.current_gi.v & BSR_GI_MASK) == (m->value & BSR_GI_MASK)) {
+			learn(e, p, vol, m->mask);
+		}
+		break;
 	}
 }
 
@@ -575,6 +581,21 @@ static void tell_primaries(struct bsr_engine *e)
 		send(e, p, &m);
 	}
 	e->kick = true;
+}
+
+/* Somebody is about to get my generation from me, or I have heard of somebody who may have it. */
+static void tell_holders(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	const uint32_t now = bsr_gi_may_have_current(e, vol);
+	if (now & ~vol->told_holders) {
+		const struct bsr_msg_mesh m = {
+			.vnr = vol->vnr, .kind = BSR_MESH_HOLDERS, .mask = now, .value = vol->sb.current_gi.v};
+		BSR_FOR_EACH_PEER (e, p) {
+			send(e, p, &m);
+		}
+	}
+	vol->told_holders = now;
 }
 
 /* Both ends of "tell again": asking, and looking whether the answer may be given. */
@@ -623,6 +644,7 @@ void bsr_mesh_progress(struct bsr_engine *e)
 	leave_resyncs_to_primary(e);
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		if (vol->md_usable) {
+			tell_holders(e, vol);
 			answer_generation(e, vol);
 			tell_equals(e, vol);
 		}

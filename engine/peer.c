@@ -218,13 +218,16 @@ void bsr_peer_renegotiate_all(struct bsr_engine *e)
 	}
 }
 
-/* What a lost peer wrote is on the disk before anybody is told what is there. */
-static bool lost_peers_are_done(struct bsr_engine *e)
+/* What a lost peer wrote is on the disk before anybody is told what is there; and no promotion is being voted on. */
+static bool may_meet(struct bsr_engine *e)
 {
 	struct bsr_peer *p;
 	BSR_FOR_EACH_PEER (e, p) {
 		if (!p->link_up && !bsr_receive_idle(p)) {
 			return false;
+		}
+		if (p->prepared_tid != 0 && bsr_mesh_on(e)) {
+			return false; /* it may be Primary in a moment, and then this is another meeting */
 		}
 	}
 	return true;
@@ -243,7 +246,7 @@ void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p)
 		bsr_fx_add(e, BSR_FX_LISTEN_DIAL)->u.link =
 			(struct bsr_fx_link){.peer = p->node_id, .link = p->link, .not_before_ns = p->redial_ns};
 	}
-	if (p->link_up && p->hs_stage == BSR_HS_IDLE && bsr_task_superblocks_clean(e) && lost_peers_are_done(e)) {
+	if (p->link_up && p->hs_stage == BSR_HS_IDLE && bsr_task_superblocks_clean(e) && may_meet(e)) {
 		bsr_connect_begin(e, p);
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {

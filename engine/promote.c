@@ -303,6 +303,9 @@ static void prepare_received(struct bsr_engine *e, struct bsr_peer *p, const str
 	p->prepared_tid = m->tid;
 	p->prepared_until_ns = e->now_ns + 2 * e->options.twopc_timeout_ds * BSR_DS_NS;
 	bsr_timer(e, p->prepared_until_ns);
+	if (bsr_mesh_on(e)) {
+		bsr_connect_changed(e); /* handshakes wait for the verdict */
+	}
 	twopc_send(e, p, BSR_TWOPC_YES, m->tid, 0);
 }
 

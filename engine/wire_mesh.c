@@ -86,7 +86,7 @@ uint32_t bsr_msg_mesh_encode(uint8_t *out, uint32_t room, enum bsr_msg_type type
 	const struct bsr_msg_mesh *m)
 {
 	uint8_t *at = bsr_wire_begin(out, room, type, MESH_BYTES, payload_bytes);
-	BSR_ASSERT(m->kind >= BSR_MESH_PEER_ACK && m->kind <= BSR_MESH_TELL_AGAIN);
+	BSR_ASSERT(m->kind >= BSR_MESH_PEER_ACK && m->kind <= BSR_MESH_HOLDERS);
 	BSR_ASSERT(about_resource(m->kind) ? m->vnr == VNR_ALL : m->vnr <= BSR_VNR_MAX);
 	bsr_wire_put32(at, m->vnr);
 	at[4] = m->kind;
@@ -107,7 +107,7 @@ int bsr_msg_mesh_decode(struct bsr_msg_mesh *m, const uint8_t *body, uint32_t bo
 		.kind = body[4],
 		.mask = bsr_wire_get32(body + 8),
 		.value = bsr_wire_get64(body + 16)};
-	if (got.kind < BSR_MESH_PEER_ACK || got.kind > BSR_MESH_TELL_AGAIN ||
+	if (got.kind < BSR_MESH_PEER_ACK || got.kind > BSR_MESH_HOLDERS ||
 		(about_resource(got.kind) ? got.vnr != VNR_ALL : got.vnr > BSR_VNR_MAX)) {
 		return -BSR_E_RANGE;
 	}

@@ -117,8 +117,8 @@ static void make_hs_mesh(struct test_random *r, union any *m)
 
 static void make_mesh(struct test_random *r, union any *m)
 {
-	m->mesh.kind = (uint8_t)pick(r, BSR_MESH_PEER_ACK, BSR_MESH_TELL_AGAIN);
-	const bool resource = m->mesh.kind == BSR_MESH_PEER_ACK || m->mesh.kind >= BSR_MESH_PRIMARIES;
+	m->mesh.kind = (uint8_t)pick(r, BSR_MESH_PEER_ACK, BSR_MESH_HOLDERS);
+	const bool resource = m->mesh.kind == BSR_MESH_PEER_ACK || m->mesh.kind == BSR_MESH_PRIMARIES || m->mesh.kind == BSR_MESH_TELL_AGAIN;
 	m->mesh.vnr = resource ? UINT32_MAX : (uint32_t)pick(r, 0, BSR_VNR_MAX);
 	m->mesh.mask = (uint32_t)pick(r, 0, UINT32_MAX);
 	m->mesh.value = pick(r, 0, UINT64_MAX);

@@ -87,7 +87,8 @@ static const char *small(uint16_t type, const uint8_t *body, uint32_t bytes)
 
 static const char *mesh(uint16_t type, const uint8_t *body, uint32_t bytes)
 {
-	static const char *const kinds[] = {"", "peer-ack", "in-sync", "new-generation", "adopted", "follows", "primaries", "tell-again"};
+	static const char *const kinds[] = {"", "peer-ack", "in-sync", "new-generation", "adopted", "follows", "primaries", "tell-again",
+		"holders"};
 	struct bsr_msg_mesh m;
 	struct bsr_msg_hs_mesh h;
 	if (type == BSR_MSG_MESH && bsr_msg_mesh_decode(&m, body, bytes) == 0) {

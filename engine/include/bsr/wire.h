@@ -197,6 +197,7 @@ enum bsr_mesh_kind {
 	BSR_MESH_PRIMARIES, /* the sender is connected to the Primaries in @mask */
 	/* to a Primary: the sender has given up what it remembered up to write_seq @value; who is in sync behind that? */
 	BSR_MESH_TELL_AGAIN,
+	BSR_MESH_HOLDERS, /* the nodes in @mask may have the sender's current generation, which is @value */
 };
 
 struct bsr_msg_mesh {
