@@ -285,6 +285,7 @@ struct bsr_peer {
 	uint64_t send_queued_bytes;
 	uint64_t messages_rejected;
 	uint64_t redial_ns;
+	uint64_t vote_ping_ns; /* it is Primary and somebody else wants to be: asked whether it lives */
 	uint64_t back_until_ns; /* a new handshake is on its way: a promotion waits for it so long */
 
 	/* handshake (connect.c) */
@@ -472,6 +473,7 @@ struct bsr_task {
 	struct bsr_peer *peer;
 	uint32_t tid;	  /* two-phase commit */
 	uint32_t await;	  /* nodes that have not voted */
+	uint64_t give_up_ns; /* promotion: a voter that wants to wait is asked again until then; 0 = not asked yet */
 	uint64_t until_ns;
 	uint32_t refuser;
 	uint32_t volume; /* that is the cause of a refusal */

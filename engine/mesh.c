@@ -366,6 +366,8 @@ bool bsr_mesh_settling(struct bsr_engine *e)
 				bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE);
 				settling = true;
 			}
+			/* the peer has more of what the lost Primary wrote: it comes in a moment */
+			settling = settling || bsr_repl_is_target(p->device[vol->index].repl);
 		}
 	}
 	return settling;

@@ -69,6 +69,7 @@ static void forget_link(struct bsr_peer *p)
 	p->hs_volumes_have = 0;
 	p->send_queued_bytes = 0;
 	p->ping_outstanding = false;
+	p->vote_ping_ns = 0;
 	p->acks.count = 0;
 	p->prepared_tid = 0;
 	p->checkpoint_due_ns = BSR_NEVER;

@@ -11,7 +11,9 @@
  */
 #include "core.h"
 
-enum promote_step { PING_BEGIN = 0, PINGING, VOTE_BEGIN, VOTING, MAKE_DURABLE };
+enum promote_step { PING_BEGIN = 0, PINGING, VOTE_BEGIN, VOTING, MAKE_DURABLE, WAITING };
+#define ASK_AGAIN_NS (BSR_SECOND_NS / 5)
+#define PROOF_OF_LIFE_NS (10 * BSR_SECOND_NS)
 enum demote_step { DRAIN = 0, CONFIRM, WRITE_BITMAPS, WRITE_RECORDS, DEMOTED };
 
 static void twopc_send(struct bsr_engine *e, struct bsr_peer *p, enum bsr_twopc_step step, uint32_t tid, int32_t error)
@@ -160,6 +162,11 @@ static void ping_peers(struct bsr_engine *e, struct bsr_task *t)
 	struct bsr_peer *p;
 	t->await = 0;
 	t->step = PINGING;
+	if (t->give_up_ns == 0) {
+		t->give_up_ns = e->now_ns + e->options.twopc_timeout_ds * BSR_DS_NS;
+		bsr_timer(e, t->give_up_ns);
+	}
+	t->until_ns = t->give_up_ns;
 	BSR_FOR_EACH_PEER (e, p) {
 		if (p->hs_stage == BSR_HS_COMPLETE) {
 			t->await |= bsr_node_bit(p->node_id);
@@ -203,11 +210,15 @@ static bool lost_everything(struct bsr_engine *e, struct bsr_task *t)
 
 void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 {
+	if (t->step == WAITING && e->now_ns >= t->until_ns) {
+		t->step = PING_BEGIN;
+	}
 	if (t->step == PING_BEGIN) {
 		ping_peers(e, t);
 	}
 	if (t->step == PINGING) {
-		if (t->await != 0 || !everything_received(e) || bsr_mesh_settling(e)) {
+		if (t->await != 0 || !everything_received(e) ||
+			(e->now_ns < t->give_up_ns && bsr_mesh_settling(e))) {
 			return;
 		}
 		t->step = VOTE_BEGIN;
@@ -269,6 +280,23 @@ static bool owes(struct bsr_engine *e, struct bsr_peer *p)
 	return false;
 }
 
+/* I see a Primary: no, if it lives; before that is known, the initiator asks again. */
+static void answer_for_primary(struct bsr_engine *e, struct bsr_peer *p, struct bsr_peer *primary, uint32_t tid)
+{
+	const bool asked = primary->vote_ping_ns != 0 && e->now_ns - primary->vote_ping_ns < PROOF_OF_LIFE_NS;
+	if (asked && primary->last_received_ns > primary->vote_ping_ns) {
+		twopc_send(e, p, BSR_TWOPC_NO, tid, -BSR_E_TWO_PRIMARIES);
+		return;
+	}
+	if (!asked) {
+		primary->vote_ping_ns = e->now_ns;
+	}
+	if (!primary->ping_outstanding) {
+		bsr_peer_ping(e, primary);
+	}
+	twopc_send(e, p, BSR_TWOPC_RETRY, tid, -BSR_E_IN_TRANSIENT_STATE);
+}
+
 static void prepare_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_twopc *m)
 {
 	struct bsr_peer *other;
@@ -279,8 +307,7 @@ static void prepare_received(struct bsr_engine *e, struct bsr_peer *p, const str
 	}
 	BSR_FOR_EACH_PEER (e, other) {
 		if (other != p && other->role == BSR_ROLE_PRIMARY) {
-			bsr_peer_ping(e, other); /* if it is dead, the next attempt finds it gone */
-			twopc_send(e, p, BSR_TWOPC_NO, m->tid, -BSR_E_TWO_PRIMARIES);
+			answer_for_primary(e, p, other, m->tid);
 			return;
 		}
 		if (other != p && other->prepared_tid != 0) {
@@ -320,8 +347,16 @@ static void vote_received(struct bsr_engine *e, struct bsr_peer *p, const struct
 		e->kick = true;
 		return;
 	}
+	const bool wait = m->step == BSR_TWOPC_RETRY && m->error == -BSR_E_IN_TRANSIENT_STATE;
+	if (wait && e->now_ns < t->give_up_ns) {
+		tell_voters(e, t, BSR_TWOPC_ABORT);
+		t->step = WAITING;
+		t->until_ns = e->now_ns + ASK_AGAIN_NS;
+		bsr_timer(e, t->until_ns);
+		return;
+	}
 	t->refuser = p->node_id;
-	promote_fail(e, t, m->error < 0 ? m->error : -BSR_E_PEER_REFUSED);
+	promote_fail(e, t, wait ? -BSR_E_TWO_PRIMARIES : m->error < 0 ? m->error : -BSR_E_PEER_REFUSED);
 }
 
 /* A Primary that connected while this vote was under way: the new handshake refuses it. */
