@@ -30,7 +30,11 @@
 #define POOL_MIB_DEFAULT 64u
 #define POOL_MIB_MAX 16384u
 /* allocations from this on get pages of their own, given back when freed */
+#if defined(__SANITIZE_ADDRESS__)
+#define BIG_BYTES SIZE_MAX /* all from malloc: overruns and leaks are seen */
+#else
 #define BIG_BYTES (1u << 20)
+#endif
 #define STACK_BYTES (1u << 20) /* far more than any call chain here needs */
 #define HANDED_MAX (2u * BSR_VOLUMES_MAX + 70u)
 

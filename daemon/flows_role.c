@@ -142,9 +142,10 @@ static void down_unheld(struct flow *f)
 
 static void down_start(struct flow *f)
 {
-	if (f->d->engine == NULL) {
-		flow_end(f, 0);
-		bsrd_leave(f->d);
+	struct bsrd *d = f->d;
+	if (d->engine == NULL) {
+		flow_end(f, 0); /* @f is gone */
+		bsrd_leave(d);
 		return;
 	}
 	flow_check_holders(f, down_unheld);

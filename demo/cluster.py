@@ -33,6 +33,7 @@ for dir in dev etc; do
 	ln -s "$base/real-$dir"/* "$base/real-$dir"/.[!.]* /$dir/
 done
 ln -sfn "$base"/real-dev/loop{0..255} /dev/
+rm -f /dev/bsr /dev/bsr[0-9]*	# links to the machine's own, should it have any
 rm -rf /etc/bsr.conf /etc/bsr.d && cp -a "$base/etc/." /etc/
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/bsr /mnt

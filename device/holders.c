@@ -25,6 +25,7 @@
 #define COMM_BYTES 32u
 
 struct search {
+	char name[24]; /* the kernel's, of the device */
 	dev_t device;
 	char *text;
 	size_t room, used;
@@ -215,6 +216,17 @@ static void search_stacked(struct search *s, int loop_index)
 
 /* ------------------------------------------------------------------- openers */
 
+/*
+ * Could @target be a name of the device? By its name, because looking at a file on a dead network file
+ * system could take for ever: anything in a directory /dev, and the kernel's name anywhere (chroots and
+ * containers have device nodes of their own).
+ */
+static bool may_be_it(const struct search *s, const char *target)
+{
+	const char *last = strrchr(target, '/');
+	return last != NULL && (strstr(target, "/dev/") != NULL || strcmp(last + 1, s->name) == 0);
+}
+
 static bool has_it_open(const struct search *s, const char *pid)
 {
 	char path[600];
@@ -225,14 +237,13 @@ static bool has_it_open(const struct search *s, const char *pid)
 		return false;
 	}
 	for (const struct dirent *entry = readdir(dir); entry != NULL && !open_here; entry = readdir(dir)) {
-		char target[16] = "";
+		char target[4096];
 		(void)snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, entry->d_name);
-		/*
-		 * the name first: looking at a file on a dead network file system could take for
-		 * ever
-		 */
 		const ssize_t length = readlink(path, target, sizeof(target) - 1);
-		open_here = length > 5 && memcmp(target, "/dev/", 5) == 0 && is_device(path, s->device);
+		if (length > 0) {
+			target[length] = '\0';
+			open_here = may_be_it(s, target) && is_device(path, s->device);
+		}
 	}
 	(void)closedir(dir);
 	return open_here;
@@ -275,6 +286,7 @@ int bsr_loopdev_holders(const struct bsr_loopdev *dev, char *text, size_t room)
 		return 1; /* in doubt it is held */
 	}
 	s->device = st.st_rdev;
+	(void)snprintf(s->name, sizeof(s->name), "loop%d", dev->loop_index);
 	s->text = text;
 	s->room = room;
 	struct stat own;

@@ -18,6 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # Hosts with real daemons under the sanitizers: every protocol, and each way to lose a part of a cluster.
 SANITIZED_CLUSTERS = "each_protocol or killed_under_verifying or power_cut or link_cut or garbage"
+LEAK_CLUSTERS = "down_and_up or detach_and_attach or disconnect_connect"
 
 
 def run(command, **kwargs):
@@ -67,9 +68,13 @@ def sanitized(build):
     # The engine process is not allowed to start the thread that looks for leaks.
     os.environ["ASAN_OPTIONS"] = "abort_on_error=1:detect_leaks=0"
     clusters = end_to_end(build, "tests/e2e/test_cluster.py", "-k", SANITIZED_CLUSTERS)
-    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+    # So a few run without the filter, and every process is looked at when it ends.
+    os.environ["ASAN_OPTIONS"] = "abort_on_error=1:detect_leaks=1"
+    os.environ["BSR_LEAK_CHECK"] = "1"
+    leaks = end_to_end(build, "tests/e2e/test_cluster.py", "-k", LEAK_CLUSTERS)
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "BSR_LEAK_CHECK"):
         del os.environ[name]
-    return tuple(a + b for a, b in zip(units, clusters))
+    return tuple(a + b + c for a, b, c in zip(units, clusters, leaks))
 
 
 def end_to_end(build, *which):

@@ -405,9 +405,8 @@ static int run(struct adm *adm, struct words *words, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	bsr_names_choose(argv[0]);
-	struct adm adm = {.bsrsetup = bsr_names()->setup,
-		.bsrmeta = bsr_names()->meta,
-		.drbd = bsr_names()->drbd};
+	static struct adm adm; /* what it points to is in use to the end */
+	adm = (struct adm){.bsrsetup = bsr_names()->setup, .bsrmeta = bsr_names()->meta, .drbd = bsr_names()->drbd};
 	struct words words = {.word = calloc((size_t)argc + 1, sizeof(char *))};
 	const char *run_dir = getenv("BSR_RUN_DIR");
 
