@@ -153,6 +153,10 @@ static inline uint64_t bsrd_now_ns(const struct bsrd *d)
 	return bsr_loop_now_ns(d->loop);
 }
 
+/** bsrd_trouble_note - the result of an operation on a disk: 0 or more, or a negative errno */
+void bsrd_trouble_note(struct bsrd *d, uint32_t volume, bool of_md, int64_t result);
+/** bsrd_trouble_text - what to add to a log line about an error of a disk; "" for other lines */
+void bsrd_trouble_text(const struct bsrd *d, const struct bsr_fx_log *log, char *text, size_t room);
 /** bsrd_volume_find - index of the volume with this @vnr, -1 for none */
 int bsrd_volume_find(const struct bsrd *d, uint32_t vnr);
 /** bsrd_volume_find_minor - index of the volume with this minor, -1 for none */

@@ -118,12 +118,7 @@ static int32_t map_result(int64_t result)
 
 static int32_t take_result(const struct disk_op *op, int64_t result)
 {
-	struct bsrd_trouble *trouble = &op->d->trouble[op->volume];
-	if (result < 0 && result != -EOPNOTSUPP) {
-		trouble->count++;
-		trouble->last_errno = (int)-result;
-		trouble->of_md = op->is_md;
-	}
+	bsrd_trouble_note(op->d, op->volume, op->is_md, result);
 	return map_result(result);
 }
 
@@ -403,17 +398,8 @@ void bsrd_disk_release(struct bsrd *d, uint32_t volume, void (*fn)(void *ctx), v
 static void perform_log(struct bsrd *d, const struct bsr_fx_log *log)
 {
 	uint32_t vnr = log->volume < BSR_VOLUMES_MAX ? d->running.volume[log->volume].vnr : NONE;
-	char more[BSRD_PATH_MAX + 128] = "";
-	const bool of_disk = log->number == BSR_LOGN_IO_ERROR || log->number == BSR_LOGN_MD_IO_ERROR;
-	if (of_disk && log->volume < BSR_VOLUMES_MAX) {
-		const struct bsrd_volume *v = &d->running.volume[log->volume];
-		const struct bsrd_trouble *trouble = &d->trouble[log->volume];
-		const char *path = log->number == BSR_LOGN_IO_ERROR ? v->disk_path : v->md_path;
-		/* a path is noted when the disk is attached: who attaches it knows it */
-		snprintf(more, sizeof(more), " error=\"%s\"%s%s",
-			trouble->last_errno != 0 ? strerror(trouble->last_errno) : "unusable content",
-			path[0] != '\0' ? " disk=" : "", path);
-	}
+	char more[BSRD_PATH_MAX + 128];
+	bsrd_trouble_text(d, log, more, sizeof(more));
 	bsr_log_effect(log, vnr, more);
 	control_on_log(d->control, log);
 }
