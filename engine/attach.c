@@ -606,8 +606,11 @@ static void mark_unknown(struct bsr_engine *e, struct bsr_volume *vol, bool writ
 	for (uint32_t node = 0; write && node < BSR_NODES_MAX; node++) {
 		bsr_md_set_bits(e, vol, vol->sb.peer[node].bitmap_index, offset, length);
 	}
-	if (write) {
-		bsr_resync_unsure(e, vol, offset, length);
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (write && p->device[vol->index].exists && bsr_repl_is_source(p->device[vol->index].repl)) {
+			bsr_resync_unsure(&p->device[vol->index], offset, length);
+		}
 	}
 }
 

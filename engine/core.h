@@ -219,7 +219,7 @@ struct bsr_peer_device {
 	/* resync (resync.c) */
 	uint8_t sync_step; /* enum bsr_sync_step */
 	bool full_sync;
-	struct bsr_span unsure[BSR_UNSURE_MAX]; /* source: a local write failed there, no acknowledgement clears their bits */
+	struct bsr_span unsure[BSR_UNSURE_MAX]; /* a write failed there, at this end or that: their bits stay */
 	uint32_t unsure_count;
 	bool holds_writes; /* target that is not yet durably Inconsistent: application writes wait (RX-4) */
 	uint64_t scan_bit;

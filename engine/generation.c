@@ -10,6 +10,7 @@
  *         is known to have had.
  */
 #include "core.h"
+#include "resync.h"
 
 bool bsr_gi_equal(struct bsr_gi a, struct bsr_gi b)
 {
@@ -160,9 +161,13 @@ void bsr_gi_sender_misses(
 		return;
 	}
 	bsr_md_set_bits(e, vol, p->device[vol->index].slot, offset, length);
+	bsr_resync_unsure(&p->device[vol->index], offset, length);
 	if (p->device[vol->index].disk >= BSR_DISK_INCONSISTENT) {
 		/* its state message is still on its way */
 		bsr_state_set_peer_disk(e, p, vol, BSR_DISK_FAILED);
+	}
+	if (vol->disk == BSR_DISK_INCONSISTENT && !vol->sync_result) {
+		return; /* a mixture begins nothing: the sender's disk, when it is back, is still the better one */
 	}
 	if (may_have_everything(sp) && !vol->gi_busy && !bsr_mesh_on(e)) {
 		/*

@@ -14,6 +14,7 @@
  *         be a mixture that calls itself consistent (rule 6, I26).
  */
 #include "core.h"
+#include "resync.h"
 #include "measure.h"
 
 static bool same_link(const struct bsr_peer_request *pr)
@@ -75,7 +76,7 @@ static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 			ack(e, p, pr->result < 0 && !BSR_MUTATION(33) ? BSR_ACK_NEGATIVE : BSR_ACK_WRITTEN, pr->id);
 		}
 		if (pr->result == 0 && (pd->repl == BSR_REPL_SYNC_TARGET || pd->repl == BSR_REPL_PAUSED_SYNC_T)) {
-			bsr_md_clear_bits(e, vol, pd->slot, pr->offset, pr->length);
+			bsr_resync_clear_bits(e, p, vol, pr->offset, pr->length);
 		}
 		pd->unacked -= pd->unacked > 0;
 	}

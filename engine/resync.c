@@ -609,23 +609,19 @@ void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 	}
 }
 
-void bsr_resync_unsure(struct bsr_engine *e, struct bsr_volume *vol, uint64_t offset, uint64_t length)
+void bsr_resync_unsure(struct bsr_peer_device *pd, uint64_t offset, uint64_t length)
 {
-	struct bsr_peer *p;
-	BSR_FOR_EACH_PEER (e, p) {
-		struct bsr_peer_device *pd = &p->device[vol->index];
-		if (!pd->exists || !bsr_repl_is_source(pd->repl)) {
-			continue;
-		}
-		if (pd->unsure_count < BSR_UNSURE_MAX) {
-			pd->unsure[pd->unsure_count++] = (struct bsr_span){offset, offset + length};
-			continue;
-		}
-		/* the last one takes in what has no place: bits too many are only copied once more */
-		struct bsr_span *last = &pd->unsure[BSR_UNSURE_MAX - 1];
-		last->start = offset < last->start ? offset : last->start;
-		last->end = offset + length > last->end ? offset + length : last->end;
+	if (pd->repl <= BSR_REPL_ESTABLISHED) {
+		return;
 	}
+	if (pd->unsure_count < BSR_UNSURE_MAX) {
+		pd->unsure[pd->unsure_count++] = (struct bsr_span){offset, offset + length};
+		return;
+	}
+	/* the last one takes in what has no place: bits too many are only copied once more */
+	struct bsr_span *last = &pd->unsure[BSR_UNSURE_MAX - 1];
+	last->start = offset < last->start ? offset : last->start;
+	last->end = offset + length > last->end ? offset + length : last->end;
 }
 
 void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m)

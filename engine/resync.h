@@ -18,10 +18,10 @@ void bsr_resync_bitmap_end(struct bsr_engine *e, struct bsr_peer *p, const struc
 void bsr_resync_data(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, const struct bsr_ev_message *ev);
 void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m);
 void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_resync_done *m);
-/** bsr_resync_clear_bits - at the source: the peer's disk has this range as it is here; not believed where a local write failed */
+/** bsr_resync_clear_bits - both disks have the same there now; not believed where a write failed at either end meanwhile */
 void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length);
-/** bsr_resync_unsure - a local write of this range failed: what peers acknowledge of it proves nothing until the resync is over */
-void bsr_resync_unsure(struct bsr_engine *e, struct bsr_volume *vol, uint64_t offset, uint64_t length);
+/** bsr_resync_unsure - a write of this range failed here or at the peer: nothing proves it equal until the resync is over */
+void bsr_resync_unsure(struct bsr_peer_device *pd, uint64_t offset, uint64_t length);
 void bsr_resync_sync_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_gi base);
 void bsr_resync_write_overtook(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length);
 void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
