@@ -211,6 +211,7 @@ void sim_oracle_excuse_only_here(struct sim *w, uint32_t node, uint32_t volume)
 		x->excused = x->excused || !elsewhere_too;
 	}
 	w->node[node].disk[volume].made_anew = ++w->oracle.sequence;
+	w->cut_off[volume] |= 1u << node;
 }
 
 void sim_oracle_app_lost(struct sim *w, uint32_t write_id)
