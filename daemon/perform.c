@@ -214,7 +214,7 @@ static void retry_waiting(struct bsrd_perform *p)
 	}
 }
 
-static inline struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t op_id, bool is_md)
+static inline __attribute__((always_inline)) struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t op_id, bool is_md)
 {
 	BSR_ASSERT(volume < BSR_VOLUMES_MAX && op_id < BSR_DISK_OPS_MAX);
 	struct disk_use *use = &d->perform->disk[volume];
@@ -257,7 +257,7 @@ static __attribute__((noinline)) void perform_other_disk(struct bsrd *d, const s
 	}
 }
 
-static inline void perform_disk(struct bsrd *d, const struct bsr_fx_disk *fx)
+static inline __attribute__((always_inline)) void perform_disk(struct bsrd *d, const struct bsr_fx_disk *fx)
 {
 	if (fx->op != BSR_OP_WRITE) {
 		perform_other_disk(d, fx);
@@ -415,11 +415,17 @@ static void perform_command_done(struct bsrd_perform *p, const struct bsr_fx_com
 	p->put_off = true;
 }
 
-static void perform_complete(struct bsrd *d, const struct bsr_fx_complete *done)
+/* A read that a peer has served. */
+static __attribute__((noinline)) void fill(struct bsrd *d, const struct bsr_fx_complete *done)
 {
-	if (done->data != BSR_BUF_NONE) { /* a read that a peer has served */
-		bsr_devices_fill(d->devices, done->tag, done->data);
-		bsr_pool_put(d->pool, done->data);
+	bsr_devices_fill(d->devices, done->tag, done->data);
+	bsr_pool_put(d->pool, done->data);
+}
+
+static inline void perform_complete(struct bsrd *d, const struct bsr_fx_complete *done)
+{
+	if (done->data != BSR_BUF_NONE) {
+		fill(d, done);
 	}
 	bsr_devices_complete(d->devices, done->tag, done->result);
 }
@@ -475,7 +481,7 @@ static __attribute__((noinline)) void perform_other(struct bsrd *d, const struct
 }
 
 /* In place: what every write needs. */
-static inline void perform_effect(struct bsrd *d, const struct bsr_effect *e)
+static inline __attribute__((always_inline)) void perform_effect(struct bsrd *d, const struct bsr_effect *e)
 {
 	if (d->faults != NULL && bsrd_faults_take(d, e, d->perform->fx->arena)) {
 		return;

@@ -306,7 +306,7 @@ static __attribute__((noinline)) enum bsr_al_answer pin_several(struct bsr_al *a
 	return answer;
 }
 
-enum bsr_al_answer bsr_al_pin(struct bsr_al *al, uint32_t first, uint32_t count)
+inline enum bsr_al_answer bsr_al_pin(struct bsr_al *al, uint32_t first, uint32_t count)
 {
 	BSR_ASSERT(count >= 1 && count <= BSR_REQUEST_EXTENTS_MAX);
 	BSR_ASSERT(first <= NO_EXTENT - count);
@@ -364,12 +364,13 @@ static inline void unpin_one(struct bsr_al *al, uint32_t extent)
 	}
 }
 
-void bsr_al_unpin(struct bsr_al *al, uint32_t first, uint32_t count)
+inline void bsr_al_unpin(struct bsr_al *al, uint32_t first, uint32_t count)
 {
 	BSR_ASSERT(count >= 1 && count <= BSR_REQUEST_EXTENTS_MAX);
-	for (uint32_t i = 0; i < count; i++) {
-		unpin_one(al, first + i);
-	}
+	uint32_t extent = first;
+	do {
+		unpin_one(al, extent);
+	} while (++extent != first + count);
 }
 
 /* ------------------------------------------------------------ transactions */

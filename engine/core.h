@@ -24,6 +24,10 @@
 #include "state.h"
 #include "superblock.h"
 
+/* The few functions that make up the path of a write: there in one piece, and called from everywhere else. */
+#define BSR_IN_PLACE static inline __attribute__((always_inline))
+#define BSR_APART static __attribute__((noinline))
+
 #define BSR_NONE UINT32_MAX
 #define BSR_NEVER UINT64_MAX
 #define BSR_SECOND_NS 1000000000ull

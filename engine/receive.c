@@ -48,17 +48,23 @@ static void ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind kind
 
 /* ------------------------------------------------------------------ writes */
 
-/* What may go on when a write has finished: a checkpoint at the head of the stream, a later epoch, a read. */
+/* Whether bsr_receive_progress() may find something: a checkpoint, a read, or a write whose epoch may be applied now. */
 static inline bool something_waits(const struct bsr_peer *p)
 {
-	if (!bsr_list_empty(&p->epoch_queue) || !bsr_list_empty(&p->reads)) {
+	if (!bsr_list_empty(&p->reads)) {
 		return true;
+	}
+	if (!bsr_list_empty(&p->epoch_queue)) {
+		const struct bsr_peer_request *head = BSR_CONTAINER(p->epoch_queue.next, struct bsr_peer_request, queue);
+		if (p->epoch_active == 0 || head->epoch == p->epoch || head->kind == BSR_PR_CHECKPOINT || BSR_MUTATION(29)) {
+			return true;
+		}
 	}
 	return !bsr_list_empty(&p->arrived) &&
 	       BSR_CONTAINER(p->arrived.next, struct bsr_peer_request, link)->kind == BSR_PR_CHECKPOINT;
 }
 
-static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
+BSR_IN_PLACE void finish_write(struct bsr_engine *e, struct bsr_peer_request *pr)
 {
 	struct bsr_peer *p = pr->peer;
 	struct bsr_peer_device *pd = &p->device[pr->volume];
@@ -93,6 +99,11 @@ static void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 	}
 }
 
+BSR_APART void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
+{
+	finish_write(e, pr);
+}
+
 /*
  * By policy the disk stays UpToDate; but it has a hole now, must not be anybody's source, nor
  * become Primary unforced.
@@ -117,7 +128,7 @@ static void write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t res
 		pr->peer->unflushed_volumes |= 1ull << pr->volume;
 		op->vol->unflushed = true;
 	}
-	write_finished(e, pr);
+	finish_write(e, pr);
 }
 
 static inline void write_turn(struct bsr_engine *e, struct bsr_interval *i)
@@ -243,7 +254,9 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 		start_write(e, pr);
 	} else {
 		bsr_list_append(&p->epoch_queue, &pr->queue);
-		bsr_receive_progress(e, p);
+		if (something_waits(p)) {
+			bsr_receive_progress(e, p);
+		}
 	}
 }
 

@@ -15,7 +15,12 @@
 #include "core.h"
 #include "measure.h"
 
-static void submit_write(struct bsr_engine *e, struct bsr_request *rq);
+BSR_IN_PLACE void submit(struct bsr_engine *e, struct bsr_request *rq);
+
+BSR_APART void submit_write(struct bsr_engine *e, struct bsr_request *rq)
+{
+	submit(e, rq);
+}
 
 uint32_t bsr_request_index(const struct bsr_engine *e, const struct bsr_request *rq)
 {
@@ -30,7 +35,7 @@ static void refuse(struct bsr_engine *e, uint32_t tag, int32_t error)
 
 /* -------------------------------------------------------------- admission */
 
-static bool send_buffer_full(const struct bsr_engine *e, const struct bsr_volume *vol)
+static inline bool send_buffer_full(const struct bsr_engine *e, const struct bsr_volume *vol)
 {
 	for (uint32_t mask = vol->mirror_mask; mask; mask &= mask - 1) {
 		const struct bsr_peer *p = e->peer[__builtin_ctz(mask)];
@@ -43,7 +48,7 @@ static bool send_buffer_full(const struct bsr_engine *e, const struct bsr_volume
 	return false;
 }
 
-static bool must_hold(struct bsr_engine *e, struct bsr_request *rq)
+static inline bool must_hold(struct bsr_engine *e, struct bsr_request *rq)
 {
 	struct bsr_volume *vol = e->volume[rq->volume];
 	if (e->suspended || e->demoting || e->promoting) {
@@ -55,9 +60,8 @@ static bool must_hold(struct bsr_engine *e, struct bsr_request *rq)
 	return e->disconnecting || bsr_log_full(e) || bsr_gi_hold(e, vol) || send_buffer_full(e, vol);
 }
 
-static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
+BSR_IN_PLACE void take_turn(struct bsr_engine *e, struct bsr_request *rq)
 {
-	struct bsr_request *rq = BSR_CONTAINER(i, struct bsr_request, range);
 	struct bsr_volume *vol = e->volume[rq->volume];
 	if (!vol->al || vol->disk < BSR_DISK_INCONSISTENT || !vol->options.al_updates) {
 		submit_write(e, rq);
@@ -71,7 +75,7 @@ static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 		bsr_measure_turn(e, rq, answer);
 	}
 	if (answer == BSR_AL_GO || (answer == BSR_AL_WAIT && BSR_MUTATION(1))) {
-		submit_write(e, rq);
+		submit(e, rq);
 		return;
 	}
 	rq->submitted_ns = rq->stage == BSR_RQ_AL ? rq->submitted_ns : e->now_ns;
@@ -87,6 +91,11 @@ static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 			}
 		}
 	}
+}
+
+static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
+{
+	take_turn(e, BSR_CONTAINER(i, struct bsr_request, range));
 }
 
 void bsr_request_al_progress(struct bsr_engine *e, struct bsr_volume *vol)
@@ -129,6 +138,18 @@ static void tell_what_is_missing(struct bsr_engine *e, struct bsr_request *rq, s
 	}
 }
 
+BSR_APART void local_write_failed(struct bsr_engine *e, struct bsr_request *rq, struct bsr_volume *vol, int32_t result)
+{
+	rq->local_failed = true;
+	bsr_log_local_failed(e, rq->log_index);
+	bsr_disk_error(e, vol, true, rq->offset, rq->length);
+	if (vol->disk >= BSR_DISK_INCONSISTENT) {
+		rq->result = vol->options.on_io_error == BSR_IO_ERROR_PASSTHROUGH ? result : 0;
+	} else if (!BSR_MUTATION(60)) {
+		tell_what_is_missing(e, rq, vol);
+	}
+}
+
 static void local_write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
 {
 	struct bsr_request *rq = op->owner;
@@ -138,14 +159,7 @@ static void local_write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 	rq->local_pending = false;
 	bsr_interval_remove(e, &rq->range);
 	if (result < 0) {
-		rq->local_failed = true;
-		bsr_log_local_failed(e, rq->log_index);
-		bsr_disk_error(e, vol, true, rq->offset, rq->length);
-		if (vol->disk >= BSR_DISK_INCONSISTENT) {
-			rq->result = vol->options.on_io_error == BSR_IO_ERROR_PASSTHROUGH ? result : 0;
-		} else if (!BSR_MUTATION(60)) {
-			tell_what_is_missing(e, rq, vol);
-		}
+		local_write_failed(e, rq, vol, result);
 	} else {
 		if (BSR_MEASURING(e)) {
 			bsr_measure_stage(e, vol, BSR_STAGE_DISK_WRITE, rq->submitted_ns);
@@ -156,7 +170,7 @@ static void local_write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32
 	bsr_request_try_complete(e, rq);
 }
 
-static void send_write(struct bsr_engine *e, struct bsr_request *rq, struct bsr_volume *vol, struct bsr_peer *p)
+BSR_IN_PLACE void send_write(struct bsr_engine *e, struct bsr_request *rq, struct bsr_volume *vol, struct bsr_peer *p)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	const bool b = p->options.protocol == BSR_PROTOCOL_B;
@@ -195,7 +209,7 @@ static void send_write(struct bsr_engine *e, struct bsr_request *rq, struct bsr_
 	}
 }
 
-static void submit_write(struct bsr_engine *e, struct bsr_request *rq)
+BSR_IN_PLACE void submit(struct bsr_engine *e, struct bsr_request *rq)
 {
 	struct bsr_volume *vol = e->volume[rq->volume];
 	rq->stage = BSR_RQ_ACTIVE;
@@ -403,7 +417,7 @@ static void fail(struct bsr_engine *e, struct bsr_request *rq, int32_t error)
 	bsr_request_finish(e, rq);
 }
 
-static void start(struct bsr_engine *e, struct bsr_request *rq)
+BSR_IN_PLACE void start(struct bsr_engine *e, struct bsr_request *rq)
 {
 	struct bsr_volume *vol = e->volume[rq->volume];
 	if (e->role != BSR_ROLE_PRIMARY) {
@@ -427,9 +441,14 @@ static void start(struct bsr_engine *e, struct bsr_request *rq)
 		rq->range.write = true;
 		rq->range.go = write_turn;
 		if (bsr_interval_add(e, &rq->range)) {
-			write_turn(e, &rq->range);
+			take_turn(e, rq);
 		}
 	}
+}
+
+BSR_APART void start_held(struct bsr_engine *e, struct bsr_request *rq)
+{
+	start(e, rq);
 }
 
 static int check_request(const struct bsr_engine *e, const struct bsr_ev_request *ev)
@@ -514,6 +533,6 @@ void bsr_request_release_held(struct bsr_engine *e)
 			return;
 		}
 		bsr_list_remove(&rq->link);
-		start(e, rq);
+		start_held(e, rq);
 	}
 }

@@ -31,7 +31,7 @@ static inline bool write_ok(const struct bsr_msg_write *m)
 	       bsr_wire_range_ok(m->offset, m->length, BSR_RANGE_BYTES_MAX);
 }
 
-uint32_t bsr_msg_write_encode(uint8_t *out, uint32_t room, enum bsr_msg_type type,
+inline uint32_t bsr_msg_write_encode(uint8_t *out, uint32_t room, enum bsr_msg_type type,
 	uint32_t payload_bytes, const struct bsr_msg_write *m)
 {
 	uint8_t *at = bsr_wire_begin(out, room, type, WRITE_BYTES, payload_bytes);

@@ -225,7 +225,7 @@ void bsr_loop_read(struct bsr_loop *loop, struct bsr_io *io, int slot, void *mem
 	submit(loop, io, slot);
 }
 
-void bsr_loop_write(struct bsr_loop *loop, struct bsr_io *io, int slot, const void *mem, uint32_t bytes,
+inline void bsr_loop_write(struct bsr_loop *loop, struct bsr_io *io, int slot, const void *mem, uint32_t bytes,
 	uint64_t offset, uint8_t flags)
 {
 	BSR_ASSERT(bytes - 1 < BSR_LOOP_IO_BYTES_MAX); /* 0 is none of them */
@@ -597,8 +597,8 @@ static uint64_t time_to_sleep(const struct bsr_loop *loop)
 	if (loop->next_deadline_ns == UINT64_MAX) {
 		return LOOP_NO_TIMEOUT;
 	}
-	const uint64_t now_ns = clock_ns();
-	return loop->next_deadline_ns > now_ns ? loop->next_deadline_ns - now_ns : 0;
+	/* as of the beginning of this turn: a timer may be late by the length of a turn, which it may be anyway */
+	return loop->next_deadline_ns > loop->now_ns ? loop->next_deadline_ns - loop->now_ns : 0;
 }
 
 int bsr_loop_turn(struct bsr_loop *loop, bool wait)

@@ -246,16 +246,16 @@ static __attribute__((noinline)) void start_other(struct uring_loop *u, struct b
 static void uring_start(struct bsr_loop *loop, struct bsr_io *io)
 {
 	struct uring_loop *u = uring_of(loop);
-	if (!loop_is_plain(io) || is_full(u)) {
+	if (!loop_is_plain(io) || io->moved != 0 || is_full(u)) {
 		start_other(u, io);
 		return;
 	}
 	const struct loop_step step = {
 		.what = io->opcode == LOOP_READ ? STEP_READ : STEP_WRITE,
 		.dsync = (io->flags & BSR_IO_DSYNC) != 0,
-		.mem = io->mem + io->moved,
-		.offset = io->offset + io->moved,
-		.bytes = io->length - io->moved,
+		.mem = io->mem,
+		.offset = io->offset,
+		.bytes = io->length,
 	};
 	prepare_transfer(u, next_sqe(u), io, &step);
 }

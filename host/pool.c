@@ -270,7 +270,7 @@ static inline struct unit *unit_in_use(const struct bsr_pool *pool, bsr_buf_t bu
 	return u;
 }
 
-uint8_t *bsr_pool_borrow(struct bsr_pool *pool, bsr_buf_t buf)
+inline uint8_t *bsr_pool_borrow(struct bsr_pool *pool, bsr_buf_t buf)
 {
 	struct unit *u = unit_in_use(pool, buf);
 	BSR_ASSERT(u->references < BSR_POOL_REFERENCES_MAX);
@@ -314,7 +314,6 @@ static void take_back(struct bsr_pool *pool, bsr_buf_t buf)
 /* Nobody holds it any more. */
 static inline void free_buffer(struct bsr_pool *pool, bsr_buf_t buf)
 {
-	BSR_ASSERT(pool->in_use > 0);
 	pool->in_use--;
 	if (pool->kept_count < KEPT_MAX && pool->chunk[buf / UNITS_PER_CHUNK].class == 0) {
 		pool->kept[pool->kept_count++] = buf;
