@@ -22,6 +22,8 @@
 #include <unistd.h>
 
 #include <bsr/assert.h>
+#include <bsr/handshake.h>
+#include <bsr/wire.h>
 
 #define LINE_BYTES 2048u
 #define BURST 20u		      /* lines of one number at once */
@@ -273,25 +275,49 @@ void bsr_log(enum bsr_log_number number, const char *format, ...)
 	put_line((uint32_t)number, pairs);
 }
 
-/* State names, not numbers; what "from" and "to" are follows from the family of the event. */
+/* Names of states and the like; NULL where there are none. What a key means follows from the family of the event. */
+static const char *word_of(uint32_t number, const char *key, uint64_t value)
+{
+	const bool moves = strcmp(key, "from") == 0 || strcmp(key, "to") == 0;
+	const bool sides = strcmp(key, "mine") == 0 || strcmp(key, "theirs") == 0;
+	if (strcmp(key, "role") == 0 || strcmp(key, "peer_role") == 0) {
+		return bsr_role_word((enum bsr_role)value);
+	}
+	if (strcmp(key, "repl_state") == 0) {
+		return bsr_repl_state_word((enum bsr_repl_state)value);
+	}
+	if (strcmp(key, "disk_state") == 0 || (moves && number / 1000 == 3)) {
+		return bsr_disk_state_word((enum bsr_disk_state)value);
+	}
+	if (strcmp(key, "conn_state") == 0 || (moves && number / 1000 == 4)) {
+		return bsr_conn_state_word((enum bsr_conn_state)value);
+	}
+	if (strcmp(key, "error") == 0) {
+		const int64_t error = (int64_t)value;
+		return bsr_error_name((int)(error < 0 ? -error : error));
+	}
+	if (strcmp(key, "action") == 0 || (sides && number == BSR_LOGN_HANDSHAKE_NOT_MIRRORED)) {
+		return bsr_hs_action_word((enum bsr_hs_action)value);
+	}
+	if (sides && number == BSR_LOGN_CONFIG_MISMATCH) {
+		return value == BSR_PROTOCOL_A ? "A" : value == BSR_PROTOCOL_B ? "B" : value == BSR_PROTOCOL_C ? "C" : "?";
+	}
+	if (strcmp(key, "message_type") == 0) {
+		return bsr_msg_word((uint16_t)value);
+	}
+	return NULL;
+}
+
 static int print_arg(char *out, size_t room, uint32_t number, const char *key, uint64_t value)
 {
-	const char *word = NULL;
-	bool moves = strcmp(key, "from") == 0 || strcmp(key, "to") == 0;
-	if (strcmp(key, "role") == 0 || strcmp(key, "peer_role") == 0) {
-		word = bsr_role_word((enum bsr_role)value);
-	} else if (strcmp(key, "repl_state") == 0) {
-		word = bsr_repl_state_word((enum bsr_repl_state)value);
-	} else if (strcmp(key, "disk_state") == 0 || (moves && number / 1000 == 3)) {
-		word = bsr_disk_state_word((enum bsr_disk_state)value);
-	} else if (strcmp(key, "conn_state") == 0 || (moves && number / 1000 == 4)) {
-		word = bsr_conn_state_word((enum bsr_conn_state)value);
-	} else if (strcmp(key, "error") == 0) {
-		int64_t error = (int64_t)value;
-		word = bsr_error_name((int)(error < 0 ? -error : error));
-	}
+	const char *word = word_of(number, key, value);
 	if (word != NULL) {
 		return snprintf(out, room, " %s=%s", key, word);
+	}
+	if (strcmp(key, "reason") == 0 && number / 1000 == 2) {
+		char rule[64];
+		name_word(rule, sizeof(rule), bsr_hs_reason_name((uint16_t)value));
+		return snprintf(out, room, " reason=%llu rule=%s", (unsigned long long)value, rule);
 	}
 	size_t length = strlen(key);
 	if (length >= 2 && strcmp(key + length - 2, "gi") == 0) {

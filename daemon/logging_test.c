@@ -12,6 +12,9 @@
 
 #include <cmocka.h>
 
+#include <bsr/handshake.h>
+#include <bsr/wire.h>
+
 #include "logging.h"
 
 static void a_line_has_number_level_name_and_pairs(void **state)
@@ -164,25 +167,54 @@ static void a_flood_is_cut_and_counted(void **state)
 	assert_true(bsr_logging_admit(BSR_LOGN_STOPPED, now, &suppressed));
 }
 
-static void an_effect_shows_states_as_words(void **state)
+/* What is logged for an effect contains @expected. */
+static void expect_line(const struct bsr_fx_log *log, const char *more, const char *expected)
 {
 	char line[512] = "";
 	int fds[2];
-	(void)state;
 	assert_int_equal(pipe(fds), 0);
 	int saved = dup(STDERR_FILENO);
 	dup2(fds[1], STDERR_FILENO);
-	struct bsr_fx_log log = {.number = BSR_LOGN_DISK_CHANGED,
-		.peer = UINT32_MAX,
-		.volume = 3,
-		.arg = {BSR_DISK_ATTACHING, BSR_DISK_UP_TO_DATE}};
-	bsr_log_effect(&log, 5, " disk=/dev/x");
+	bsr_log_effect(log, 5, more);
 	dup2(saved, STDERR_FILENO);
 	assert_true(read(fds[0], line, sizeof(line) - 1) > 0);
-	assert_non_null(strstr(line, "3001 notice disk-changed resource=r0 volume=5 from=Attaching to=UpToDate disk=/dev/x"));
+	if (strstr(line, expected) == NULL) {
+		fail_msg("'%s' is not in '%s'", expected, line);
+	}
 	close(fds[0]);
 	close(fds[1]);
 	close(saved);
+}
+
+static void an_effect_shows_words_not_numbers(void **state)
+{
+	(void)state;
+	expect_line(&(struct bsr_fx_log){.number = BSR_LOGN_DISK_CHANGED,
+			    .peer = UINT32_MAX,
+			    .volume = 3,
+			    .arg = {BSR_DISK_ATTACHING, BSR_DISK_UP_TO_DATE}},
+		" disk=/dev/x",
+		"3001 notice disk-changed resource=r0 volume=5 from=Attaching to=UpToDate disk=/dev/x");
+	expect_line(&(struct bsr_fx_log){.number = BSR_LOGN_HANDSHAKE_DECIDED,
+			    .peer = 1,
+			    .volume = 3,
+			    .arg = {BSR_HS_REASON_BOTH_NEW, BSR_HS_TARGET_FULL, 7}},
+		"", "peer=1 volume=5 reason=201 rule=both-new action=target-full bits_set=7");
+	expect_line(&(struct bsr_fx_log){.number = BSR_LOGN_HANDSHAKE_NOT_MIRRORED,
+			    .peer = 1,
+			    .volume = 3,
+			    .arg = {BSR_HS_NO_SYNC, 99, 65000}},
+		"", "mine=no-sync theirs=? reason=65000 rule=?");
+	expect_line(&(struct bsr_fx_log){.number = BSR_LOGN_CONFIG_MISMATCH,
+			    .peer = 1,
+			    .volume = UINT32_MAX,
+			    .arg = {BSR_PROTOCOL_A, BSR_PROTOCOL_C}},
+		"", "peer=1 mine=A theirs=C");
+	expect_line(&(struct bsr_fx_log){.number = BSR_LOGN_MESSAGE_REJECTED,
+			    .peer = 1,
+			    .volume = UINT32_MAX,
+			    .arg = {BSR_MSG_RESYNC_DATA, 3}},
+		"", "peer=1 message_type=RESYNC_DATA count=3");
 }
 
 int main(void)
@@ -197,7 +229,7 @@ int main(void)
 		cmocka_unit_test(text_from_outside_cannot_make_a_line_of_its_own),
 		cmocka_unit_test(a_long_text_is_cut),
 		cmocka_unit_test(a_flood_is_cut_and_counted),
-		cmocka_unit_test(an_effect_shows_states_as_words),
+		cmocka_unit_test(an_effect_shows_words_not_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ void bsr_volume_free_disk(struct bsr_engine *e, struct bsr_volume *vol)
 	vol->load_mem = NULL;
 	vol->hot_table = NULL;
 	vol->bitmap = NULL;
+	vol->coarsened_said = 0;
 	vol->al = NULL;
 	vol->md_usable = false;
 }

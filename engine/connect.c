@@ -135,7 +135,7 @@ static void decide(struct bsr_engine *e, struct bsr_peer *p)
 	struct bsr_volume *vol;
 	struct bsr_msg_hs_confirm m = {0};
 	if (!speaks_of_thirds(p) && bsr_mesh_on(e)) {
-		bsr_emit_log(e, BSR_LOGN_CONFIG_MISMATCH, p, NULL, BSR_FEATURE_MESH, p->features, 0);
+		bsr_emit_log(e, BSR_LOGN_PEER_TOO_OLD, p, NULL, BSR_FEATURE_MESH, p->features, 0);
 		bsr_peer_refuse(e, p, BSR_CONN_ERROR_CONFIG);
 		return;
 	}

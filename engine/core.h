@@ -406,6 +406,7 @@ struct bsr_volume {
 	uint64_t sb_durable; /* changes on disk */
 	bool sb_busy;
 	struct bsr_bitmap *bitmap;
+	uint64_t coarsened_said; /* bsr_bitmap_coarsened() when it was last reported */
 	size_t bitmap_bytes;
 	struct bsr_al *al;
 	size_t al_mem_bytes;

@@ -336,6 +336,16 @@ void bsr_md_timer(struct bsr_engine *e, struct bsr_volume *vol)
 
 /* ----------------------------------------------------------------- all of it */
 
+/* At the first, and each time their number has doubled. */
+static void report_coarsening(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	const uint64_t now = bsr_bitmap_coarsened(vol->bitmap);
+	if (now != 0 && now >= 2 * vol->coarsened_said && now != vol->coarsened_said) {
+		bsr_emit_log(e, BSR_LOGN_BITMAP_COARSENED, NULL, vol, now, 0, 0);
+		vol->coarsened_said = now;
+	}
+}
+
 void bsr_md_progress(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	if (!vol->md_usable || vol->attach_step == BSR_AT_FAILING) {
@@ -345,6 +355,7 @@ void bsr_md_progress(struct bsr_engine *e, struct bsr_volume *vol)
 		activity_log(e, vol);
 	}
 	if (vol->bitmap) {
+		report_coarsening(e, vol);
 		sweep(e, vol);
 	}
 	superblock_write(e, vol);

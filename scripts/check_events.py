@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""docs/ops/events.md tells what to do about every event from WARN up, under its number and name."""
+"""docs/ops/events.md tells what to do about every event from WARN up, under its number and name; each event and each error
+is used somewhere."""
+import glob
 import os
 import re
 import sys
@@ -8,6 +10,8 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 EVENT = re.compile(r"^BSR_LOG_EVENT\((\d+), (\w+), (\w+),", re.M)
 ROW = re.compile(r"^\| (\d{4}) \| ([a-z0-9-]+) \| (.*?) \| (.*?) \|$", re.M)
+ERROR = re.compile(r"^BSR_ERR\((\d+), (\w+),", re.M)
+FOLDERS = ("engine", "host", "device", "daemon", "tools", "config")
 NEEDS_ADVICE = {"WARN", "ERROR"}
 
 
@@ -35,6 +39,25 @@ def problems(events, rows):
         yield f"{number} has more than one row"
 
 
+def used_names():
+    """Names of events and errors that the sources, not their tests, mention."""
+    names = set()
+    for folder in FOLDERS:
+        for path in glob.glob(os.path.join(ROOT, folder, "**", "*.[ch]"), recursive=True):
+            if not re.search(r"(_test|_test_\w+)\.c$", path):
+                names.update(re.findall(r"\bBSR_(?:LOGN|E)_(\w+)", read(path)))
+        for path in glob.glob(os.path.join(ROOT, folder, "**", "*.def"), recursive=True):
+            names.update(re.findall(r"BSR_STATE_RULE\(\d+, \w+, \w+, \w+, (\w+),", read(path)))
+    return names
+
+
+def unused(definitions, used):
+    """One line for each event or error that nobody emits."""
+    for number, name in definitions:
+        if name not in used:
+            yield f"{number} {name} is never used: emit it, or remove it"
+
+
 def self_test():
     """The check finds what it is for."""
     events = [("1", "WARN", "A_B"), ("2", "INFO", "C")]
@@ -42,6 +65,7 @@ def self_test():
     assert len(list(problems(events, []))) == 1
     assert len(list(problems(events, [("1", "a-c", "x", "y")]))) == 1
     assert len(list(problems(events, [("1", "a-b", "x", " "), ("3", "z", "x", "y")]))) == 2
+    assert list(unused([("1", "A_B"), ("2", "C")], {"C", "D"})) == ["1 A_B is never used: emit it, or remove it"]
 
 
 def main():
@@ -53,9 +77,13 @@ def main():
     found = list(problems(events, ROW.findall(read("docs/ops/events.md"))))
     for line in found:
         print(f"docs/ops/events.md: {line}")
-    if not found:
-        print(f"{len(events)} events; each from warning up has advice")
-    return 1 if found else 0
+    errors = ERROR.findall(read("engine/include/bsr/errors.def"))
+    idle = list(unused([(number, name) for number, _, name in events] + errors, used_names()))
+    for line in idle:
+        print(line)
+    if not found and not idle:
+        print(f"{len(events)} events, each from warning up with advice, and {len(errors)} errors; all of them are used")
+    return 1 if found or idle else 0
 
 
 if __name__ == "__main__":

@@ -110,3 +110,17 @@ def test_old_extents_leave_a_busy_device(node):
         for _ in range(5):
             write(node, 9)
             time.sleep(0.1)
+
+
+def test_a_bitmap_that_outgrows_its_memory_is_rounded_up_and_said(node):
+    """31 slots and 300 hot extents, each in a region of its own, need more than the 8192 regions that fit."""
+    node.make_disk(40 << 30, peers=31)
+    node.start()
+    node.ok("new-minor", "r0", node.minor, 0)
+    node.ok("attach", node.minor, node.disk, node.disk, "internal")
+    node.ok("primary", "r0", "--force")
+    for region in range(300):
+        write(node, region * 32)
+    assert "3006" not in node.log()
+    node.kill_engine()
+    wait_for(lambda: "3006 warn bitmap-coarsened" in node.log())

@@ -73,6 +73,11 @@ struct bsr_hs_decision {
 	bool pri_lost;
 };
 
+/** bsr_hs_action_word - for logs; "?" outside of the enum */
+const char *bsr_hs_action_word(enum bsr_hs_action action);
+/** bsr_hs_reason_name - the name of a rule as in handshake_reasons.def; "?" when it has none */
+const char *bsr_hs_reason_name(uint16_t reason);
+
 /** Numbers of the rules, from handshake_reasons.def: BSR_HS_REASON_*. */
 enum bsr_hs_reason {
 #define BSR_HS_REASON(number, name, sentence, remedy) BSR_HS_REASON_##name = number,

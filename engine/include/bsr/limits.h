@@ -9,7 +9,6 @@
 #define BSR_LIMITS_H
 
 #define BSR_SECTOR_BYTES 512u
-#define BSR_SECTOR_SHIFT 9u
 #define BSR_MD_BLOCK_BYTES 4096u /* unit of all metadata I/O */
 
 #define BSR_NODES_MAX 32u	/* node ids 0..31: peers[32] of the v09 superblock */
