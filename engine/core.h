@@ -715,10 +715,7 @@ void bsr_peer_link_down(struct bsr_engine *e, const struct bsr_ev_link_down *dow
 void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason);
 /** bsr_peer_refuse - close the link and stay StandAlone, because of @error */
 void bsr_peer_refuse(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error);
-/**
- * bsr_peer_retry - close the link because of @error, and look again after connect-int: the two ends of a connection are adjusted
- * one after the other, and nobody should have to connect them by hand
- */
+/** bsr_peer_retry - close the link because of @error, look again after connect-int: ends are adjusted one by one */
 void bsr_peer_retry(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error);
 void bsr_peer_reject(struct bsr_engine *e, struct bsr_peer *p, uint16_t msg_type);
 void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p);

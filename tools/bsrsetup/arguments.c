@@ -309,6 +309,10 @@ static int take_option(struct bsr_setup_call *call, const struct bsr_option *opt
 		bsr_text_add(why, "--%s: %s", option->name, fault_text);
 		return -EINVAL;
 	}
+	if (value.is_reference) { /* names of resources are the configuration's: bsradm says the minor */
+		bsr_text_add(why, "--%s: '%s' is not a minor number", option->name, text);
+		return -EINVAL;
+	}
 	if (!json_object_object_get_ex(call->request, "options", &options)) {
 		options = json_object_new_object();
 		json_object_object_add(call->request, "options", options);
