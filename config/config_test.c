@@ -212,6 +212,9 @@ static const struct {
 	{"include \"x\";", "include is not allowed in this text"},
 	{"resource r { on a {", "expected '}' for the '{' of line 1, found end of file"},
 	{"}", "t:1:1: '}' without a '{'"},
+	{"skip resource r { on a { }", "t:1:6: the section after 'skip' does not end"},
+	{"resource r { " VOLUME HOSTS " skip net }", "the section after 'skip' does not end"},
+	{"skip", "the section after 'skip' does not end"},
 	{"resource r { " VOLUME
 	 " on alice { node-id 0; address 1.1.1.1:1; } on-windows w { node-id 1; address 1.1.1.2:1;"
 	 " device E minor 2; disk F; } }",

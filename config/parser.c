@@ -194,22 +194,28 @@ bool parser_once(struct parser *p, struct cfg_location *seen, const char *what)
 
 void parser_skip_section(struct parser *p)
 {
+	const struct cfg_location at = p->token.at;
 	unsigned long depth = 0;
 
 	p->lexer.quiet = true;
 	while (p->token.type != TOKEN_END) {
 		if (parser_at(p, '{')) {
 			depth++;
-		} else if (parser_at(p, '}') && depth > 0) {
+		} else if (parser_at(p, '}') && depth == 0) {
+			break; /* of the section around it */
+		} else if (parser_at(p, '}')) {
 			depth--;
 		}
 		if (depth == 0 && (parser_at(p, '}') || parser_at(p, ';'))) {
-			break;
+			p->lexer.quiet = false;
+			parser_advance(p);
+			return;
 		}
 		parser_advance(p);
 	}
 	p->lexer.quiet = false;
-	parser_advance(p);
+	p->config->incomplete = true;
+	cfg_error(p->config, &at, "the section after 'skip' does not end: a '{' lacks its '}', or it has none");
 }
 
 #define BLOCK_WORDS_MAX 32u

@@ -481,3 +481,22 @@ def test_help_and_version():
         assert word in result.stdout
     assert check(program("bsrmeta"), "--version").stdout.startswith("bsrmeta ")
     assert "restore-md" in check(program("bsrmeta"), "restore-md", "--help").stdout
+
+
+def test_a_hexdump_shows_the_bytes_of_the_disk(tmp_path):
+    image = make_image(tmp_path / "image", 64 * MIB)
+    empty = meta_ok(image, "hexdump")
+    assert "no meta data is recognised here" in empty and empty.count("\n") == 3
+    meta_ok(image, "create-md", "--al-stripe-size-kB=32", "1")
+    shown = meta_ok(image, "hexdump")
+    assert shown.startswith("# superblock: v09\n") and "# activity log: 8 blocks\n" in shown
+    content = image.read_bytes()
+    for line in shown.splitlines():
+        if not line.startswith(("#", "*")):
+            at = int(line[:12], 16)
+            assert bytes.fromhex(line[13:63].replace(" ", "")) == content[at:at + 16], line
+    with open(image, "r+b") as f:  # and of a superblock that nobody else can read
+        f.seek(64 * MIB - 4096 + 100)
+        f.write(b"\xff" * 8)
+    assert meta(image, "dump-md").returncode != 0
+    assert "ff ff ff ff" in meta_ok(image, "hexdump")

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from bsradm_support import EXAMPLE
+from bsradm_support import EXAMPLE, uncommented
 from conftest import program, run
 from test_bsradm_cluster import Cluster
 
@@ -190,3 +190,35 @@ def test_every_option_at_its_limits(alone, command, name):
         assert re.search(rf"^\s+{name}\s", shown, re.M), shown
     back = run(program("bsrsetup"), command, *place, "--set-defaults", env=alone.alice.env)
     assert back.returncode == 0, back.stderr
+
+
+def far_value(option):
+    """A legal value that is not the default."""
+    if option.get("type") == "boolean":
+        return "no" if option.findtext("default") == "yes" else "yes"
+    if option.find("handler") is not None:
+        return option.findall("handler")[-1].text
+    if option.find("max") is not None:
+        value = option.findtext("max")
+        return f'"{value}"' if len(value) > 8 else value
+    return '"3:1"' if option.get("name") == "resync-ratio" else '"a b\\"c"'
+
+
+@pytest.mark.parametrize("expanded", [[], ["-v"]])
+def test_a_dump_of_every_option_is_a_fixed_point(adm, expanded):
+    texts = {}
+    for command in OPTION_COMMANDS:
+        options = [o for o in described(command).findall("option")
+                   if o.get("name") not in ("set-defaults", "resync-after", "transport")]
+        texts[command] = "".join(f" {o.get('name')} {far_value(o)};" for o in options)
+    adm.write(f"""global {{ usage-count no; disable-ip-verification; }}
+resource r0 {{ options {{{texts['resource-options']}{texts['node-options']} }} net {{{texts['net-options']} }}
+  disk {{{texts['disk-options']}{texts['peer-device-options']} }} device minor 0; disk /dev/a; meta-disk internal;
+  on alice {{ node-id 0; address 10.0.0.1:7000; }} on bob {{ node-id 1; address 10.0.0.2:7000; }} }}""")
+    first = adm.plain(*expanded, "dump")
+    assert first.returncode == 0, first.stderr
+    calls = adm.dry("up", "all")
+    adm.write(first.stdout)
+    second = adm.plain(*expanded, "dump")
+    assert uncommented(second.stdout) == uncommented(first.stdout)
+    assert adm.dry("up", "all") == calls and calls.count("--") > 60

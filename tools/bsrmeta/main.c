@@ -33,6 +33,8 @@ static const struct command commands[] = {
 		"make new meta data with bitmap slots for PEERS (1..31) other nodes", 0, 1, true,
 		false, ALLOW_AL | ALLOW_BIO_SIZE, bsr_meta_create},
 	{"dump-md", "", "print the meta data as text", 0, 0, false, false, ALLOW_JSON, bsr_meta_dump},
+	{"hexdump", "", "print superblock and activity log byte by byte", 0, 0, false, false, 0,
+		bsr_meta_hexdump},
 	{"restore-md", "[--al-stripes=N] [--al-stripe-size-kB=N] FILE",
 		"write back what dump-md printed", 1, 1, true, false, ALLOW_AL, bsr_meta_restore},
 	{"verify-dump", "FILE", "check the text of a dump, touch nothing", 1, 1, false, true, 0,

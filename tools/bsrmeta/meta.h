@@ -239,4 +239,7 @@ void bsr_meta_progress_begin(struct bsr_meta_progress *p, const struct bsr_meta_
 void bsr_meta_progress_show(struct bsr_meta_progress *p, uint64_t done);
 void bsr_meta_progress_end(struct bsr_meta_progress *p);
 
+/* hexdump.c */
+int bsr_meta_hexdump(struct bsr_meta_context *ctx);
+
 #endif
