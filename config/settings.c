@@ -28,8 +28,14 @@ struct entry {
 	uint64_t otherwise;
 };
 
-#define NUMBER(name, member, min, max, otherwise) {name, offsetof(struct bsr_settings, member), false, min, max, otherwise}
-#define TEXT(name, member) {name, offsetof(struct bsr_settings, member), true, 0, 0, 0}
+#define NUMBER(name, member, min, max, otherwise)                                                            \
+	{                                                                                                    \
+		name, offsetof(struct bsr_settings, member), false, min, max, otherwise                      \
+	}
+#define TEXT(name, member)                                                                                   \
+	{                                                                                                    \
+		name, offsetof(struct bsr_settings, member), true, 0, 0, 0                                   \
+	}
 
 static const struct entry entries[] = {
 	TEXT("log-path", log_path),
@@ -75,7 +81,8 @@ const char *bsr_settings_path(void)
 
 const char *bsr_log_category_word(uint32_t category)
 {
-	static const char *const words[BSR_LOG_CATEGORY_COUNT] = {"role", "resync", "disk", "link", "device", "process"};
+	static const char *const words[BSR_LOG_CATEGORY_COUNT] = {
+		"role", "resync", "disk", "link", "device", "process"};
 	return category < BSR_LOG_CATEGORY_COUNT ? words[category] : "";
 }
 
@@ -226,7 +233,8 @@ int bsr_settings_load(struct bsr_settings *s, char *why, size_t room)
 	const ssize_t bytes = read_file(fd, text, sizeof(text));
 	close(fd);
 	if (bytes < 0 || bytes > (ssize_t)BSR_SETTINGS_FILE_MAX) {
-		snprintf(why, room, "%s: %s", bsr_settings_path(), bytes < 0 ? strerror((int)-bytes) : "too large");
+		snprintf(why, room, "%s: %s", bsr_settings_path(),
+			bytes < 0 ? strerror((int)-bytes) : "too large");
 		return bytes < 0 ? (int)bytes : -EINVAL;
 	}
 	if (bsr_settings_parse(s, text, (size_t)bytes, wrong, sizeof(wrong)) == 0) {

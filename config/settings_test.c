@@ -65,7 +65,8 @@ static void bad_lines_are_told_and_have_no_effect(void **state)
 {
 	struct bsr_settings s;
 	(void)state;
-	assert_int_equal(parse(&s, "# a comment\n\nlog-level-sys=five\nlog-level-dbg=5\nnonsense\nlog-color=1\n"), 3);
+	assert_int_equal(
+		parse(&s, "# a comment\n\nlog-level-sys=five\nlog-level-dbg=5\nnonsense\nlog-color=1\n"), 3);
 	assert_string_equal(why, "line 3: not a number");
 	assert_int_equal(s.log_level_sys, 3);
 	assert_int_equal(s.log_level_dbg, 5);

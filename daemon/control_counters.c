@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * control_counters.c - collection of latencies on request, all counters as JSON, a dump of the engine's insides
+ * control_counters.c - collection of latencies on request, all counters as JSON, a dump of the engine's
+ * insides
  *
  * Owns:       who wants collection: it is on as long as some connection that asked for it stands.
  * May touch:  engine, links, pool, reading only; the engine's collection.

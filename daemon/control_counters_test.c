@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * control_counters_test.c - collection lasts as long as somebody wants it; counters and dump have their form; settings,
- * lines for the log and faults are checked
+ * control_counters_test.c - collection lasts as long as somebody wants it; counters and dump have their form;
+ * settings, lines for the log and faults are checked
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -85,7 +85,8 @@ static void counters_have_histograms_only_while_it_is_on(void **state)
 	struct json_object *write = control_test_get(control_test_get(volume, "stages"), "write");
 	assert_int_equal(json_object_get_int64(control_test_get(write, "count")), 5);
 	assert_int_equal(json_object_get_int64(control_test_get(write, "sum_ns")), 5000);
-	assert_string_equal(json_object_to_json_string_ext(control_test_get(write, "buckets"), JSON_C_TO_STRING_PLAIN),
+	assert_string_equal(
+		json_object_to_json_string_ext(control_test_get(write, "buckets"), JSON_C_TO_STRING_PLAIN),
 		"[[2,1],[191,4]]");
 	assert_int_equal(json_object_get_int(control_test_get(volume, "al_hits")), 3);
 	struct json_object *peer = member_at(counters, "peers", 0);
@@ -107,12 +108,15 @@ static void the_dump_names_the_oldest_request(void **state)
 	struct json_object *oldest = control_test_get(resource, "oldest_request");
 	assert_int_equal(json_object_get_int(control_test_get(oldest, "age_us")), 1234);
 	assert_string_equal(json_object_get_string(control_test_get(oldest, "stage")), "held");
-	assert_string_equal(json_object_to_json_string_ext(control_test_get(oldest, "waits_for_peers"),
-				    JSON_C_TO_STRING_PLAIN), "[1]");
+	assert_string_equal(json_object_to_json_string_ext(
+				    control_test_get(oldest, "waits_for_peers"), JSON_C_TO_STRING_PLAIN),
+		"[1]");
 	assert_string_equal(json_object_get_string(control_test_get(resource, "deadline_ns")), "never");
-	assert_int_equal(json_object_get_int(control_test_get(member_at(debug, "volumes", 0), "al_pinned")), 9);
+	assert_int_equal(
+		json_object_get_int(control_test_get(member_at(debug, "volumes", 0), "al_pinned")), 9);
 	assert_string_equal(
-		json_object_get_string(control_test_get(member_at(debug, "peers", 0), "handshake")), "complete");
+		json_object_get_string(control_test_get(member_at(debug, "peers", 0), "handshake")),
+		"complete");
 	json_object_put(reply);
 	close(fd);
 }
@@ -122,13 +126,17 @@ static void settings_are_checked_and_taken(void **state)
 	int fd = control_test_dial_and_greet();
 	(void)state;
 	bsr_settings_defaults(&d.settings);
-	control_test_expect(fd, "{\"id\":1,\"command\":\"settings\",\"options\":{\"log-level-dbg\":\"8\"}}", 3009);
-	control_test_expect(fd, "{\"id\":1,\"command\":\"settings\",\"options\":{\"log-path\":\"/etc\"}}", 3009);
-	control_test_expect(fd, "{\"id\":1,\"command\":\"settings\",\"options\":{\"handlers\":\"0\",\"x\":\"1\"}}", 3009);
+	control_test_expect(
+		fd, "{\"id\":1,\"command\":\"settings\",\"options\":{\"log-level-dbg\":\"8\"}}", 3009);
+	control_test_expect(
+		fd, "{\"id\":1,\"command\":\"settings\",\"options\":{\"log-path\":\"/etc\"}}", 3009);
+	control_test_expect(
+		fd, "{\"id\":1,\"command\":\"settings\",\"options\":{\"handlers\":\"0\",\"x\":\"1\"}}", 3009);
 	assert_int_equal(fakes.settings_changed, 0);
 	assert_int_equal(d.settings.handlers, 1); /* all or nothing */
 	control_test_expect(fd,
-		"{\"id\":1,\"command\":\"settings\",\"options\":{\"log-level-dbg\":\"7\",\"handlers\":\"0\"}}", 0);
+		"{\"id\":1,\"command\":\"settings\",\"options\":{\"log-level-dbg\":\"7\",\"handlers\":\"0\"}}",
+		0);
 	assert_int_equal(fakes.settings_changed, 1);
 	struct json_object *reply = control_test_ask(fd, "{\"id\":1,\"command\":\"settings\"}", 0);
 	struct json_object *now = control_test_get(control_test_get(reply, "result"), "settings");
@@ -144,7 +152,8 @@ static void a_line_for_the_log_stays_in_its_quotes(void **state)
 	(void)state;
 	control_test_expect(fd, "{\"id\":1,\"command\":\"log\",\"level\":\"8\",\"text\":\"x\"}", 3002);
 	control_test_expect(fd, "{\"id\":1,\"command\":\"log\",\"level\":\"5\"}", 3002);
-	control_test_expect(fd, "{\"id\":1,\"command\":\"log\",\"level\":\"4\",\"text\":\"a \\\"b\\\" c\\\\\"}", 0);
+	control_test_expect(
+		fd, "{\"id\":1,\"command\":\"log\",\"level\":\"4\",\"text\":\"a \\\"b\\\" c\\\\\"}", 0);
 	assert_int_equal(fakes.logged, BSR_LOGN_NOTE_WARN);
 	assert_string_equal(fakes.logged_text, "text=\"a 'b' c'\"");
 	close(fd);
@@ -165,19 +174,23 @@ static void faults_are_refused_unless_allowed(void **state)
 	control_test_expect(fd, FAULT(""), 3009);
 	control_test_expect(fd, FAULT("\"kind\":\"disk\""), 3009);
 	control_test_expect(fd, FAULT("\"kind\":\"disk\",\"delay\":\"60001\""), 3009);
-	control_test_expect(fd, FAULT("\"kind\":\"disk\",\"delay\":\"60000\",\"count\":\"1000000001\""), 3009);
+	control_test_expect(
+		fd, FAULT("\"kind\":\"disk\",\"delay\":\"60000\",\"count\":\"1000000001\""), 3009);
 	control_test_expect(fd, FAULT("\"kind\":\"disk\",\"volume\":\"9\",\"delay\":\"1\""), 3009);
 	control_test_expect(fd, FAULT("\"kind\":\"network\",\"error\":\"yes\""), 3009);
 	control_test_expect(fd, FAULT("\"kind\":\"disk\",\"peer\":\"bob\",\"error\":\"yes\""), 3009);
 	assert_int_equal(fakes.fault_count, 0);
-	control_test_expect(fd, FAULT("\"kind\":\"meta\",\"op\":\"read\",\"delay\":\"60000\",\"count\":\"2\",\"volume\":\"0\""), 0);
+	control_test_expect(fd,
+		FAULT("\"kind\":\"meta\",\"op\":\"read\",\"delay\":\"60000\",\"count\":\"2\",\"volume\":\"0\""),
+		0);
 	control_test_expect(fd, FAULT("\"kind\":\"network\",\"peer\":\"bob\",\"delay\":\"1\""), 0);
 	assert_int_equal(fakes.fault_count, 2);
 	assert_int_equal(fakes.fault[0].ops, BSRD_FAULT_READ);
 	assert_int_equal(fakes.fault[1].peer, 1);
 	struct json_object *reply = control_test_ask(fd, "{\"id\":1,\"command\":\"fault\"}", 0);
-	assert_string_equal(json_object_to_json_string_ext(
-				    member_at(control_test_get(reply, "result"), "faults", 0), JSON_C_TO_STRING_PLAIN),
+	assert_string_equal(
+		json_object_to_json_string_ext(
+			member_at(control_test_get(reply, "result"), "faults", 0), JSON_C_TO_STRING_PLAIN),
 		"{\"kind\":\"meta\",\"volume\":0,\"op\":\"read\",\"delay\":60000,\"error\":\"no\",\"count\":2,\"done\":0}");
 	json_object_put(reply);
 	control_test_expect(fd, "{\"id\":1,\"command\":\"fault\",\"clear\":true}", 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * control_settings.c - host-wide settings for a running resource, an administrator's line in its log, faults on purpose
+ * control_settings.c - host-wide settings for a running resource, an administrator's line in its log, faults
+ * on purpose
  *
  * Owns:       the words of these commands.
  * May touch:  settings and faults of the process.
@@ -58,7 +59,8 @@ void control_run_settings(struct control_request *request)
 		const int bytes = snprintf(line, sizeof(line), "%s=%s", name, json_object_get_string(value));
 		if (!is_ours(name) || bytes >= (int)sizeof(line) ||
 			bsr_settings_parse(&wanted, line, (size_t)bytes, why, sizeof(why)) != 0) {
-			control_finish_error(request, BSR_CTL_BAD_OPTION, "setting '%.64s' is unknown or its value is out of range", name);
+			control_finish_error(request, BSR_CTL_BAD_OPTION,
+				"setting '%.64s' is unknown or its value is out of range", name);
 			return;
 		}
 	}
@@ -71,8 +73,9 @@ void control_run_settings(struct control_request *request)
 
 void control_run_log(struct control_request *request)
 {
-	static const enum bsr_log_number number[] = {BSR_LOGN_NOTE_ERROR, BSR_LOGN_NOTE_ERROR, BSR_LOGN_NOTE_ERROR,
-		BSR_LOGN_NOTE_ERROR, BSR_LOGN_NOTE_WARN, BSR_LOGN_NOTE_NOTICE, BSR_LOGN_NOTE_INFO, BSR_LOGN_NOTE_INFO};
+	static const enum bsr_log_number number[] = {BSR_LOGN_NOTE_ERROR, BSR_LOGN_NOTE_ERROR,
+		BSR_LOGN_NOTE_ERROR, BSR_LOGN_NOTE_ERROR, BSR_LOGN_NOTE_WARN, BSR_LOGN_NOTE_NOTICE,
+		BSR_LOGN_NOTE_INFO, BSR_LOGN_NOTE_INFO};
 	const char *level = control_text(request, "level");
 	char text[1024];
 	if (level[0] < '0' || level[0] > '7' || level[1] != '\0') {
@@ -96,14 +99,17 @@ static struct json_object *fault_json(const struct bsrd *d, const struct bsrd_fa
 	struct json_object *out = json_object_new_object();
 	json_object_object_add(out, "kind", json_object_new_string(kind_words[f->kind]));
 	if (f->volume != BSRD_NOBODY) {
-		json_object_object_add(out, "volume", json_object_new_int64(d->running.volume[f->volume].vnr));
+		json_object_object_add(
+			out, "volume", json_object_new_int64(d->running.volume[f->volume].vnr));
 	}
 	if (f->peer != BSRD_NOBODY) {
 		json_object_object_add(out, "peer", json_object_new_string(status_peer_name(d, f->peer)));
 	}
 	if (f->ops != 0) {
 		json_object_object_add(out, "op",
-			json_object_new_string(f->ops == BSRD_FAULT_READ ? "read" : f->ops == BSRD_FAULT_WRITE ? "write" : "flush"));
+			json_object_new_string(f->ops == BSRD_FAULT_READ    ? "read"
+					       : f->ops == BSRD_FAULT_WRITE ? "write"
+									    : "flush"));
 	}
 	json_object_object_add(out, "delay", json_object_new_int64(f->delay_ms));
 	json_object_object_add(out, "error", json_object_new_string(f->error ? "yes" : "no"));
@@ -148,7 +154,9 @@ static bool take_peer(const struct bsrd *d, const char *text, struct bsrd_fault 
 
 static bool take_op(const char *text, struct bsrd_fault *f)
 {
-	f->ops = strcmp(text, "read") == 0 ? BSRD_FAULT_READ : strcmp(text, "write") == 0 ? BSRD_FAULT_WRITE : BSRD_FAULT_FLUSH;
+	f->ops = strcmp(text, "read") == 0    ? BSRD_FAULT_READ
+		 : strcmp(text, "write") == 0 ? BSRD_FAULT_WRITE
+					      : BSRD_FAULT_FLUSH;
 	return f->ops != BSRD_FAULT_FLUSH || strcmp(text, "flush") == 0;
 }
 
@@ -216,8 +224,9 @@ static void set_fault(struct control_request *request, struct json_object *given
 	json_object_object_foreach(given, name, value)
 	{
 		if (!take(d, name, json_object_get_string(value), &f)) {
-			control_finish_error(request, BSR_CTL_BAD_OPTION, "option '%.32s' of a fault is unknown, or '%.64s' is no value of it",
-				name, json_object_get_string(value));
+			control_finish_error(request, BSR_CTL_BAD_OPTION,
+				"option '%.32s' of a fault is unknown, or '%.64s' is no value of it", name,
+				json_object_get_string(value));
 			return;
 		}
 	}
@@ -227,7 +236,9 @@ static void set_fault(struct control_request *request, struct json_object *given
 		return;
 	}
 	const int error = bsrd_faults_set(d, &f);
-	control_done(request, &(struct bsrd_answer){.error = error, .peer = BSRD_NOBODY, .volume = BSRD_NOBODY, .text = ""});
+	control_done(
+		request, &(struct bsrd_answer){
+				 .error = error, .peer = BSRD_NOBODY, .volume = BSRD_NOBODY, .text = ""});
 }
 
 void control_run_fault(struct control_request *request)

@@ -5,8 +5,8 @@
  * Owns:       the rules; effects that are held back.
  * Invariants:
  *   FI-1  Messages of one stream keep their order, also over the end of a rule.
- *   FI-2  What is held back is carried out or answered exactly once; its buffer has a reference of ours until then.
- *   FI-3  Every rule and every error is logged: nobody takes one for a defect.
+ *   FI-2  What is held back is carried out or answered exactly once; its buffer has a reference of ours until
+ * then. FI-3  Every rule and every error is logged: nobody takes one for a defect.
  */
 #include "faults.h"
 
@@ -66,8 +66,8 @@ int bsrd_faults_set(struct bsrd *d, const struct bsrd_fault *rule)
 		return -BSR_E_NO_SPACE;
 	}
 	d->faults->rule[d->faults->count++] = *rule;
-	bsr_log(BSR_LOGN_FAULT_SET, "kind=%s delay_ms=%u error=%s count=%llu", kind_word(rule->kind), (unsigned)rule->delay_ms,
-		rule->error ? "yes" : "no", (unsigned long long)rule->count);
+	bsr_log(BSR_LOGN_FAULT_SET, "kind=%s delay_ms=%u error=%s count=%llu", kind_word(rule->kind),
+		(unsigned)rule->delay_ms, rule->error ? "yes" : "no", (unsigned long long)rule->count);
 	return 0;
 }
 
@@ -106,13 +106,16 @@ static bool concerns(const struct bsrd_fault *rule, const struct bsr_effect *e)
 		return false;
 	}
 	if (e->type == BSR_FX_SEND) {
-		return rule->kind == BSRD_FAULT_NETWORK && (rule->peer == BSRD_NOBODY || rule->peer == e->u.send.peer);
+		return rule->kind == BSRD_FAULT_NETWORK &&
+		       (rule->peer == BSRD_NOBODY || rule->peer == e->u.send.peer);
 	}
 	const bool md = e->type == BSR_FX_MD;
 	const uint32_t volume = md ? e->u.md.volume : e->u.disk.volume;
-	const uint32_t op = md ? (e->u.md.write ? BSRD_FAULT_WRITE : BSRD_FAULT_READ) : op_bit((enum bsr_op)e->u.disk.op);
+	const uint32_t op =
+		md ? (e->u.md.write ? BSRD_FAULT_WRITE : BSRD_FAULT_READ) : op_bit((enum bsr_op)e->u.disk.op);
 	return rule->kind == (md ? BSRD_FAULT_META : BSRD_FAULT_DISK) &&
-		(rule->volume == BSRD_NOBODY || rule->volume == volume) && (rule->ops == 0 || (rule->ops & op) != 0);
+	       (rule->volume == BSRD_NOBODY || rule->volume == volume) &&
+	       (rule->ops == 0 || (rule->ops & op) != 0);
 }
 
 static struct held *make_held(const struct bsr_effect *e, const uint8_t *arena)
@@ -132,7 +135,8 @@ static bsr_buf_t buffer_of(const struct bsr_effect *e)
 	return e->type == BSR_FX_SEND ? e->u.send.buf : e->type == BSR_FX_DISK ? e->u.disk.buf : BSR_BUF_NONE;
 }
 
-static void hold(struct bsrd *d, const struct bsr_effect *e, const uint8_t *arena, uint32_t delay_ms, bool error)
+static void hold(
+	struct bsrd *d, const struct bsr_effect *e, const uint8_t *arena, uint32_t delay_ms, bool error)
 {
 	struct bsrd_faults *f = d->faults;
 	struct held *h = make_held(e, arena);
@@ -189,7 +193,9 @@ static void fail(struct bsrd *d, const struct bsr_effect *e)
 {
 	const bool md = e->type == BSR_FX_MD;
 	struct bsr_event event = {.type = BSR_EV_DISK_DONE,
-		.u.disk_done = {.op_id = md ? e->u.md.op_id : e->u.disk.op_id, .result = -BSR_E_IO, .buf = BSR_BUF_NONE}};
+		.u.disk_done = {.op_id = md ? e->u.md.op_id : e->u.disk.op_id,
+			.result = -BSR_E_IO,
+			.buf = BSR_BUF_NONE}};
 	bsr_log(BSR_LOGN_FAULT_INJECTED, "kind=%s volume=%u offset=%llu", md ? "meta" : "disk",
 		(unsigned)d->running.volume[md ? e->u.md.volume : e->u.disk.volume].vnr,
 		(unsigned long long)(md ? e->u.md.offset : e->u.disk.offset));

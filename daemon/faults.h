@@ -2,8 +2,8 @@
 /*
  * faults.h - delays and errors on purpose, for tests: what disks and network do, done late or not at all
  *
- * Refused unless bsrd was started with --allow-faults. While no rule is set and nothing is held back, an effect costs one
- * branch more.
+ * Refused unless bsrd was started with --allow-faults. While no rule is set and nothing is held back, an
+ * effect costs one branch more.
  */
 #ifndef BSR_DAEMON_FAULTS_H
 #define BSR_DAEMON_FAULTS_H
@@ -21,12 +21,12 @@ enum bsrd_fault_kind { BSRD_FAULT_DISK, BSRD_FAULT_META, BSRD_FAULT_NETWORK };
 struct bsrd_fault {
 	enum bsrd_fault_kind kind;
 	uint32_t volume; /* index; BSRD_NOBODY: any */
-	uint32_t peer;	 /* network; BSRD_NOBODY: any */
-	uint32_t ops;	 /* disk, metadata: BSRD_FAULT_*, 0: all */
+	uint32_t peer;   /* network; BSRD_NOBODY: any */
+	uint32_t ops;    /* disk, metadata: BSRD_FAULT_*, 0: all */
 	uint32_t delay_ms;
-	bool error;	 /* disk, metadata: not done, -BSR_E_IO */
-	uint64_t count;	 /* how often, 0: until cleared */
-	uint64_t done;	 /* how often so far */
+	bool error;     /* disk, metadata: not done, -BSR_E_IO */
+	uint64_t count; /* how often, 0: until cleared */
+	uint64_t done;  /* how often so far */
 };
 
 /** bsrd_faults_set - one more rule; 0, -BSR_E_NO_SPACE, -BSR_E_NO_MEMORY */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * faults_test.c - delays and errors on purpose: order, exactly once, references; with a loop, pool and engine that pretend
+ * faults_test.c - delays and errors on purpose: order, exactly once, references; with a loop, pool and engine
+ * that pretend
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,7 +73,8 @@ void bsrd_perform_late(struct bsrd *d, const struct bsr_effect *e, const uint8_t
 	if (e->type == BSR_FX_SEND) {
 		note("send%c ", (char)head[0]);
 	} else {
-		note("%s%u ", e->type == BSR_FX_MD ? "md" : "disk", e->type == BSR_FX_MD ? e->u.md.op_id : e->u.disk.op_id);
+		note("%s%u ", e->type == BSR_FX_MD ? "md" : "disk",
+			e->type == BSR_FX_MD ? e->u.md.op_id : e->u.disk.op_id);
 	}
 }
 
@@ -106,8 +108,8 @@ static void set(struct bsrd_fault rule)
 /* True: held back */
 static bool disk(uint32_t op_id, enum bsr_op op, uint16_t volume)
 {
-	const struct bsr_effect e = {
-		.type = BSR_FX_DISK, .u.disk = {.op_id = op_id, .op = (uint8_t)op, .volume = volume, .buf = 7}};
+	const struct bsr_effect e = {.type = BSR_FX_DISK,
+		.u.disk = {.op_id = op_id, .op = (uint8_t)op, .volume = volume, .buf = 7}};
 	return d.faults != NULL && bsrd_faults_take(&d, &e, NULL);
 }
 
@@ -115,7 +117,11 @@ static bool message(char letter, uint32_t peer, uint8_t stream)
 {
 	const uint8_t arena[] = {'x', (uint8_t)letter};
 	const struct bsr_effect e = {.type = BSR_FX_SEND,
-		.u.send = {.peer = peer, .stream = stream, .head_offset = 1, .head_bytes = 1, .buf = BSR_BUF_NONE}};
+		.u.send = {.peer = peer,
+			.stream = stream,
+			.head_offset = 1,
+			.head_bytes = 1,
+			.buf = BSR_BUF_NONE}};
 	return d.faults != NULL && bsrd_faults_take(&d, &e, arena);
 }
 
@@ -131,7 +137,11 @@ static void an_operation_is_carried_out_when_its_time_has_come(void **state)
 {
 	(void)state;
 	assert_false(disk(1, BSR_OP_WRITE, 0));
-	set((struct bsrd_fault){.kind = BSRD_FAULT_DISK, .volume = 0, .peer = BSRD_NOBODY, .ops = BSRD_FAULT_WRITE, .delay_ms = 10});
+	set((struct bsrd_fault){.kind = BSRD_FAULT_DISK,
+		.volume = 0,
+		.peer = BSRD_NOBODY,
+		.ops = BSRD_FAULT_WRITE,
+		.delay_ms = 10});
 	assert_true(disk(1, BSR_OP_WRITE, 0));
 	assert_true(disk(2, BSR_OP_DISCARD, 0));
 	assert_false(disk(3, BSR_OP_READ, 0));
@@ -152,11 +162,15 @@ static void an_operation_is_carried_out_when_its_time_has_come(void **state)
 static void an_error_is_answered_and_counted(void **state)
 {
 	(void)state;
-	set((struct bsrd_fault){.kind = BSRD_FAULT_DISK, .volume = BSRD_NOBODY, .peer = BSRD_NOBODY, .error = true, .count = 2});
+	set((struct bsrd_fault){.kind = BSRD_FAULT_DISK,
+		.volume = BSRD_NOBODY,
+		.peer = BSRD_NOBODY,
+		.error = true,
+		.count = 2});
 	assert_true(disk(1, BSR_OP_READ, 3));
 	assert_true(disk(2, BSR_OP_FLUSH, 0));
 	assert_false(disk(3, BSR_OP_WRITE, 0)); /* used up */
-	assert_string_equal(done, "");		/* never from inside of a step */
+	assert_string_equal(done, "");          /* never from inside of a step */
 	pass_ms(0);
 	char expected[64];
 	snprintf(expected, sizeof(expected), "fail1:%d fail2:%d ", -BSR_E_IO, -BSR_E_IO);
@@ -171,10 +185,11 @@ static void an_error_is_answered_and_counted(void **state)
 static void messages_of_a_stream_never_overtake(void **state)
 {
 	(void)state;
-	set((struct bsrd_fault){.kind = BSRD_FAULT_NETWORK, .volume = BSRD_NOBODY, .peer = 1, .delay_ms = 50, .count = 2});
+	set((struct bsrd_fault){
+		.kind = BSRD_FAULT_NETWORK, .volume = BSRD_NOBODY, .peer = 1, .delay_ms = 50, .count = 2});
 	assert_true(message('a', 1, 0));
 	assert_true(message('b', 1, 0));
-	assert_true(message('c', 1, 0)); /* FI-1: the rule is used up, but a and b wait */
+	assert_true(message('c', 1, 0));  /* FI-1: the rule is used up, but a and b wait */
 	assert_false(message('d', 1, 1)); /* the other stream */
 	assert_false(message('e', 2, 0)); /* another peer */
 	bsrd_faults_clear(&d);
@@ -190,12 +205,16 @@ static void messages_of_a_stream_never_overtake(void **state)
 static void the_longest_of_several_delays_counts(void **state)
 {
 	(void)state;
-	const struct bsrd_fault rule = {.kind = BSRD_FAULT_META, .volume = BSRD_NOBODY, .peer = BSRD_NOBODY, .delay_ms = 5};
+	const struct bsrd_fault rule = {
+		.kind = BSRD_FAULT_META, .volume = BSRD_NOBODY, .peer = BSRD_NOBODY, .delay_ms = 5};
 	const struct bsr_effect write = {.type = BSR_FX_MD, .u.md = {.op_id = 4, .write = true}};
 	const struct bsr_effect read = {.type = BSR_FX_MD, .u.md = {.op_id = 5}};
 	set(rule);
-	set((struct bsrd_fault){
-		.kind = BSRD_FAULT_META, .volume = BSRD_NOBODY, .peer = BSRD_NOBODY, .ops = BSRD_FAULT_WRITE, .delay_ms = 20});
+	set((struct bsrd_fault){.kind = BSRD_FAULT_META,
+		.volume = BSRD_NOBODY,
+		.peer = BSRD_NOBODY,
+		.ops = BSRD_FAULT_WRITE,
+		.delay_ms = 20});
 	assert_true(bsrd_faults_take(&d, &write, NULL));
 	assert_true(bsrd_faults_take(&d, &read, NULL));
 	pass_ms(5);

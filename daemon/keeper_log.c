@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper_log.c - the log file: where it is, what goes into it, rolling it over; host-wide settings that processes need
+ * keeper_log.c - the log file: where it is, what goes into it, rolling it over; host-wide settings that
+ * processes need
  *
  * Owns:       <log dir>/<resource>.log and its older generations, <resource>.log_YYYY-MM-DDThhmmss.
  * Invariants:
- *   KL-1  No line is lost when the file is rolled over: it is renamed, both processes write into it until they have the
- *         new one.
- *   KL-2  What the engine process sends is checked: it can change levels, sizes and counts within their ranges only.
+ *   KL-1  No line is lost when the file is rolled over: it is renamed, both processes write into it until
+ * they have the new one. KL-2  What the engine process sends is checked: it can change levels, sizes and
+ * counts within their ranges only.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +27,8 @@
 #define RETRY_NS 60000000000ull
 
 /* By enum bsrd_setting, from BSRD_SET_LEVEL_DBG on: name in the settings file. */
-static const char *const setting_name[] = {"log-level-dbg", "log-level-sys", "log-categories", "log-file-kib", "log-file-count"};
+static const char *const setting_name[] = {
+	"log-level-dbg", "log-level-sys", "log-categories", "log-file-kib", "log-file-count"};
 
 static void apply(const struct keeper *k)
 {
@@ -152,7 +154,8 @@ static int roll(struct keeper *k, int *fd)
 void keeper_log_turn(struct keeper *k)
 {
 	int fd = -1;
-	if (k->log_path[0] == '\0' || !(bsr_logging_full() || k->log_full) || keeper_now_ns() < k->log_retry_ns) {
+	if (k->log_path[0] == '\0' || !(bsr_logging_full() || k->log_full) ||
+		keeper_now_ns() < k->log_retry_ns) {
 		return;
 	}
 	k->log_full = false;
@@ -177,7 +180,8 @@ void keeper_log_turn(struct keeper *k)
 void keeper_log_fill(const struct keeper *k, struct bsrd_message *m)
 {
 	const struct bsr_settings *s = &k->settings;
-	m->arg[BSRD_SET_FLAGS] = (s->handlers != 0 ? BSRD_SETF_HANDLERS : 0) | (k->faults_allowed ? BSRD_SETF_FAULTS : 0);
+	m->arg[BSRD_SET_FLAGS] =
+		(s->handlers != 0 ? BSRD_SETF_HANDLERS : 0) | (k->faults_allowed ? BSRD_SETF_FAULTS : 0);
 	m->arg[BSRD_SET_LEVEL_DBG] = s->log_level_dbg;
 	m->arg[BSRD_SET_LEVEL_SYS] = s->log_level_sys;
 	m->arg[BSRD_SET_CATEGORIES] = s->log_categories;

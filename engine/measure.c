@@ -5,10 +5,9 @@
  * Owns:       the tables of histograms; they exist while collection is on.
  * May touch:  nothing else: what is measured decides nothing.
  * Invariants:
- *   ME-1  Memory is taken when collection is switched on and when a volume or peer is added, never by a request.
- *         What there was no memory for is not measured.
- *   ME-2  A request that began before collection is measured like any other, from its true beginning; a write
- *         that was sent before is not.
+ *   ME-1  Memory is taken when collection is switched on and when a volume or peer is added, never by a
+ * request. What there was no memory for is not measured. ME-2  A request that began before collection is
+ * measured like any other, from its true beginning; a write that was sent before is not.
  */
 #include "measure.h"
 
@@ -86,7 +85,8 @@ void bsr_measure_free(struct bsr_engine *e)
 
 /* ------------------------------------------------------------- what happened */
 
-void bsr_measure_stage(struct bsr_engine *e, const struct bsr_volume *vol, enum bsr_stage stage, uint64_t since_ns)
+void bsr_measure_stage(
+	struct bsr_engine *e, const struct bsr_volume *vol, enum bsr_stage stage, uint64_t since_ns)
 {
 	struct bsr_measured_volume *mv = e->measure->volume[vol->index];
 	BSR_ASSERT(since_ns <= e->now_ns);
@@ -111,9 +111,9 @@ void bsr_measure_turn(struct bsr_engine *e, const struct bsr_request *rq, enum b
 
 void bsr_measure_finished(struct bsr_engine *e, const struct bsr_request *rq)
 {
-	const enum bsr_stage stage = rq->op == BSR_OP_READ ? BSR_STAGE_READ
-		: rq->op == BSR_OP_FLUSH		   ? BSR_STAGE_FLUSH
-							   : BSR_STAGE_WRITE;
+	const enum bsr_stage stage = rq->op == BSR_OP_READ    ? BSR_STAGE_READ
+				     : rq->op == BSR_OP_FLUSH ? BSR_STAGE_FLUSH
+							      : BSR_STAGE_WRITE;
 	bsr_measure_stage(e, e->volume[rq->volume], stage, rq->arrived_ns);
 }
 

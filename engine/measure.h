@@ -2,7 +2,8 @@
 /*
  * measure.h - where the modules of the engine say that a stage has ended
  *
- * Every call is behind BSR_MEASURING(e): while collection is off, that is one load and one branch that is never taken.
+ * Every call is behind BSR_MEASURING(e): while collection is off, that is one load and one branch that is
+ * never taken.
  */
 #ifndef BSR_ENGINE_MEASURE_H
 #define BSR_ENGINE_MEASURE_H
@@ -21,15 +22,17 @@ void bsr_measure_configured(struct bsr_engine *e);
 void bsr_measure_free(struct bsr_engine *e);
 
 /** bsr_measure_stage - one request of @vol was in @stage since @since_ns */
-void bsr_measure_stage(struct bsr_engine *e, const struct bsr_volume *vol, enum bsr_stage stage, uint64_t since_ns);
+void bsr_measure_stage(
+	struct bsr_engine *e, const struct bsr_volume *vol, enum bsr_stage stage, uint64_t since_ns);
 /** bsr_measure_turn - a write has got its turn, and this is what the activity log said */
 void bsr_measure_turn(struct bsr_engine *e, const struct bsr_request *rq, enum bsr_al_answer answer);
 /** bsr_measure_finished - the whole of an application's request */
 void bsr_measure_finished(struct bsr_engine *e, const struct bsr_request *rq);
 /** bsr_measure_sent - a write goes to its peers now */
 void bsr_measure_sent(struct bsr_engine *e, uint64_t write_seq);
-/** bsr_measure_acked - a peer has it on its disk; @took_ns: what it says of its own share, 0 when it did not */
-void bsr_measure_acked(
-	struct bsr_engine *e, const struct bsr_peer *p, uint32_t volume, uint64_t write_seq, uint64_t took_ns);
+/** bsr_measure_acked - a peer has it on its disk; @took_ns: what it says of its own share, 0 when it did not
+ */
+void bsr_measure_acked(struct bsr_engine *e, const struct bsr_peer *p, uint32_t volume, uint64_t write_seq,
+	uint64_t took_ns);
 
 #endif

@@ -87,7 +87,8 @@ static struct bsr_engine *new_engine(void)
 
 static int32_t command(struct bsr_engine *e, const struct bsr_command *cmd)
 {
-	const struct bsr_event ev = {.now_ns = 5000, .type = BSR_EV_COMMAND, .u.command = {.cmd_id = 1, .cmd = cmd}};
+	const struct bsr_event ev = {
+		.now_ns = 5000, .type = BSR_EV_COMMAND, .u.command = {.cmd_id = 1, .cmd = cmd}};
 	fx.count = 0;
 	fx.arena_used = 0;
 	bsr_engine_step(e, &ev, &fx);
@@ -134,7 +135,8 @@ static void tables_follow_volumes_and_peers(void **state)
 	(void)state;
 	assert_int_equal(switch_to(e, true), 0);
 	assert_null(bsr_engine_measured_volume(e, 3));
-	assert_int_equal(command(e, &(struct bsr_command){.type = BSR_CMD_NEW_VOLUME, .volume = 3, .vnr = 9}), 0);
+	assert_int_equal(
+		command(e, &(struct bsr_command){.type = BSR_CMD_NEW_VOLUME, .volume = 3, .vnr = 9}), 0);
 	assert_non_null(bsr_engine_measured_volume(e, 3));
 	assert_null(bsr_engine_measured_peer_device(e, 1, 3));
 	add_peer(e, 1);

@@ -6,23 +6,35 @@
 
 #include <string.h>
 
+/* clang-format off: one entry, one line where it fits */
 static const struct con_command commands[] = {
 	{"get_log_path", "", 0, 0, false, con_get_log_path, "print the directory of log files"},
-	{"set_log_path", "DIRECTORY", 1, 1, false, con_set_log_path, "log into another directory, from the next start of a resource"},
-	{"minlog_lv", "sys|dbg LEVEL", 2, 2, false, con_minlog_lv, "log up to LEVEL (0..7, or a word) to syslog or to the log files"},
-	{"maxlogfile_cnt", "NUMBER", 1, 1, false, con_maxlogfile_cnt, "how many older log files of a resource are kept"},
-	{"maxlogfile_size", "KIB", 1, 1, false, con_maxlogfile_size, "size at which a log file is rolled over"},
-	{"climaxlogfile_cnt", "adm|setup|meta NUMBER", 2, 2, false, con_climaxlogfile_cnt, "how many older log files of a tool are kept"},
-	{"dbglog_ctgr", "enable|disable NAME...|all", 2, 20, false, con_dbglog_ctgr, "log or leave out categories of events"},
+	{"set_log_path", "DIRECTORY", 1, 1, false, con_set_log_path,
+		"log into another directory, from the next start of a resource"},
+	{"minlog_lv", "sys|dbg LEVEL", 2, 2, false, con_minlog_lv,
+		"log up to LEVEL (0..7, or a word) to syslog or to the log files"},
+	{"maxlogfile_cnt", "NUMBER", 1, 1, false, con_maxlogfile_cnt,
+		"how many older log files of a resource are kept"},
+	{"maxlogfile_size", "KIB", 1, 1, false, con_maxlogfile_size,
+		"size at which a log file is rolled over"},
+	{"climaxlogfile_cnt", "adm|setup|meta NUMBER", 2, 2, false, con_climaxlogfile_cnt,
+		"how many older log files of a tool are kept"},
+	{"dbglog_ctgr", "enable|disable NAME...|all", 2, 20, false, con_dbglog_ctgr,
+		"log or leave out categories of events"},
 	{"get_log_info", "", 0, 0, false, con_get_log_info, "print everything about logging"},
-	{"statuscmd_logging", "1|0", 1, 1, false, con_statuscmd_logging, "bsradm logs commands that only look, or not"},
+	{"statuscmd_logging", "1|0", 1, 1, false, con_statuscmd_logging,
+		"bsradm logs commands that only look, or not"},
 	{"handler_use", "1|0", 1, 1, false, con_handler_use, "run handlers, or not"},
 	{"get_handler_info", "", 0, 0, false, con_get_handler_info, "print whether handlers are run"},
-	{"set_fast_sync", "1|0", 1, 1, false, con_set_fast_sync, "may the initial sync leave out what a file system says is unused"},
+	{"set_fast_sync", "1|0", 1, 1, false, con_set_fast_sync,
+		"may the initial sync leave out what a file system says is unused"},
 	{"get_fast_sync", "", 0, 0, false, con_get_fast_sync, "print that"},
-	{"get_log", "FILE [RESOURCE] [oos]", 1, 3, false, con_get_log, "copy the log of all resources, or of one, to FILE"},
-	{"write_kernel_log", "LEVEL TEXT", 2, 2, false, con_write_log, "write a line into the log of every running resource"},
-	{"debug", "[RESOURCE]", 0, 1, false, con_debug, "print queues, ages and positions inside of the engine, as JSON"},
+	{"get_log", "FILE [RESOURCE] [oos]", 1, 3, false, con_get_log,
+		"copy the log of all resources, or of one, to FILE"},
+	{"write_kernel_log", "LEVEL TEXT", 2, 2, false, con_write_log,
+		"write a line into the log of every running resource"},
+	{"debug", "[RESOURCE]", 0, 1, false, con_debug,
+		"print queues, ages and positions inside of the engine, as JSON"},
 	{"memory", "[RESOURCE]", 0, 1, false, con_memory, "print memory and buffers of running resources"},
 	{"fault", "RESOURCE [clear | KIND KEY=VALUE...]", 1, 8, true, con_fault,
 		"delays and errors on purpose, for tests (bsrd --allow-faults): KIND disk, meta or network; volume=N, peer=NAME, "
@@ -45,13 +57,15 @@ static const struct con_command commands[] = {
 	{"release_vol", "RESOURCE LETTER", 2, 2, true, con_no_driver, "Windows"},
 	{"release_readonly", "MINOR", 1, 1, true, con_no_driver, "Windows"},
 	{"get_volume_size", "", 0, 1, true, con_no_driver, "Windows"},
-	{"disk_error", "FLAG TYPE COUNT", 3, 3, true, con_no_driver, "Windows; here: /fault RESOURCE disk error=yes count=N"},
+	{"disk_error", "FLAG TYPE COUNT", 3, 3, true, con_no_driver,
+		"Windows; here: /fault RESOURCE disk error=yes count=N"},
 	{"driver_install", "INF", 1, 1, true, con_no_driver, "Windows"},
 	{"driver_uninstall", "INF", 1, 1, true, con_no_driver, "Windows"},
 	{"md5", "FILE", 1, 1, true, con_no_driver, "Windows"},
 	{"write_log", "TEXT", 1, 2, true, con_no_driver, "Windows; here: /write_kernel_log"},
 	{NULL, NULL, 0, 0, false, NULL, NULL},
 };
+/* clang-format on */
 
 const struct con_command *con_command_find(const char *name)
 {
@@ -66,8 +80,8 @@ const struct con_command *con_command_find(const char *name)
 
 void con_usage_of(FILE *out, const struct con_command *command)
 {
-	fprintf(out, "usage: bsrcon /%s%s%s\n\n%s.\n", command->name, command->arguments[0] != '\0' ? " " : "", command->arguments,
-		command->help);
+	fprintf(out, "usage: bsrcon /%s%s%s\n\n%s.\n", command->name,
+		command->arguments[0] != '\0' ? " " : "", command->arguments, command->help);
 }
 
 void con_usage(FILE *out, bool all)
@@ -83,5 +97,7 @@ void con_usage(FILE *out, bool all)
 			fprintf(out, "  %-38s %s\n", text, commands[i].help);
 		}
 	}
-	fputs(all ? "" : "\n/all_usage lists those for tests and those of other systems, too. See bsrcon(8).\n", out);
+	fputs(all ? ""
+		  : "\n/all_usage lists those for tests and those of other systems, too. See bsrcon(8).\n",
+		out);
 }

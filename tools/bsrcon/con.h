@@ -12,7 +12,8 @@
 
 #define CON_OK 0
 #define CON_USAGE 1
-#define CON_REFUSED 10 /* stored, but a running resource does not take it; not running; refused by a resource */
+#define CON_REFUSED                                                                                          \
+	10 /* stored, but a running resource does not take it; not running; refused by a resource */
 
 struct con_call {
 	const char *name; /* as typed, without slash */
@@ -57,7 +58,8 @@ int con_write_log(const struct con_call *call);
 int con_fault(const struct con_call *call);
 int con_debug(const struct con_call *call);
 int con_memory(const struct con_call *call);
-/** con_push - what is set to every running resource; CON_OK, or CON_REFUSED after it was told which did not take it */
+/** con_push - what is set to every running resource; CON_OK, or CON_REFUSED after it was told which did not
+ * take it */
 int con_push(const struct bsr_settings *settings);
 
 /* without.c: what does not apply without a kernel driver */

@@ -27,7 +27,8 @@ void con_print_json(struct json_object *object)
 static uint32_t words_of(const struct con_command *command, int argc, char **argv)
 {
 	uint32_t count = 0;
-	while (count < (uint32_t)argc && count < command->words_max && (count < command->words_min || argv[count][0] != '/')) {
+	while (count < (uint32_t)argc && count < command->words_max &&
+		(count < command->words_min || argv[count][0] != '/')) {
 		count++;
 	}
 	return count;

@@ -35,7 +35,8 @@ static struct json_object *ask(const struct con_call *call, const char *resource
 	}
 	json_object_put(request);
 	if (rc != 0) {
-		fprintf(stderr, "bsrcon%s%s: resource '%s': %s\n", call != NULL ? " /" : "", call != NULL ? call->name : "", resource,
+		fprintf(stderr, "bsrcon%s%s: resource '%s': %s\n", call != NULL ? " /" : "",
+			call != NULL ? call->name : "", resource,
 			rc == -ENOENT || rc == -ECONNREFUSED ? "not running" : strerror(-rc));
 		return NULL;
 	}
@@ -44,8 +45,9 @@ static struct json_object *ask(const struct con_call *call, const char *resource
 	} else {
 		struct json_object *error = bsr_json_object(reply, "error");
 		const char *remedy = bsr_json_string(error, "remedy");
-		fprintf(stderr, "bsrcon%s%s: resource '%s': %s%s%s\n", call != NULL ? " /" : "", call != NULL ? call->name : "", resource,
-			bsr_json_string(error, "message"), remedy[0] != '\0' ? "; " : "", remedy);
+		fprintf(stderr, "bsrcon%s%s: resource '%s': %s%s%s\n", call != NULL ? " /" : "",
+			call != NULL ? call->name : "", resource, bsr_json_string(error, "message"),
+			remedy[0] != '\0' ? "; " : "", remedy);
 	}
 	json_object_put(reply);
 	return result;
@@ -88,7 +90,9 @@ int con_push(const struct bsr_settings *s)
 		json_object_object_add(request, "options", options);
 		struct json_object *result = ask(NULL, name, request);
 		if (result == NULL) {
-			fprintf(stderr, "bsrcon: the setting is stored; resource '%s' takes it at its next start\n", name);
+			fprintf(stderr,
+				"bsrcon: the setting is stored; resource '%s' takes it at its next start\n",
+				name);
 			code = CON_REFUSED;
 		}
 		json_object_put(result);
@@ -131,7 +135,8 @@ static const char *log_directory(char *room, size_t bytes)
 	if (dir != NULL && dir[0] != '\0') {
 		return dir;
 	}
-	(void)bsr_settings_load(&settings, why, sizeof(why)); /* what is wrong with it is another command's business */
+	(void)bsr_settings_load(
+		&settings, why, sizeof(why)); /* what is wrong with it is another command's business */
 	snprintf(room, bytes, "%s", settings.log_path[0] != '\0' ? settings.log_path : "/var/log/bsr");
 	return room;
 }
@@ -144,7 +149,8 @@ int con_get_log(const struct con_call *call)
 	struct con_call rest = *call;
 	rest.count -= oos ? 1 : 0;
 	if (oos) {
-		fputs("bsrcon /get_log: note: out-of-sync blocks are not traced in the log; `oos` has no effect\n", stderr);
+		fputs("bsrcon /get_log: note: out-of-sync blocks are not traced in the log; `oos` has no effect\n",
+			stderr);
 	}
 	const int fd = open(call->word[0], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0) {
@@ -190,7 +196,8 @@ int con_write_log(const struct con_call *call)
 		struct json_object *request = request_of("log");
 		json_object_object_add(request, "level", json_object_new_string(level));
 		json_object_object_add(request, "text", json_object_new_string(call->word[1]));
-		struct json_object *result = ask(call, json_object_get_string(bsr_json_at(names, i)), request);
+		struct json_object *result =
+			ask(call, json_object_get_string(bsr_json_at(names, i)), request);
 		code = result == NULL ? CON_REFUSED : code;
 		json_object_put(result);
 	}
@@ -217,7 +224,8 @@ int con_debug(const struct con_call *call)
 	}
 	if (json_object_object_length(out) > 0 || code == CON_OK) {
 		puts(json_object_to_json_string_ext(
-			out, (call->json ? JSON_C_TO_STRING_PLAIN : JSON_C_TO_STRING_PRETTY) | JSON_C_TO_STRING_NOSLASHESCAPE));
+			out, (call->json ? JSON_C_TO_STRING_PLAIN : JSON_C_TO_STRING_PRETTY) |
+				     JSON_C_TO_STRING_NOSLASHESCAPE));
 	}
 	json_object_put(out);
 	json_object_put(names);
@@ -230,18 +238,20 @@ static void print_memory(const char *name, struct json_object *counters)
 	struct json_object *volumes = bsr_json_array(counters, "volumes");
 	struct json_object *resource = bsr_json_object(counters, "resource");
 	printf("%s\n", name);
-	printf("  payload buffers      %" PRId64 " in use, %" PRId64 " KiB in all\n", bsr_json_int(memory, "buffers", 0),
-		bsr_json_int(memory, "buffer_bytes", 0) >> 10);
+	printf("  payload buffers      %" PRId64 " in use, %" PRId64 " KiB in all\n",
+		bsr_json_int(memory, "buffers", 0), bsr_json_int(memory, "buffer_bytes", 0) >> 10);
 	printf("  engine tables        %" PRId64 " KiB\n", bsr_json_int(memory, "engine_bytes", 0) >> 10);
-	printf("  engine process       %" PRId64 " KiB resident at most\n", bsr_json_int(memory, "resident_max_bytes", 0) >> 10);
+	printf("  engine process       %" PRId64 " KiB resident at most\n",
+		bsr_json_int(memory, "resident_max_bytes", 0) >> 10);
 	printf("  peers' requests      %" PRId64 "\n", bsr_json_int(resource, "peer_requests", 0));
 	printf("  disk operations      %" PRId64 "\n", bsr_json_int(resource, "disk_operations", 0));
 	printf("  transfer log         %" PRId64 "\n", bsr_json_int(resource, "transfer_log_used", 0));
 	for (size_t i = 0; i < bsr_json_count(volumes); i++) {
 		struct json_object *v = bsr_json_at(volumes, i);
-		printf("  volume %-5" PRId64 "         bitmap %" PRId64 " KiB, activity log %" PRId64 " of %" PRId64 " extents\n",
-			bsr_json_int(v, "volume", -1), bsr_json_int(v, "bitmap_bytes", 0) >> 10, bsr_json_int(v, "al_used", 0),
-			bsr_json_int(v, "al_extents", 0));
+		printf("  volume %-5" PRId64 "         bitmap %" PRId64 " KiB, activity log %" PRId64
+		       " of %" PRId64 " extents\n",
+			bsr_json_int(v, "volume", -1), bsr_json_int(v, "bitmap_bytes", 0) >> 10,
+			bsr_json_int(v, "al_used", 0), bsr_json_int(v, "al_extents", 0));
 	}
 }
 
@@ -257,7 +267,8 @@ int con_memory(const struct con_call *call)
 		if (result == NULL) {
 			code = CON_REFUSED;
 		} else if (call->json) {
-			json_object_object_add(out, name, json_object_get(bsr_json_object(counters, "memory")));
+			json_object_object_add(
+				out, name, json_object_get(bsr_json_object(counters, "memory")));
 		} else {
 			print_memory(name, counters);
 		}
@@ -280,12 +291,14 @@ static void print_faults(const struct con_call *call, struct json_object *result
 		con_print_json(json_object_get(result));
 		return;
 	}
-	printf("fault injection : %s\n", bsr_json_bool(result, "allowed") ? "allowed" : "refused (bsrd --allow-faults)");
+	printf("fault injection : %s\n",
+		bsr_json_bool(result, "allowed") ? "allowed" : "refused (bsrd --allow-faults)");
 	for (size_t i = 0; i < bsr_json_count(faults); i++) {
 		struct json_object *f = bsr_json_at(faults, i);
 		json_object_object_foreach(f, name, value)
 		{
-			printf("%s%s=%s", strcmp(name, "kind") == 0 ? "" : " ", name, json_object_get_string(value));
+			printf("%s%s=%s", strcmp(name, "kind") == 0 ? "" : " ", name,
+				json_object_get_string(value));
 		}
 		puts("");
 	}

@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const level_words[] = {"emerg", "alert", "criti", "err", "warning", "notice", "info", "debug"};
+static const char *const level_words[] = {
+	"emerg", "alert", "criti", "err", "warning", "notice", "info", "debug"};
 
 static void load(struct bsr_settings *settings)
 {
@@ -41,8 +42,8 @@ static bool number(const char *name, const char *text, const char *setting, uint
 	char *end;
 	errno = 0;
 	const unsigned long long parsed = strtoull(text, &end, 10);
-	if (!bsr_settings_range(setting, &min, &max) || text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 ||
-		parsed < min || parsed > max) {
+	if (!bsr_settings_range(setting, &min, &max) || text[0] < '0' || text[0] > '9' || *end != '\0' ||
+		errno != 0 || parsed < min || parsed > max) {
 		fprintf(stderr, "bsrcon /%s: '%s' is not %" PRIu64 "..%" PRIu64 "\n", name, text, min, max);
 		return false;
 	}
@@ -62,7 +63,8 @@ static bool level(const char *text, uint64_t *value)
 }
 
 /* @change returns false after it told what is wrong. */
-static int change(const struct con_call *call, bool (*apply)(const struct con_call *call, struct bsr_settings *s), bool push)
+static int change(const struct con_call *call,
+	bool (*apply)(const struct con_call *call, struct bsr_settings *s), bool push)
 {
 	struct bsr_settings settings;
 	const int lock = bsr_settings_lock();
@@ -79,7 +81,8 @@ static int change(const struct con_call *call, bool (*apply)(const struct con_ca
 		close(lock);
 	}
 	if (error != 0) {
-		fprintf(stderr, "bsrcon /%s: cannot write %s: %s\n", call->name, bsr_settings_path(), strerror(-error));
+		fprintf(stderr, "bsrcon /%s: cannot write %s: %s\n", call->name, bsr_settings_path(),
+			strerror(-error));
 		return CON_USAGE;
 	}
 	return push ? con_push(&settings) : CON_OK;
@@ -175,10 +178,10 @@ int con_maxlogfile_size(const struct con_call *call)
 static bool apply_cli_count(const struct con_call *call, struct bsr_settings *s)
 {
 	const char *tool = call->word[0];
-	uint64_t *value = strcmp(tool, "adm") == 0 ? &s->cli_count_adm
-		: strcmp(tool, "setup") == 0	   ? &s->cli_count_setup
-		: strcmp(tool, "meta") == 0	   ? &s->cli_count_meta
-						   : NULL;
+	uint64_t *value = strcmp(tool, "adm") == 0     ? &s->cli_count_adm
+			  : strcmp(tool, "setup") == 0 ? &s->cli_count_setup
+			  : strcmp(tool, "meta") == 0  ? &s->cli_count_meta
+						       : NULL;
 	if (value == NULL) {
 		fprintf(stderr, "bsrcon /climaxlogfile_cnt: '%s' is neither adm, setup nor meta\n", tool);
 		return false;
@@ -187,7 +190,9 @@ static bool apply_cli_count(const struct con_call *call, struct bsr_settings *s)
 		return false;
 	}
 	if (value != &s->cli_count_adm) {
-		fprintf(stderr, "bsrcon /climaxlogfile_cnt: note: bsr%s keeps no log of its own; bsradm logs for all\n", tool);
+		fprintf(stderr,
+			"bsrcon /climaxlogfile_cnt: note: bsr%s keeps no log of its own; bsradm logs for all\n",
+			tool);
 	}
 	return true;
 }
@@ -260,8 +265,10 @@ int con_get_log_info(const struct con_call *call)
 	json_object_object_add(out, "maxlogfile_size_kib", json_object_new_int64((int64_t)s.log_file_kib));
 	json_object_object_add(out, "maxlogfile_cnt", json_object_new_int64((int64_t)s.log_file_count));
 	json_object_object_add(out, "climaxlogfile_cnt_adm", json_object_new_int64((int64_t)s.cli_count_adm));
-	json_object_object_add(out, "climaxlogfile_cnt_setup", json_object_new_int64((int64_t)s.cli_count_setup));
-	json_object_object_add(out, "climaxlogfile_cnt_meta", json_object_new_int64((int64_t)s.cli_count_meta));
+	json_object_object_add(
+		out, "climaxlogfile_cnt_setup", json_object_new_int64((int64_t)s.cli_count_setup));
+	json_object_object_add(
+		out, "climaxlogfile_cnt_meta", json_object_new_int64((int64_t)s.cli_count_meta));
 	json_object_object_add(out, "categories_enabled", categories_of(&s, true));
 	json_object_object_add(out, "categories_disabled", categories_of(&s, false));
 	json_object_object_add(out, "statuscmd_logging", json_object_new_int64((int64_t)s.status_commands));
@@ -274,7 +281,8 @@ int con_get_log_info(const struct con_call *call)
 		if (json_object_is_type(value, json_type_array)) {
 			struct bsr_text text = {0};
 			bsr_json_set_text(&text, value);
-			printf("%s : %s\n", name, json_object_array_length(value) > 0 ? bsr_text_string(&text) : "-");
+			printf("%s : %s\n", name,
+				json_object_array_length(value) > 0 ? bsr_text_string(&text) : "-");
 			bsr_text_free(&text);
 		} else {
 			printf("%s : %s\n", name, json_object_get_string(value));
@@ -315,7 +323,8 @@ int con_set_fast_sync(const struct con_call *call)
 {
 	const int rc = change(call, apply_fast_sync, false);
 	if (rc == CON_OK) {
-		fputs("bsrcon /set_fast_sync: note: stored; this version always copies everything at an initial sync\n", stderr);
+		fputs("bsrcon /set_fast_sync: note: stored; this version always copies everything at an initial sync\n",
+			stderr);
 	}
 	return rc;
 }

@@ -21,12 +21,16 @@ int con_no_driver(const struct con_call *call)
 	for (size_t i = 0; i < sizeof(instead) / sizeof(instead[0]); i++) {
 		hint = strcmp(instead[i][0], call->name) == 0 ? instead[i][1] : hint;
 	}
-	fprintf(stderr, "bsrcon /%s: this concerns the kernel driver of other bsr versions; there is none here%s\n", call->name, hint);
+	fprintf(stderr,
+		"bsrcon /%s: this concerns the kernel driver of other bsr versions; there is none here%s\n",
+		call->name, hint);
 	return CON_USAGE;
 }
 
 int con_no_trace(const struct con_call *call)
 {
-	fprintf(stderr, "bsrcon /%s: out-of-sync blocks are not traced in the log; `bsrmeta dump-md` lists them\n", call->name);
+	fprintf(stderr,
+		"bsrcon /%s: out-of-sync blocks are not traced in the log; `bsrmeta dump-md` lists them\n",
+		call->name);
 	return CON_USAGE;
 }

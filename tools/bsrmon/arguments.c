@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * arguments.c - the command line of bsrmon: bsr's way (/watch iostat r0) and the usual one (watch iostat r0 --json)
+ * arguments.c - the command line of bsrmon: bsr's way (/watch iostat r0) and the usual one (watch iostat r0
+ * --json)
  *
  * Owns:       the table of commands and options; help.
  */
@@ -37,10 +38,13 @@ static const struct option options[] = {
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
+/* clang-format off: one entry, one line where it fits */
 static const struct mon_command commands[] = {
-	{"start", "[TYPES|all]", "", 0, 1, mon_run_start, "start the collector, which writes files of measurements",
+	{"start", "[TYPES|all]", "", 0, 1, mon_run_start,
+		"start the collector, which writes files of measurements",
 		"Types are remembered. A running collector goes on with the new types."},
-	{"stop", "", "", 0, 0, mon_run_stop, "stop the collector", "Collection ends, unless somebody else watches."},
+	{"stop", "", "", 0, 0, mon_run_stop, "stop the collector",
+		"Collection ends, unless somebody else watches."},
 	{"status", "", "j", 0, 0, mon_run_status, "say whether the collector runs",
 		"running, stopped (it was started, and ended otherwise) or disabled."},
 	{"show", "[RESOURCE [VOLUME]]", "jtrcnp", 0, 2, mon_run_show, "print what happened in one period",
@@ -48,19 +52,25 @@ static const struct mon_command commands[] = {
 	{"watch", "[TYPE [RESOURCE [VOLUME]]]", "rsnp", 0, 3, mon_run_watch, "look on",
 		"Without TYPE: all resources with roles, states, progress, throughput and latency; 'q' ends it.\n"
 		"With TYPE: the values of this type, every period. In a pipe: plain text, one block a period."},
-	{"histogram", "[RESOURCE [VOLUME]]", "j", 0, 2, mon_run_histogram, "print how times are spread, by stage, in one period",
+	{"histogram", "[RESOURCE [VOLUME]]", "j", 0, 2, mon_run_histogram,
+		"print how times are spread, by stage, in one period",
 		"Of each stage that had requests: how many took how long. JSON has every bucket."},
 	{"report", "TYPE [RESOURCE [VOLUME]]", "jfpdbe", 1, 3, mon_run_report, "sum up what was recorded",
 		"Smallest, largest and average over the files of measurements, of all resources or one."},
 	{"file", "[TYPES|all]", "jln", 0, 1, mon_run_file, "record in the foreground, or list the files",
 		"Writes the same files as the collector, which must not run, until stopped."},
-	{"set", "period SECONDS | file_path DIRECTORY | total_size_limit MIB", "", 2, 2, mon_run_set, "change a setting",
+	{"set", "period SECONDS | file_path DIRECTORY | total_size_limit MIB", "", 2, 2, mon_run_set,
+		"change a setting",
 		"period 1..3600, total_size_limit 1..1048576 MiB of files for each resource."},
-	{"get", "[all | period | file_path | total_size_limit | types]", "j", 0, 1, mon_run_get, "print settings", ""},
-	{"io_delay_test", "FLAG POINT MILLISECONDS", "", 3, 3, mon_run_io_delay, "artificial delays: see bsrcon /fault", ""},
-	{"debug", "[RESOURCE]", "", 0, 1, mon_run_debug, "print all counters as JSON", "As docs/control.md describes them."},
+	{"get", "[all | period | file_path | total_size_limit | types]", "j", 0, 1, mon_run_get,
+		"print settings", ""},
+	{"io_delay_test", "FLAG POINT MILLISECONDS", "", 3, 3, mon_run_io_delay,
+		"artificial delays: see bsrcon /fault", ""},
+	{"debug", "[RESOURCE]", "", 0, 1, mon_run_debug, "print all counters as JSON",
+		"As docs/control.md describes them."},
 	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
 };
+/* clang-format on */
 
 const struct mon_command *mon_command_find(const char *name)
 {
@@ -156,8 +166,8 @@ static const struct option *option_of(const char *word, const char **value)
 	return NULL;
 }
 
-static bool take_option(
-	struct mon_call *call, const struct mon_command *command, int argc, char **argv, int *at, struct bsr_text *why)
+static bool take_option(struct mon_call *call, const struct mon_command *command, int argc, char **argv,
+	int *at, struct bsr_text *why)
 {
 	const char *value;
 	const struct option *o = option_of(argv[*at], &value);
@@ -183,12 +193,15 @@ static bool take_option(
 static bool is_option(const char *word)
 {
 	const char *value;
-	return (word[0] == '-' && word[1] != '\0') || (word[0] == '/' && (option_of(word, &value) != NULL || strchr(word + 1, '/') == NULL));
+	return (word[0] == '-' && word[1] != '\0') ||
+	       (word[0] == '/' && (option_of(word, &value) != NULL || strchr(word + 1, '/') == NULL));
 }
 
-bool mon_parse(struct mon_call *call, const struct mon_command *command, int argc, char **argv, struct bsr_text *why)
+bool mon_parse(
+	struct mon_call *call, const struct mon_command *command, int argc, char **argv, struct bsr_text *why)
 {
-	*call = (struct mon_call){.command = command->name, .types = "", .file = "", .date = "", .from = "", .until = ""};
+	*call = (struct mon_call){
+		.command = command->name, .types = "", .file = "", .date = "", .from = "", .until = ""};
 	const bool has_options = command->options[0] != '\0';
 	for (int i = 0; i < argc; i++) {
 		if (is_option(argv[i]) && (has_options || argv[i][0] == '-')) {
@@ -219,18 +232,21 @@ void mon_call_free(struct mon_call *call)
 
 void mon_help_command(struct bsr_text *out, const struct mon_command *command)
 {
-	bsr_text_add(out, "usage: bsrmon %s%s%s%s\n\n%s.\n", command->name, command->arguments[0] != '\0' ? " " : "",
-		command->arguments, command->options[0] != '\0' ? " [OPTIONS]" : "", command->summary);
+	bsr_text_add(out, "usage: bsrmon %s%s%s%s\n\n%s.\n", command->name,
+		command->arguments[0] != '\0' ? " " : "", command->arguments,
+		command->options[0] != '\0' ? " [OPTIONS]" : "", command->summary);
 	if (command->details[0] != '\0') {
 		bsr_text_add(out, "%s\n", command->details);
 	}
 	for (size_t i = 0, first = 1; i < OPTIONS; i++) {
 		if (strchr(command->options, options[i].letter) != NULL) {
 			char name[40];
-			snprintf(name, sizeof(name), "%s%s%s", options[i].dashes, options[i].value != NULL ? "=" : "",
+			snprintf(name, sizeof(name), "%s%s%s", options[i].dashes,
+				options[i].value != NULL ? "=" : "",
 				options[i].value != NULL ? options[i].value : "");
 			bsr_text_add(out, "%s  %-20s %-8s %s\n", first ? "\nOptions:\n" : "", name,
-				options[i].slash != NULL ? options[i].slash : options[i].slash_long, options[i].help);
+				options[i].slash != NULL ? options[i].slash : options[i].slash_long,
+				options[i].help);
 			first = 0;
 		}
 	}
@@ -244,9 +260,10 @@ void mon_help_command(struct bsr_text *out, const struct mon_command *command)
 
 void mon_help(struct bsr_text *out)
 {
-	bsr_text_add(out, "usage: bsrmon COMMAND [ARGUMENTS] [OPTIONS]\n"
-			  "Measures running resources: requests, latency by stage, activity log, network, buffers, memory.\n\n"
-			  "Commands (bsr's spelling with a slash, /start, is understood as well):\n");
+	bsr_text_add(out,
+		"usage: bsrmon COMMAND [ARGUMENTS] [OPTIONS]\n"
+		"Measures running resources: requests, latency by stage, activity log, network, buffers, memory.\n\n"
+		"Commands (bsr's spelling with a slash, /start, is understood as well):\n");
 	for (size_t i = 0; commands[i].name != NULL; i++) {
 		bsr_text_add(out, "  %-14s %s\n", commands[i].name, commands[i].summary);
 	}

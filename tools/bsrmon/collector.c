@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * collector.c - the process that writes files of measurements: start, stop, status, and the same in the foreground
+ * collector.c - the process that writes files of measurements: start, stop, status, and the same in the
+ * foreground
  *
  * Owns:       <run dir>/bsrmon.pid; its record lock says that a collector runs, and which process it is.
  * Invariants: one collector on a host; what it cannot write it tells (syslog, `bsrmon status`) and goes on.
@@ -118,7 +119,8 @@ static void write_state(const struct collector *c)
 static void tell_trouble(struct collector *c, int error)
 {
 	const int64_t now = mon_wall_ms();
-	snprintf(c->trouble, sizeof(c->trouble), "cannot write below %.200s: %s", mon_path(&c->settings), strerror(-error));
+	snprintf(c->trouble, sizeof(c->trouble), "cannot write below %.200s: %s", mon_path(&c->settings),
+		strerror(-error));
 	write_state(c);
 	if (now - c->told_ms >= TROUBLE_EVERY_MS) {
 		c->told_ms = now;
@@ -131,8 +133,8 @@ static void flush_lines(struct collector *c)
 	if (c->lines.length == 0) {
 		return;
 	}
-	const int error = mon_file_append(mon_path(&c->settings), &c->about, bsr_text_string(&c->lines), c->lines.length,
-		c->settings.monitor_total_mib << 20);
+	const int error = mon_file_append(mon_path(&c->settings), &c->about, bsr_text_string(&c->lines),
+		c->lines.length, c->settings.monitor_total_mib << 20);
 	if (error != 0) {
 		tell_trouble(c, error);
 	}
@@ -142,7 +144,8 @@ static void flush_lines(struct collector *c)
 static void on_record(void *ctx, const struct mon_record *r)
 {
 	struct collector *c = ctx;
-	if (r->type != c->about.type || r->volume != c->about.volume || strcmp(r->resource, c->about.resource) != 0) {
+	if (r->type != c->about.type || r->volume != c->about.volume ||
+		strcmp(r->resource, c->about.resource) != 0) {
 		flush_lines(c);
 		c->about = *r;
 	}
@@ -152,7 +155,8 @@ static void on_record(void *ctx, const struct mon_record *r)
 static void bound_files(struct collector *c)
 {
 	for (size_t i = 0; i < c->sources.count; i++) {
-		mon_files_bound(mon_path(&c->settings), c->sources.at[i].name, c->settings.monitor_total_mib << 20);
+		mon_files_bound(
+			mon_path(&c->settings), c->sources.at[i].name, c->settings.monitor_total_mib << 20);
 	}
 	mon_files_bound(mon_path(&c->settings), NULL, c->settings.monitor_total_mib << 20);
 }
@@ -186,7 +190,8 @@ static void take_settings(struct collector *c)
 static void pause_until(int64_t *next_ms, int64_t period_ms)
 {
 	const int64_t now = mon_wall_ms();
-	*next_ms = now > *next_ms + period_ms || now < *next_ms - period_ms ? now + period_ms : *next_ms + period_ms;
+	*next_ms = now > *next_ms + period_ms || now < *next_ms - period_ms ? now + period_ms
+									    : *next_ms + period_ms;
 	while (!ending && !reload && mon_wall_ms() < *next_ms) {
 		const int64_t left = *next_ms - mon_wall_ms();
 		mon_pause_ms(left > 0 ? left : 0);
@@ -225,7 +230,8 @@ static void raise_limit(void)
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit); /* what is missing shows as resources that cannot be reached */
+		setrlimit(RLIMIT_NOFILE,
+			&limit); /* what is missing shows as resources that cannot be reached */
 	}
 }
 
@@ -246,7 +252,8 @@ static int store(const struct mon_call *call, bool on)
 	if (call->word_count > 0) {
 		struct bsr_text text = {0};
 		mon_types_text(&text, mask);
-		snprintf(settings.monitor_types, sizeof(settings.monitor_types), "%s", bsr_text_string(&text));
+		snprintf(
+			settings.monitor_types, sizeof(settings.monitor_types), "%s", bsr_text_string(&text));
 		bsr_text_free(&text);
 	}
 	const int error = lock < 0 ? lock : bsr_settings_save(&settings);
@@ -348,7 +355,9 @@ int mon_run_stop(const struct mon_call *call)
 		pid = running_pid(trouble, sizeof(trouble));
 	}
 	if (pid > 0) {
-		fprintf(stderr, "bsrmon stop: the collector (pid %ld) does not end; it may be waiting for a disk\n", (long)pid);
+		fprintf(stderr,
+			"bsrmon stop: the collector (pid %ld) does not end; it may be waiting for a disk\n",
+			(long)pid);
 		return MON_REFUSED;
 	}
 	puts("bsrmon : disabled");
@@ -376,7 +385,8 @@ int mon_run_status(const struct mon_call *call)
 		}
 		json_object_object_add(out, "types", json_object_new_string(bsr_text_string(&types)));
 		json_object_object_add(out, "trouble", json_object_new_string(trouble));
-		puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(
+			out, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		json_object_put(out);
 	} else if (pid > 0) {
 		printf("bsrmon : running (pid %ld)\ntypes : %s\n", (long)pid, bsr_text_string(&types));
@@ -399,7 +409,8 @@ static void list_files(const char *directory, const char *below, struct json_obj
 	DIR *dir = opendir(path);
 	for (struct dirent *entry = dir != NULL ? readdir(dir) : NULL; entry != NULL; entry = readdir(dir)) {
 		struct stat st;
-		if (entry->d_name[0] == '.' || fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+		if (entry->d_name[0] == '.' ||
+			fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
 			continue;
 		}
 		if (S_ISDIR(st.st_mode) && below[0] == '\0') {
@@ -408,7 +419,8 @@ static void list_files(const char *directory, const char *below, struct json_obj
 			char name[PATH_MAX + 300];
 			char written[MON_TIME_BYTES];
 			struct json_object *one = json_object_new_object();
-			snprintf(name, sizeof(name), "%s%s%s", below, below[0] != '\0' ? "/" : "", entry->d_name);
+			snprintf(name, sizeof(name), "%s%s%s", below, below[0] != '\0' ? "/" : "",
+				entry->d_name);
 			mon_time_text(written, (int64_t)st.st_mtim.tv_sec * 1000);
 			json_object_object_add(one, "file", json_object_new_string(name));
 			json_object_object_add(one, "bytes", json_object_new_int64(st.st_size));
@@ -436,12 +448,13 @@ static int print_list(const struct mon_call *call)
 	list_files(mon_path(&settings), "", list);
 	json_object_array_sort(list, by_file);
 	if (call->json) {
-		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(
+			list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	}
 	for (size_t i = 0; !call->json && i < bsr_json_count(list); i++) {
 		struct json_object *one = bsr_json_at(list, i);
-		printf("%12" PRId64 "  %.19s  %s\n", bsr_json_int(one, "bytes", 0), bsr_json_string(one, "written"),
-			bsr_json_string(one, "file"));
+		printf("%12" PRId64 "  %.19s  %s\n", bsr_json_int(one, "bytes", 0),
+			bsr_json_string(one, "written"), bsr_json_string(one, "file"));
 	}
 	json_object_put(list);
 	return MON_OK;
@@ -468,7 +481,8 @@ int mon_run_file(const struct mon_call *call)
 		return MON_REFUSED;
 	}
 	if (error != 0) {
-		fprintf(stderr, "bsrmon file: cannot lock %s/bsrmon.pid: %s\n", bsr_client_run_dir(), strerror(-error));
+		fprintf(stderr, "bsrmon file: cannot lock %s/bsrmon.pid: %s\n", bsr_client_run_dir(),
+			strerror(-error));
 		return MON_REFUSED;
 	}
 	collect(&c, call->count);

@@ -51,7 +51,8 @@ static void as_counters(const char *text)
 	struct mon_filter filter = {.types = UINT32_MAX, .volume = -1};
 	struct bsr_text out = {0};
 	if (object != NULL && json_object_is_type(object, json_type_object)) {
-		const struct mon_readings readings[] = {{"r0", NULL, object}, {"r0", object, object}, {NULL, object, object}};
+		const struct mon_readings readings[] = {
+			{"r0", NULL, object}, {"r0", object, object}, {NULL, object, object}};
 		for (size_t i = 0; i < 3; i++) {
 			mon_compute(&readings[i], &filter, use, &out);
 		}

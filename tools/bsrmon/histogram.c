@@ -32,7 +32,8 @@ static void print_row(struct bsr_text *out, uint32_t row, int64_t count, int64_t
 	mon_duration(&text, (int64_t)(bsr_histogram_floor_ns((row + 1) * steps) / 1000));
 	snprintf(until, sizeof(until), "%s", bsr_text_string(&text));
 	bsr_text_free(&text);
-	bsr_text_add(out, "\t%8s .. %-8s %9" PRId64 " %5.1f%% ", from, until, count, 100.0 * (double)count / (double)all);
+	bsr_text_add(out, "\t%8s .. %-8s %9" PRId64 " %5.1f%% ", from, until, count,
+		100.0 * (double)count / (double)all);
 	for (int64_t cell = 0; cell < (count * BAR_CELLS + all - 1) / all; cell++) {
 		bsr_text_add(out, "#");
 	}
@@ -65,8 +66,10 @@ struct json_object *mon_json_histogram(const int64_t *bucket)
 	for (uint32_t i = 0; i < BSR_HISTOGRAM_BUCKETS; i++) {
 		if (bucket[i] > 0) {
 			struct json_object *one = json_object_new_object();
-			json_object_object_add(one, "from_us", json_object_new_double((double)bsr_histogram_floor_ns(i) / 1000));
-			json_object_object_add(one, "until_us", json_object_new_double((double)bsr_histogram_floor_ns(i + 1) / 1000));
+			json_object_object_add(one, "from_us",
+				json_object_new_double((double)bsr_histogram_floor_ns(i) / 1000));
+			json_object_object_add(one, "until_us",
+				json_object_new_double((double)bsr_histogram_floor_ns(i + 1) / 1000));
 			json_object_object_add(one, "count", json_object_new_int64(bucket[i]));
 			json_object_array_add(out, one);
 		}
@@ -96,8 +99,8 @@ static void add_stages(struct spread *s, struct json_object *before, struct json
 		mon_histogram_buckets(bsr_json_object(older, name), histogram, bucket);
 		if (s->json == NULL) {
 			char title[400];
-			snprintf(title, sizeof(title), "%.128s vnr %" PRId64 "%s%.128s %.40s", s->resource, s->volume,
-				s->peer[0] != '\0' ? " peer " : "", s->peer, name);
+			snprintf(title, sizeof(title), "%.128s vnr %" PRId64 "%s%.128s %.40s", s->resource,
+				s->volume, s->peer[0] != '\0' ? " peer " : "", s->peer, name);
 			mon_print_histogram(&s->text, title, bucket);
 			continue;
 		}
@@ -175,7 +178,8 @@ int mon_run_histogram(const struct mon_call *call)
 		for (size_t i = 0; i < sources.count; i++) {
 			add_source(&s, &sources.at[i], filter.volume);
 		}
-		fputs(call->json ? json_object_to_json_string_ext(s.json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+		fputs(call->json ? json_object_to_json_string_ext(
+					   s.json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 				 : bsr_text_string(&s.text),
 			stdout);
 		fputs(call->json ? "\n" : "", stdout);

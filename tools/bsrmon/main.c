@@ -55,7 +55,8 @@ static int run(const struct mon_command *command, int argc, char **argv)
 	if (mon_parse(&call, command, argc - 2, argv + 2, &why)) {
 		rc = command->run(&call);
 	} else {
-		fprintf(stderr, "bsrmon %s: %s; see `bsrmon help %s`\n", command->name, bsr_text_string(&why), command->name);
+		fprintf(stderr, "bsrmon %s: %s; see `bsrmon help %s`\n", command->name, bsr_text_string(&why),
+			command->name);
 	}
 	mon_call_free(&call);
 	bsr_text_free(&why);

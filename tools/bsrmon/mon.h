@@ -10,8 +10,8 @@
 #include "source.h"
 
 #define MON_OK 0
-#define MON_USAGE 1	/* bad words, a setting that cannot be stored */
-#define MON_REFUSED 10	/* nothing there, not running, refused */
+#define MON_USAGE 1    /* bad words, a setting that cannot be stored */
+#define MON_REFUSED 10 /* nothing there, not running, refused */
 
 /** A command line, taken apart (arguments.c). */
 struct mon_call {
@@ -23,7 +23,7 @@ struct mon_call {
 	bool scroll;
 	bool list;
 	bool once;
-	int64_t count;	/* rounds, 0: until stopped */
+	int64_t count;     /* rounds, 0: until stopped */
 	const char *types; /* "": not given */
 	const char *file;
 	const char *date;
@@ -47,7 +47,8 @@ struct mon_command {
 /* arguments.c */
 const struct mon_command *mon_command_find(const char *name);
 /** mon_parse - false with a sentence in @why; free afterwards in any case */
-bool mon_parse(struct mon_call *call, const struct mon_command *command, int argc, char **argv, struct bsr_text *why);
+bool mon_parse(struct mon_call *call, const struct mon_command *command, int argc, char **argv,
+	struct bsr_text *why);
 void mon_call_free(struct mon_call *call);
 void mon_help(struct bsr_text *out);
 void mon_help_command(struct bsr_text *out, const struct mon_command *command);
@@ -58,7 +59,8 @@ void mon_load_settings(struct bsr_settings *settings);
 /** mon_path - where files are kept */
 const char *mon_path(const struct bsr_settings *settings);
 /** mon_filter_of - false after the unknown type or volume was told; @volume_word NULL: all */
-bool mon_filter_of(const struct mon_call *call, const char *types, const char *volume_word, struct mon_filter *filter);
+bool mon_filter_of(
+	const struct mon_call *call, const char *types, const char *volume_word, struct mon_filter *filter);
 int64_t mon_wall_ms(void);
 void mon_pause_ms(int64_t ms);
 
@@ -74,8 +76,10 @@ bool mon_collector_reload(void);
 int mon_run_show(const struct mon_call *call);
 int mon_run_report(const struct mon_call *call);
 int mon_run_debug(const struct mon_call *call);
-/** mon_all_there - false after it was told which named resource does not answer, or that the volume is nowhere */
-bool mon_all_there(const struct mon_sources *sources, struct json_object *names, const struct mon_filter *filter);
+/** mon_all_there - false after it was told which named resource does not answer, or that the volume is
+ * nowhere */
+bool mon_all_there(
+	const struct mon_sources *sources, struct json_object *names, const struct mon_filter *filter);
 
 /* histogram.c */
 int mon_run_histogram(const struct mon_call *call);

@@ -38,13 +38,15 @@ const char *mon_path(const struct bsr_settings *settings)
 	return settings->monitor_path[0] != '\0' ? settings->monitor_path : "/var/log/bsr/perfmon";
 }
 
-bool mon_filter_of(const struct mon_call *call, const char *types, const char *volume_word, struct mon_filter *filter)
+bool mon_filter_of(
+	const struct mon_call *call, const char *types, const char *volume_word, struct mon_filter *filter)
 {
 	char bad[64];
 	char *end;
 	*filter = (struct mon_filter){.volume = -1, .peers = call->peers};
 	if (!mon_types_parse(types, &filter->types, bad, sizeof(bad))) {
-		fprintf(stderr, "bsrmon %s: unknown type '%s'; see `bsrmon help %s`\n", call->command, bad, call->command);
+		fprintf(stderr, "bsrmon %s: unknown type '%s'; see `bsrmon help %s`\n", call->command, bad,
+			call->command);
 		return false;
 	}
 	if (volume_word == NULL) {
@@ -52,7 +54,8 @@ bool mon_filter_of(const struct mon_call *call, const char *types, const char *v
 	}
 	filter->volume = strtoll(volume_word, &end, 10);
 	if (end == volume_word || *end != '\0' || filter->volume < 0 || filter->volume > 65535) {
-		fprintf(stderr, "bsrmon %s: '%s' is not a volume number, 0..65535\n", call->command, volume_word);
+		fprintf(stderr, "bsrmon %s: '%s' is not a volume number, 0..65535\n", call->command,
+			volume_word);
 		return false;
 	}
 	return true;
@@ -66,8 +69,8 @@ static bool number(const char *text, const char *name, uint64_t *value)
 	char *end;
 	errno = 0;
 	const unsigned long long parsed = strtoull(text, &end, 10);
-	if (!bsr_settings_range(name, &min, &max) || end == text || *end != '\0' || text[0] == '-' || errno != 0 ||
-		parsed < min || parsed > max) {
+	if (!bsr_settings_range(name, &min, &max) || end == text || *end != '\0' || text[0] == '-' ||
+		errno != 0 || parsed < min || parsed > max) {
 		fprintf(stderr, "bsrmon set: '%s' is not %" PRIu64 "..%" PRIu64 "\n", text, min, max);
 		return false;
 	}
@@ -175,9 +178,12 @@ int mon_run_get(const struct mon_call *call)
 	}
 	const bool found = json_object_object_length(out) > 0;
 	if (!found) {
-		fprintf(stderr, "bsrmon get: unknown setting '%s': all, period, file_path, total_size_limit or types\n", wanted);
+		fprintf(stderr,
+			"bsrmon get: unknown setting '%s': all, period, file_path, total_size_limit or types\n",
+			wanted);
 	} else if (call->json) {
-		puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(
+			out, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	} else {
 		json_object_object_foreach(out, name, value)
 		{

@@ -58,7 +58,8 @@ static int64_t value(const struct mon_record *r, const char *name)
 	return -1;
 }
 
-static void compute(const char *before, const char *now, const char *types, int64_t volume, struct json_object *peers)
+static void compute(
+	const char *before, const char *now, const char *types, int64_t volume, struct json_object *peers)
 {
 	struct mon_filter filter = {.volume = volume, .peers = peers};
 	struct json_object *a = before == NULL ? NULL : json(before);
@@ -72,15 +73,15 @@ static void compute(const char *before, const char *now, const char *types, int6
 	json_object_put(b);
 }
 
-#define BEFORE                                                                                                         \
-	"{\"clock_ns\":1000000000,\"memory\":{\"cpu_us\":100},\"volumes\":[{\"volume\":0,\"read_bytes\":4096,"         \
-	"\"written_bytes\":0,\"stages\":{\"read\":{\"count\":1,\"sum_ns\":9000,\"buckets\":[[8,1]]}}}],"               \
+#define BEFORE                                                                                                 \
+	"{\"clock_ns\":1000000000,\"memory\":{\"cpu_us\":100},\"volumes\":[{\"volume\":0,\"read_bytes\":4096," \
+	"\"written_bytes\":0,\"stages\":{\"read\":{\"count\":1,\"sum_ns\":9000,\"buckets\":[[8,1]]}}}],"       \
 	"\"peers\":[{\"name\":\"bob\",\"sent\":1024,\"volumes\":[{\"volume\":0,\"sent\":0,\"resynced\":0}]}]}"
-#define NOW                                                                                                            \
-	"{\"clock_ns\":3000000000,\"memory\":{\"cpu_us\":1000100},\"resource\":{\"oldest_request_us\":7,"              \
-	"\"suspended\":true},\"volumes\":[{\"volume\":0,\"read_bytes\":2101248,\"written_bytes\":0,"                   \
-	"\"stages\":{\"read\":{\"count\":101,\"sum_ns\":1009000,\"buckets\":[[8,2],[16,99]]}}},{\"volume\":5}],"       \
-	"\"peers\":[{\"name\":\"bob\",\"sent\":2098176,\"volumes\":[{\"volume\":0,\"sent\":3145728,"                   \
+#define NOW                                                                                                      \
+	"{\"clock_ns\":3000000000,\"memory\":{\"cpu_us\":1000100},\"resource\":{\"oldest_request_us\":7,"        \
+	"\"suspended\":true},\"volumes\":[{\"volume\":0,\"read_bytes\":2101248,\"written_bytes\":0,"             \
+	"\"stages\":{\"read\":{\"count\":101,\"sum_ns\":1009000,\"buckets\":[[8,2],[16,99]]}}},{\"volume\":5}]," \
+	"\"peers\":[{\"name\":\"bob\",\"sent\":2098176,\"volumes\":[{\"volume\":0,\"sent\":3145728,"             \
 	"\"resynced\":1048576}]},{\"name\":\"carol\",\"sent\":7}]}"
 
 static void rates_and_counts_are_of_the_period(void **state)
@@ -144,8 +145,9 @@ static void nonsense_becomes_zero(void **state)
 			assert_int_equal(found[i].value[f], 0);
 		}
 	}
-	compute(NULL, "{\"volumes\":[{\"volume\":0,\"read_bytes\":\"x\",\"stages\":{\"read\":{\"buckets\":"
-		      "[[1],[-1,5],[500,5],[3,-7],[\"a\",\"b\"],7,[4,9223372036854775807]]}}},{\"volume\":-4},7]}",
+	compute(NULL,
+		"{\"volumes\":[{\"volume\":0,\"read_bytes\":\"x\",\"stages\":{\"read\":{\"buckets\":"
+		"[[1],[-1,5],[500,5],[3,-7],[\"a\",\"b\"],7,[4,9223372036854775807]]}}},{\"volume\":-4},7]}",
 		"iostat,ioclat", -1, NULL);
 	assert_int_equal(found_count, 2);
 	assert_int_equal(value(&found[0], "read.kb"), 0);
@@ -197,9 +199,10 @@ static void a_line_is_read_as_it_was_written(void **state)
 
 static void bad_lines_are_refused(void **state)
 {
-	static const char *const bad[] = {"", "2026", "2026-11-20 14:06:05.123 a=1", TIME, TIME "a=1", TIME "  a=1", TIME " a",
-		TIME " =1", TIME " a=", TIME " a=1x", TIME " a=1 ", TIME " A=1", TIME " a=--1", TIME " a=1234567890123456789",
-		TIME " a=1 peer=bob", TIME " peer= a=1", TIME " peer=a peer=b a=1", TIME " a\033=1", TIME " peer=a\001 a=1"};
+	static const char *const bad[] = {"", "2026", "2026-11-20 14:06:05.123 a=1", TIME, TIME "a=1",
+		TIME "  a=1", TIME " a", TIME " =1", TIME " a=", TIME " a=1x", TIME " a=1 ", TIME " A=1",
+		TIME " a=--1", TIME " a=1234567890123456789", TIME " a=1 peer=bob", TIME " peer= a=1",
+		TIME " peer=a peer=b a=1", TIME " a\033=1", TIME " peer=a\001 a=1"};
 	struct mon_line line;
 	char huge[MON_LINE_MAX + 1];
 	(void)state;
@@ -264,7 +267,8 @@ static void a_report_weighs_times_by_requests(void **state)
 	mon_report_text(&report, "r0 vnr 0", &text);
 	assert_non_null(strstr(bsr_text_string(&text), "complete_count   sum 100, max 90 a period\n"));
 	assert_non_null(strstr(bsr_text_string(&text), "\t\tmin              min 5, max 7, avg 6.8; # us\n"));
-	assert_non_null(strstr(bsr_text_string(&text), "\t\tavg              min 10, max 20, avg 19.0; # us\n"));
+	assert_non_null(
+		strstr(bsr_text_string(&text), "\t\tavg              min 10, max 20, avg 19.0; # us\n"));
 	assert_non_null(strstr(bsr_text_string(&text), "\t\tp99              -\n"));
 	bsr_text_free(&text);
 }
@@ -361,7 +365,8 @@ static void files_are_rolled_over_and_bounded(void **state)
 	assert_true(mon_file_name(path, sizeof(path), directory, "r0", 3, "iostat"));
 	struct json_object *list = mon_files_of(path);
 	assert_int_equal(bsr_json_count(list), files);
-	assert_string_equal(json_object_get_string(bsr_json_at(list, files - 1)), path); /* the current one is the last */
+	assert_string_equal(
+		json_object_get_string(bsr_json_at(list, files - 1)), path); /* the current one is the last */
 	json_object_put(list);
 
 	snprintf(path, sizeof(path), "%s/r0/somebody-elses", directory);
@@ -466,11 +471,12 @@ static void a_view_shows_roles_states_progress(void **state)
 	(void)state;
 	source.before = json(BEFORE);
 	source.now = json(NOW);
-	source.snapshot = json("{\"resource\":{\"name\":\"r0\",\"role\":\"Primary\",\"suspended\":[\"user\"]},\"devices\":[{"
-			       "\"volume\":0,\"minor\":7,\"disk\":\"UpToDate\",\"size\":1073741824}],\"connections\":[{"
-			       "\"name\":\"bob\",\"connection\":\"Connected\",\"role\":\"Secondary\",\"peer_devices\":[{"
-			       "\"volume\":0,\"replication\":\"SyncSource\",\"peer_disk\":\"Inconsistent\",\"out_of_sync\":268435456,"
-			       "\"resync\":{\"total\":1073741824,\"left\":268435456,\"rate\":104857600}}]}]}");
+	source.snapshot = json(
+		"{\"resource\":{\"name\":\"r0\",\"role\":\"Primary\",\"suspended\":[\"user\"]},\"devices\":[{"
+		"\"volume\":0,\"minor\":7,\"disk\":\"UpToDate\",\"size\":1073741824}],\"connections\":[{"
+		"\"name\":\"bob\",\"connection\":\"Connected\",\"role\":\"Secondary\",\"peer_devices\":[{"
+		"\"volume\":0,\"replication\":\"SyncSource\",\"peer_disk\":\"Inconsistent\",\"out_of_sync\":268435456,"
+		"\"resync\":{\"total\":1073741824,\"left\":268435456,\"rate\":104857600}}]}]}");
 	mon_view_round(&view, &sources);
 	mon_view_print(&view, &sources, TIME, &out);
 	const char *text = shown();
@@ -525,7 +531,8 @@ static void text_and_json_have_the_same_shape(void **state)
 
 static void memory_of_the_host(void **state)
 {
-	struct json_object *host = mon_host_parse("MemTotal: 1000 kB\nMemFree:  300 kB\nBuffers: 100 kB\nCached: 50 kB\nx\n:\nA: b\n");
+	struct json_object *host = mon_host_parse(
+		"MemTotal: 1000 kB\nMemFree:  300 kB\nBuffers: 100 kB\nCached: 50 kB\nx\n:\nA: b\n");
 	(void)state;
 	assert_int_equal(bsr_json_int(host, "used", 0), 550);
 	assert_int_equal(bsr_json_int(host, "MemFree", 0), 300);

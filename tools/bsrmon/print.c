@@ -20,7 +20,7 @@ static bool same_group(const struct mon_record *r, uint32_t a, uint32_t b)
 {
 	const size_t length = group_length(r->field[a].name);
 	return length > 0 && length == group_length(r->field[b].name) &&
-		strncmp(r->field[a].name, r->field[b].name, length) == 0;
+	       strncmp(r->field[a].name, r->field[b].name, length) == 0;
 }
 
 void mon_print_record(struct bsr_text *out, const struct mon_record *r)
@@ -41,8 +41,8 @@ void mon_print_record(struct bsr_text *out, const struct mon_record *r)
 		if (group > 0 && (i == 0 || !same_group(r, i - 1, i))) {
 			bsr_text_add(out, "\t%.*s {\n", (int)group, f->name);
 		}
-		bsr_text_add(out, "%s%s\t%" PRId64 ";%s%s\n", group > 0 ? "\t\t" : "\t", f->name + group + (group > 0), r->value[i],
-			f->unit[0] != '\0' ? " # " : "", f->unit);
+		bsr_text_add(out, "%s%s\t%" PRId64 ";%s%s\n", group > 0 ? "\t\t" : "\t",
+			f->name + group + (group > 0), r->value[i], f->unit[0] != '\0' ? " # " : "", f->unit);
 		if (group > 0 && (i + 1 == r->count || !same_group(r, i, i + 1))) {
 			bsr_text_add(out, "\t}\n");
 		}
@@ -73,12 +73,14 @@ static struct json_object *entry_in(
 	}
 	for (size_t i = 0; i < bsr_json_count(list); i++) {
 		struct json_object *one = bsr_json_at(list, i);
-		if (text != NULL ? strcmp(bsr_json_string(one, key), text) == 0 : bsr_json_int(one, key, -1) == number) {
+		if (text != NULL ? strcmp(bsr_json_string(one, key), text) == 0
+				 : bsr_json_int(one, key, -1) == number) {
 			return one;
 		}
 	}
 	struct json_object *made = json_object_new_object();
-	json_object_object_add(made, key, text != NULL ? json_object_new_string(text) : json_object_new_int64(number));
+	json_object_object_add(
+		made, key, text != NULL ? json_object_new_string(text) : json_object_new_int64(number));
 	json_object_array_add(list, made);
 	return made;
 }

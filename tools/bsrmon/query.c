@@ -43,7 +43,8 @@ static bool all_there(const struct mon_sources *sources, struct json_object *nam
 			found = strcmp(sources->at[s].name, name) == 0 ? &sources->at[s] : found;
 		}
 		if (found == NULL || found->trouble[0] != '\0') {
-			fprintf(stderr, "bsrmon: resource '%s': %s\n", name, found == NULL ? "not running" : found->trouble);
+			fprintf(stderr, "bsrmon: resource '%s': %s\n", name,
+				found == NULL ? "not running" : found->trouble);
 			fine = false;
 		}
 	}
@@ -53,7 +54,8 @@ static bool all_there(const struct mon_sources *sources, struct json_object *nam
 static bool volume_is_there(const struct mon_sources *sources, const struct mon_filter *filter)
 {
 	for (size_t i = 0; filter->volume >= 0 && i < sources->count; i++) {
-		if (bsr_json_find_volume(bsr_json_array(sources->at[i].now, "volumes"), filter->volume) != NULL) {
+		if (bsr_json_find_volume(bsr_json_array(sources->at[i].now, "volumes"), filter->volume) !=
+			NULL) {
 			return true;
 		}
 	}
@@ -73,7 +75,8 @@ static int print_round(struct mon_sources *sources, const struct mon_filter *fil
 		mon_time_text(time, mon_wall_ms());
 		json_object_object_add(p.json, "timestamp", json_object_new_string(time));
 		bsr_text_add(&text, "%s\n",
-			json_object_to_json_string_ext(p.json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+			json_object_to_json_string_ext(
+				p.json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		json_object_put(p.json);
 	}
 	fputs(bsr_text_string(&text), stdout);
@@ -81,7 +84,8 @@ static int print_round(struct mon_sources *sources, const struct mon_filter *fil
 	return fflush(stdout) != 0 ? MON_REFUSED : MON_OK;
 }
 
-bool mon_all_there(const struct mon_sources *sources, struct json_object *names, const struct mon_filter *filter)
+bool mon_all_there(
+	const struct mon_sources *sources, struct json_object *names, const struct mon_filter *filter)
 {
 	return all_there(sources, names) && volume_is_there(sources, filter);
 }
@@ -131,7 +135,8 @@ int mon_run_debug(const struct mon_call *call)
 		}
 	}
 	if (rc == MON_OK) {
-		puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(
+			out, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	}
 	json_object_put(out);
 	json_object_put(names);
@@ -169,14 +174,15 @@ static void end_report(struct reporting *r, const char *resource, int64_t volume
 		}
 		json_object_object_add(one, "type", json_object_new_string(r->report->type->name));
 		json_object_object_add(one, "values", mon_report_json(r->report));
-		json_object_object_add(one, "bad_lines", json_object_new_int64((int64_t)r->report->bad_lines));
+		json_object_object_add(
+			one, "bad_lines", json_object_new_int64((int64_t)r->report->bad_lines));
 		json_object_array_add(r->json, one);
 	} else {
 		mon_report_text(r->report, title, &r->text);
 	}
 	if (r->report->bad_lines > 0) {
-		fprintf(stderr, "bsrmon report: %" PRIu64 " bad line%s left out, the first: %s\n", r->report->bad_lines,
-			r->report->bad_lines == 1 ? "" : "s", r->report->first_bad);
+		fprintf(stderr, "bsrmon report: %" PRIu64 " bad line%s left out, the first: %s\n",
+			r->report->bad_lines, r->report->bad_lines == 1 ? "" : "s", r->report->first_bad);
 	}
 }
 
@@ -228,7 +234,8 @@ static void report_resource(struct reporting *r, const char *resource)
 	snprintf(path, sizeof(path), "%s/%s", r->directory, resource);
 	DIR *dir = opendir(path);
 	for (struct dirent *entry = dir != NULL ? readdir(dir) : NULL; entry != NULL; entry = readdir(dir)) {
-		const size_t digits = strncmp(entry->d_name, "vnr", 3) == 0 ? strspn(entry->d_name + 3, "0123456789") : 0;
+		const size_t digits =
+			strncmp(entry->d_name, "vnr", 3) == 0 ? strspn(entry->d_name + 3, "0123456789") : 0;
 		if (digits > 0 && digits < 4 && entry->d_name[3 + digits] == '_') {
 			known[atoi(entry->d_name + 3)] = true;
 		}
@@ -292,11 +299,15 @@ static bool moments(const struct mon_call *call, char *from, char *until, size_t
 	snprintf(from, room, "%s", call->date);
 	snprintf(until, room, "%s", call->date);
 	if (call->from[0] != '\0' && !mon_moment(from, room, call->from, date)) {
-		fprintf(stderr, "bsrmon report: '%s' is not a time: hh:mm[:ss], YYYY-MM-DD, or both joined by '_'\n", call->from);
+		fprintf(stderr,
+			"bsrmon report: '%s' is not a time: hh:mm[:ss], YYYY-MM-DD, or both joined by '_'\n",
+			call->from);
 		return false;
 	}
 	if (call->until[0] != '\0' && !mon_moment(until, room, call->until, date)) {
-		fprintf(stderr, "bsrmon report: '%s' is not a time: hh:mm[:ss], YYYY-MM-DD, or both joined by '_'\n", call->until);
+		fprintf(stderr,
+			"bsrmon report: '%s' is not a time: hh:mm[:ss], YYYY-MM-DD, or both joined by '_'\n",
+			call->until);
 		return false;
 	}
 	return true;
@@ -310,7 +321,8 @@ int mon_run_report(const struct mon_call *call)
 	char from[MON_TIME_BYTES], until[MON_TIME_BYTES];
 	const int type = mon_type_find(call->word[0]);
 	if (type < 0) {
-		fprintf(stderr, "bsrmon report: unknown type '%s'; see `bsrmon help report`\n", call->word[0]);
+		fprintf(stderr, "bsrmon report: unknown type '%s'; see `bsrmon help report`\n",
+			call->word[0]);
 		return MON_USAGE;
 	}
 	if (call->word_count > 1 && !bsr_client_name_ok(call->word[1])) {
@@ -330,11 +342,13 @@ int mon_run_report(const struct mon_call *call)
 		.json = call->json ? json_object_new_array() : NULL};
 	run_report(&r);
 	if (r.found == 0 && r.rc == MON_OK) {
-		fprintf(stderr, "bsrmon report: nothing is recorded below %s; `bsrmon start` begins\n", r.directory);
+		fprintf(stderr, "bsrmon report: nothing is recorded below %s; `bsrmon start` begins\n",
+			r.directory);
 		r.rc = MON_REFUSED;
 	}
 	if (r.json != NULL && r.found > 0) {
-		puts(json_object_to_json_string_ext(r.json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(
+			r.json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	}
 	fputs(bsr_text_string(&r.text), stdout);
 	json_object_put(r.json);

@@ -5,8 +5,8 @@
  * Owns:       the directory of measurements and the form of its files.
  * Invariants:
  *   RC-1  A resource's files never have more bytes than allowed for longer than until the next look.
- *   RC-2  A line that was read is checked character by character: whoever can write there must not get anything but
- *         numbers and a name into a report.
+ *   RC-2  A line that was read is checked character by character: whoever can write there must not get
+ * anything but numbers and a name into a report.
  */
 #include "record.h"
 
@@ -163,7 +163,8 @@ const char *mon_line_parse(struct mon_line *line, const char *text, size_t bytes
 
 /* --------------------------------------------------------------------- files */
 
-bool mon_file_name(char *path, size_t room, const char *directory, const char *resource, int64_t volume, const char *type)
+bool mon_file_name(char *path, size_t room, const char *directory, const char *resource, int64_t volume,
+	const char *type)
 {
 	int bytes;
 	if (resource == NULL || resource[0] == '\0') {
@@ -269,7 +270,8 @@ int mon_file_append(const char *directory, const struct mon_record *about, const
 {
 	char path[PATH_MAX];
 	struct stat st;
-	if (!mon_file_name(path, sizeof(path), directory, about->resource, about->volume, about->type->name)) {
+	if (!mon_file_name(
+		    path, sizeof(path), directory, about->resource, about->volume, about->type->name)) {
 		return -ENAMETOOLONG;
 	}
 	if (stat(path, &st) == 0 && (uint64_t)st.st_size + bytes > roll_at(total_bytes)) {
@@ -347,7 +349,8 @@ static int list_directory(const char *path, struct found **files, size_t *count)
 	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
 		struct stat st;
 		bool older;
-		if (!is_ours(entry->d_name, &older) || fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		if (!is_ours(entry->d_name, &older) ||
+			fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 			!S_ISREG(st.st_mode)) {
 			continue;
 		}

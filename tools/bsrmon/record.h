@@ -2,9 +2,9 @@
 /*
  * record.h - files of measurements: one line a period and object, rolled over, bounded
  *
- * <directory>/<resource>/vnr<N>_<type>, <directory>/<resource>/<type>, <directory>/memory; older ones carry the time at
- * which they were rolled over: <name>_YYYY-MM-DDThhmmss. A line: "YYYY-MM-DD_hh:mm:ss.mmm [peer=NAME] field=value ...",
- * local time, whole numbers.
+ * <directory>/<resource>/vnr<N>_<type>, <directory>/<resource>/<type>, <directory>/memory; older ones carry
+ * the time at which they were rolled over: <name>_YYYY-MM-DDThhmmss. A line: "YYYY-MM-DD_hh:mm:ss.mmm
+ * [peer=NAME] field=value ...", local time, whole numbers.
  */
 #ifndef BSRMON_RECORD_H
 #define BSRMON_RECORD_H
@@ -39,17 +39,20 @@ void mon_line_print(struct bsr_text *out, const struct mon_record *record, const
 const char *mon_line_parse(struct mon_line *line, const char *text, size_t bytes);
 
 /** mon_file_name - the file of a record below @directory; false: too long */
-bool mon_file_name(char *path, size_t room, const char *directory, const char *resource, int64_t volume, const char *type);
+bool mon_file_name(char *path, size_t room, const char *directory, const char *resource, int64_t volume,
+	const char *type);
 /**
  * mon_file_append - add lines; directories are made, a full file is rolled over first
- * @total_bytes: of all files of the resource; oldest ones go when there is more (looked at when a file is rolled over)
- * Returns 0 or -errno.
+ * @total_bytes: of all files of the resource; oldest ones go when there is more (looked at when a file is
+ * rolled over) Returns 0 or -errno.
  */
 int mon_file_append(const char *directory, const struct mon_record *about, const char *lines, size_t bytes,
 	uint64_t total_bytes);
-/** mon_files_bound - delete the oldest files of a resource (NULL: of the host) until they have @total_bytes at most */
+/** mon_files_bound - delete the oldest files of a resource (NULL: of the host) until they have @total_bytes
+ * at most */
 int mon_files_bound(const char *directory, const char *resource, uint64_t total_bytes);
-/** mon_files_of - the files of one record, oldest first, the current one last; array of paths, the caller's */
+/** mon_files_of - the files of one record, oldest first, the current one last; array of paths, the caller's
+ */
 struct json_object *mon_files_of(const char *path);
 /** mon_file_is_older - is @name what a rolled-over @base is called */
 bool mon_file_is_older(const char *name, const char *base);

@@ -84,7 +84,8 @@ static double weight_of(const struct mon_field *field, uint32_t index, const str
 
 static bool is_time(enum mon_kind kind)
 {
-	return kind == MON_T_MIN || kind == MON_T_MAX || kind == MON_T_AVG || kind == MON_T_P50 || kind == MON_T_P99;
+	return kind == MON_T_MIN || kind == MON_T_MAX || kind == MON_T_AVG || kind == MON_T_P50 ||
+	       kind == MON_T_P99;
 }
 
 static void add_line(struct mon_report_peer *p, const struct mon_field *field, const struct mon_line *line)
@@ -116,11 +117,13 @@ static void add_line(struct mon_report_peer *p, const struct mon_field *field, c
 static void note_bad(struct mon_report *report, const char *where, uint64_t number, const char *why)
 {
 	if (report->bad_lines++ == 0) {
-		snprintf(report->first_bad, sizeof(report->first_bad), "%.200s line %" PRIu64 ": %s", where, number, why);
+		snprintf(report->first_bad, sizeof(report->first_bad), "%.200s line %" PRIu64 ": %s", where,
+			number, why);
 	}
 }
 
-void mon_report_line(struct mon_report *report, const char *text, size_t bytes, const char *where, uint64_t number)
+void mon_report_line(
+	struct mon_report *report, const char *text, size_t bytes, const char *where, uint64_t number)
 {
 	struct mon_line line;
 	const char *wrong = mon_line_parse(&line, text, bytes);
@@ -178,7 +181,8 @@ int mon_report_file(struct mon_report *report, const char *path)
 	const int error = got < 0 ? -errno : 0;
 	close(fd);
 	if (used > 0 && !skipping && error == 0) {
-		mon_report_line(report, buffer, used, path, number + 1); /* being written just now, or cut off by a crash */
+		mon_report_line(report, buffer, used, path,
+			number + 1); /* being written just now, or cut off by a crash */
 	}
 	return error;
 }
@@ -197,18 +201,19 @@ static size_t group_length(const char *name)
 	return dot != NULL ? (size_t)(dot - name) : 0;
 }
 
-static void print_value(struct bsr_text *out, const struct mon_field *field, const struct mon_sum *sum, const char *indent)
+static void print_value(
+	struct bsr_text *out, const struct mon_field *field, const struct mon_sum *sum, const char *indent)
 {
 	const size_t group = group_length(field->name);
 	const char *name = field->name + group + (group > 0);
 	if (sum->lines == 0) {
 		bsr_text_add(out, "%s%-16s -\n", indent, name);
 	} else if (field->kind == MON_COUNT || field->kind == MON_COUNT_KIB || field->kind == MON_T_COUNT) {
-		bsr_text_add(out, "%s%-16s sum %.0f, max %" PRId64 " a period%s%s\n", indent, name, sum->total, sum->max,
-			field->unit[0] != '\0' ? "; # " : "", field->unit);
+		bsr_text_add(out, "%s%-16s sum %.0f, max %" PRId64 " a period%s%s\n", indent, name,
+			sum->total, sum->max, field->unit[0] != '\0' ? "; # " : "", field->unit);
 	} else {
-		bsr_text_add(out, "%s%-16s min %" PRId64 ", max %" PRId64 ", avg %.1f%s%s\n", indent, name, sum->min, sum->max,
-			average(sum), field->unit[0] != '\0' ? "; # " : "", field->unit);
+		bsr_text_add(out, "%s%-16s min %" PRId64 ", max %" PRId64 ", avg %.1f%s%s\n", indent, name,
+			sum->min, sum->max, average(sum), field->unit[0] != '\0' ? "; # " : "", field->unit);
 	}
 }
 
@@ -216,14 +221,14 @@ static void print_peer(const struct mon_report *report, const struct mon_report_
 {
 	const struct mon_field *field = fields_of(report, p->name);
 	const uint32_t count = mon_fields_count(field);
-	bsr_text_add(out, "\t%s%s%" PRIu64 " lines, %s to %s\n", p->name, p->name[0] != '\0' ? ": " : "", p->lines, p->first,
-		p->last);
+	bsr_text_add(out, "\t%s%s%" PRIu64 " lines, %s to %s\n", p->name, p->name[0] != '\0' ? ": " : "",
+		p->lines, p->first, p->last);
 	for (uint32_t i = 0; i < count; i++) {
 		const size_t group = group_length(field[i].name);
 		const bool first = i == 0 || group_length(field[i - 1].name) != group ||
-			strncmp(field[i - 1].name, field[i].name, group) != 0;
+				   strncmp(field[i - 1].name, field[i].name, group) != 0;
 		const bool last = i + 1 == count || group_length(field[i + 1].name) != group ||
-			strncmp(field[i + 1].name, field[i].name, group) != 0;
+				  strncmp(field[i + 1].name, field[i].name, group) != 0;
 		if (group > 0 && first) {
 			bsr_text_add(out, "\t%.*s {\n", (int)group, field[i].name);
 		}
@@ -265,13 +270,15 @@ struct json_object *mon_report_json(const struct mon_report *report)
 			const struct mon_sum *sum = &p->sum[f];
 			struct json_object *value = json_object_new_object();
 			if (sum->lines > 0) {
-				const bool adds = field[f].kind == MON_COUNT || field[f].kind == MON_COUNT_KIB ||
-					field[f].kind == MON_T_COUNT;
+				const bool adds = field[f].kind == MON_COUNT ||
+						  field[f].kind == MON_COUNT_KIB ||
+						  field[f].kind == MON_T_COUNT;
 				json_object_object_add(value, "min", json_object_new_int64(sum->min));
 				json_object_object_add(value, "max", json_object_new_int64(sum->max));
 				json_object_object_add(value, "avg", json_object_new_double(average(sum)));
 				if (adds) {
-					json_object_object_add(value, "sum", json_object_new_double(sum->total));
+					json_object_object_add(
+						value, "sum", json_object_new_double(sum->total));
 				}
 			}
 			json_object_object_add(fields, field[f].name, value);
@@ -310,7 +317,8 @@ static bool time_ok(const char *text)
 bool mon_moment(char *out, size_t room, const char *text, const char *date)
 {
 	int bytes;
-	if (mon_date_ok(text) || has_form(text, "dddd-dd-dd_dd:dd") || has_form(text, "dddd-dd-dd_dd:dd:dd")) {
+	if (mon_date_ok(text) || has_form(text, "dddd-dd-dd_dd:dd") ||
+		has_form(text, "dddd-dd-dd_dd:dd:dd")) {
 		bytes = snprintf(out, room, "%s", text);
 	} else if (time_ok(text)) {
 		bytes = snprintf(out, room, "%s_%s", date, text);

@@ -39,7 +39,8 @@ struct mon_report {
 /** mon_report_file - add a file's lines; 0 or -errno */
 int mon_report_file(struct mon_report *report, const char *path);
 /** mon_report_line - add one line; @where for messages. Bad ones are counted */
-void mon_report_line(struct mon_report *report, const char *text, size_t bytes, const char *where, uint64_t number);
+void mon_report_line(
+	struct mon_report *report, const char *text, size_t bytes, const char *where, uint64_t number);
 /** mon_report_text, mon_report_json - what came out; the JSON object is the caller's */
 void mon_report_text(const struct mon_report *report, const char *title, struct bsr_text *out);
 struct json_object *mon_report_json(const struct mon_report *report);

@@ -4,7 +4,8 @@
  *
  * Owns:       modes of the terminal, signals that matter for it.
  * Invariants:
- *   SC-1  The terminal is given back in every way that this program can end but SIGKILL; also while it is stopped.
+ *   SC-1  The terminal is given back in every way that this program can end but SIGKILL; also while it is
+ * stopped.
  */
 #include "screen.h"
 
@@ -157,9 +158,10 @@ enum mon_key mon_screen_keys(const char *bytes, size_t count)
 	static const struct {
 		const char *text;
 		enum mon_key key;
-	} keys[] = {{"\033[A", MON_KEY_UP}, {"\033OA", MON_KEY_UP}, {"\033[B", MON_KEY_DOWN}, {"\033OB", MON_KEY_DOWN},
-		{"\033[5~", MON_KEY_PAGE_UP}, {"\033[6~", MON_KEY_PAGE_DOWN}, {" ", MON_KEY_PAGE_DOWN}, {"k", MON_KEY_UP},
-		{"j", MON_KEY_DOWN}, {"q", MON_KEY_QUIT}, {"Q", MON_KEY_QUIT}, {"\014", MON_KEY_REDRAW}};
+	} keys[] = {{"\033[A", MON_KEY_UP}, {"\033OA", MON_KEY_UP}, {"\033[B", MON_KEY_DOWN},
+		{"\033OB", MON_KEY_DOWN}, {"\033[5~", MON_KEY_PAGE_UP}, {"\033[6~", MON_KEY_PAGE_DOWN},
+		{" ", MON_KEY_PAGE_DOWN}, {"k", MON_KEY_UP}, {"j", MON_KEY_DOWN}, {"q", MON_KEY_QUIT},
+		{"Q", MON_KEY_QUIT}, {"\014", MON_KEY_REDRAW}};
 	enum mon_key found = MON_KEY_NONE;
 	for (size_t at = 0; at < count;) {
 		size_t used = 1;

@@ -9,11 +9,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum mon_key { MON_KEY_NONE, MON_KEY_QUIT, MON_KEY_UP, MON_KEY_DOWN, MON_KEY_PAGE_UP, MON_KEY_PAGE_DOWN, MON_KEY_REDRAW };
+enum mon_key {
+	MON_KEY_NONE,
+	MON_KEY_QUIT,
+	MON_KEY_UP,
+	MON_KEY_DOWN,
+	MON_KEY_PAGE_UP,
+	MON_KEY_PAGE_DOWN,
+	MON_KEY_REDRAW
+};
 
 /** mon_screen_enter - take the terminal over; false: standard output is none */
 bool mon_screen_enter(void);
-/** mon_screen_leave - the terminal as it was; also runs by itself at exit and on signals that end the program */
+/** mon_screen_leave - the terminal as it was; also runs by itself at exit and on signals that end the program
+ */
 void mon_screen_leave(void);
 /** mon_screen_size - columns and rows now */
 void mon_screen_size(uint32_t *columns, uint32_t *rows);

@@ -3,8 +3,8 @@
  * source.c - running resources and their last two readings
  *
  * Owns:       a connection to each resource; it carries the wish for collection, which ends with it.
- * Invariants: a resource that hangs or dies costs its own readings, and others at most a delay now and then: it is left alone
- *             for longer and longer.
+ * Invariants: a resource that hangs or dies costs its own readings, and others at most a delay now and then:
+ * it is left alone for longer and longer.
  */
 #include "source.h"
 
@@ -166,7 +166,8 @@ static bool connect_to(struct mon_source *s, bool measure)
 	if (!s->open) {
 		int rc = bsr_client_open(&s->client, s->name);
 		if (rc != 0) {
-			troubled(s, rc == -ECONNREFUSED || rc == -ENOENT ? "not running" : "no connection", rc);
+			troubled(s, rc == -ECONNREFUSED || rc == -ENOENT ? "not running" : "no connection",
+				rc);
 			return false;
 		}
 		s->open = true;
@@ -222,7 +223,8 @@ void mon_sources_read(struct mon_sources *sources, struct json_object *names, bo
 	sources->host_now = mon_host_read();
 }
 
-void mon_sources_compute(const struct mon_sources *sources, const struct mon_filter *filter, mon_record_fn fn, void *ctx)
+void mon_sources_compute(
+	const struct mon_sources *sources, const struct mon_filter *filter, mon_record_fn fn, void *ctx)
 {
 	const struct mon_readings host = {NULL, sources->host_before, sources->host_now};
 	mon_compute(&host, filter, fn, ctx);
@@ -260,13 +262,14 @@ struct json_object *mon_host_parse(const char *text)
 			snprintf(name, sizeof(name), "%.*s", (int)length, text);
 			const char *digits = text + length + 1 + strspn(text + length + 1, " \t");
 			if (isdigit((unsigned char)*digits)) {
-				json_object_object_add(out, name, json_object_new_int64(strtoll(digits, NULL, 10)));
+				json_object_object_add(
+					out, name, json_object_new_int64(strtoll(digits, NULL, 10)));
 			}
 		}
 		text += line + (text[line] == '\n');
 	}
-	const int64_t used = bsr_json_int(out, "MemTotal", 0) - bsr_json_int(out, "MemFree", 0) - bsr_json_int(out, "Buffers", 0) -
-		bsr_json_int(out, "Cached", 0);
+	const int64_t used = bsr_json_int(out, "MemTotal", 0) - bsr_json_int(out, "MemFree", 0) -
+			     bsr_json_int(out, "Buffers", 0) - bsr_json_int(out, "Cached", 0);
 	json_object_object_add(out, "used", json_object_new_int64(used > 0 ? used : 0));
 	return out;
 }

@@ -12,15 +12,15 @@ struct mon_source {
 	char name[MON_NAME_MAX];
 	struct bsr_client client;
 	bool open;
-	bool measures; /* collection was asked for on this connection */
-	bool listed;   /* has a socket, as of the last look */
-	char instance[32]; /* of the engine process that @now is from */
+	bool measures;              /* collection was asked for on this connection */
+	bool listed;                /* has a socket, as of the last look */
+	char instance[32];          /* of the engine process that @now is from */
 	struct json_object *before; /* NULL: no second reading of the same process yet */
 	struct json_object *now;
 	struct json_object *snapshot; /* of `status`, when asked for */
-	char trouble[160]; /* "": it answers */
-	int64_t again_ms;    /* it hangs: not asked before this time of the monotonic clock */
-	int64_t patience_ms; /* how long it is left alone; grows while it hangs */
+	char trouble[160];            /* "": it answers */
+	int64_t again_ms;             /* it hangs: not asked before this time of the monotonic clock */
+	int64_t patience_ms;          /* how long it is left alone; grows while it hangs */
 };
 
 struct mon_sources {
@@ -38,7 +38,8 @@ struct mon_sources {
  */
 void mon_sources_read(struct mon_sources *sources, struct json_object *names, bool measure, bool snapshot);
 /** mon_sources_compute - records of the host and of every source that has two readings */
-void mon_sources_compute(const struct mon_sources *sources, const struct mon_filter *filter, mon_record_fn fn, void *ctx);
+void mon_sources_compute(
+	const struct mon_sources *sources, const struct mon_filter *filter, mon_record_fn fn, void *ctx);
 void mon_sources_close(struct mon_sources *sources);
 /** mon_host_read - memory of the host in KiB, {"MemTotal":...,"used":...}; the caller's */
 struct json_object *mon_host_read(void);

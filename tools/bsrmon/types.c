@@ -3,8 +3,8 @@
  * types.c - what bsrmon can show, and how it comes from two readings of the counters
  *
  * Owns:       the table of types and fields; the only place that knows which counter means what.
- * Invariants: counters come from another process: members may be missing, of another type, or smaller than before; then a
- *             field is 0, never nonsense.
+ * Invariants: counters come from another process: members may be missing, of another type, or smaller than
+ * before; then a field is 0, never nonsense.
  */
 #include "types.h"
 
@@ -15,16 +15,26 @@
 #include <bsr/assert.h>
 #include <bsr/measure.h>
 
-#define TIMES(prefix, path)                                                                                            \
-	{prefix ".complete_count", "", MON_T_COUNT, path}, {prefix ".min", "us", MON_T_MIN, path},                     \
-		{prefix ".max", "us", MON_T_MAX, path}, {prefix ".avg", "us", MON_T_AVG, path},                        \
-		{prefix ".p50", "us", MON_T_P50, path}, {prefix ".p99", "us", MON_T_P99, path}
-#define END {NULL, NULL, MON_GAUGE, NULL}
+/* clang-format off: it does not know what these are */
+#define TIMES(prefix, path)                                                                                  \
+	{prefix ".complete_count", "", MON_T_COUNT, path}, {prefix ".min", "us", MON_T_MIN, path},           \
+		{prefix ".max", "us", MON_T_MAX, path}, {prefix ".avg", "us", MON_T_AVG, path},              \
+		{prefix ".p50", "us", MON_T_P50, path},                                                      \
+	{                                                                                                    \
+		prefix ".p99", "us", MON_T_P99, path                                                         \
+	}
+#define END                                                                                                  \
+	{                                                                                                    \
+		NULL, NULL, MON_GAUGE, NULL                                                                  \
+	}
+/* clang-format on */
 
 static const struct mon_field iostat[] = {{"read.iops", "1/s", MON_RATE, "stages.read.count"},
 	{"read.iocnt", "", MON_COUNT, "stages.read.count"}, {"read.kbs", "KiB/s", MON_RATE_KIB, "read_bytes"},
-	{"read.kb", "KiB", MON_COUNT_KIB, "read_bytes"}, {"write.iops", "1/s", MON_RATE, "stages.write.count"},
-	{"write.iocnt", "", MON_COUNT, "stages.write.count"}, {"write.kbs", "KiB/s", MON_RATE_KIB, "written_bytes"},
+	{"read.kb", "KiB", MON_COUNT_KIB, "read_bytes"},
+	{"write.iops", "1/s", MON_RATE, "stages.write.count"},
+	{"write.iocnt", "", MON_COUNT, "stages.write.count"},
+	{"write.kbs", "KiB/s", MON_RATE_KIB, "written_bytes"},
 	{"write.kb", "KiB", MON_COUNT_KIB, "written_bytes"}, END};
 
 static const struct mon_field ioclat[] = {TIMES("local", "stages.disk_read+stages.disk_write"),
@@ -39,42 +49,50 @@ static const struct mon_field io_pending[] = {{"upper_pending", "", MON_GAUGE, "
 
 static const struct mon_field reqstat[] = {TIMES("before_al_begin", "stages.held"),
 	TIMES("in_actlog", "stages.activity_log"), TIMES("bio_endio", "stages.disk_write"),
-	TIMES("bio_flush", "stages.disk_flush"), TIMES("bio_read", "stages.disk_read"), TIMES("destroy", "stages.write"),
-	TIMES("flush", "stages.flush"), TIMES("read", "stages.read"), END};
-static const struct mon_field reqstat_peer[] = {
-	TIMES("acked", "stages.total"), TIMES("network", "stages.network"), TIMES("peer_disk", "stages.disk"), END};
+	TIMES("bio_flush", "stages.disk_flush"), TIMES("bio_read", "stages.disk_read"),
+	TIMES("destroy", "stages.write"), TIMES("flush", "stages.flush"), TIMES("read", "stages.read"), END};
+static const struct mon_field reqstat_peer[] = {TIMES("acked", "stages.total"),
+	TIMES("network", "stages.network"), TIMES("peer_disk", "stages.disk"), END};
 
 static const struct mon_field peer_reqstat[] = {
 	TIMES("submit", "stages.peer_queue"), TIMES("destroy", "stages.peer_write"), END};
 
-static const struct mon_field alstat[] = {{"al_extents", "", MON_GAUGE, "al_extents"}, {"al_used", "", MON_GAUGE, "al_used"},
-	{"al_pinned", "", MON_GAUGE, "al_pinned"}, {"hits", "", MON_COUNT, "al_hits"}, {"misses", "", MON_COUNT, "al_misses"},
+static const struct mon_field alstat[] = {{"al_extents", "", MON_GAUGE, "al_extents"},
+	{"al_used", "", MON_GAUGE, "al_used"}, {"al_pinned", "", MON_GAUGE, "al_pinned"},
+	{"hits", "", MON_COUNT, "al_hits"}, {"misses", "", MON_COUNT, "al_misses"},
 	{"starving", "", MON_COUNT, "al_starving"}, {"changed", "", MON_COUNT, "al_writes"},
 	{"al_wait_req", "", MON_GAUGE, "waiting_al"}, {"io_errors", "", MON_COUNT, "io_errors"}, END};
 
 static const struct mon_field resync_peer[] = {{"replication", "KiB/s", MON_RATE_KIB, "sent"},
 	{"resync", "KiB/s", MON_RATE_KIB, "resynced"}, {"resync_ratio", "%", MON_SHARE, "resynced|sent"},
-	{"rs_in_flight", "", MON_GAUGE, "resync_requests"}, {"out_of_sync", "KiB", MON_GAUGE_KIB, "out_of_sync"}, END};
+	{"rs_in_flight", "", MON_GAUGE, "resync_requests"},
+	{"out_of_sync", "KiB", MON_GAUGE_KIB, "out_of_sync"}, END};
 
 static const struct mon_field network_peer[] = {
 	{"send", "KiB/s", MON_RATE_KIB, "sent"}, {"recv", "KiB/s", MON_RATE_KIB, "received"}, END};
 
 static const struct mon_field sendbuf_peer[] = {{"ap_in_flight", "bytes", MON_GAUGE, "in_flight"},
-	{"data_stream", "bytes", MON_GAUGE, "data_queued"}, {"control_stream", "bytes", MON_GAUGE, "control_queued"}, END};
+	{"data_stream", "bytes", MON_GAUGE, "data_queued"},
+	{"control_stream", "bytes", MON_GAUGE, "control_queued"}, END};
 
 static const struct mon_field memstat[] = {{"buffers_used", "", MON_GAUGE, "memory.buffers"},
-	{"buffers", "KiB", MON_GAUGE_KIB, "memory.buffer_bytes"}, {"engine", "KiB", MON_GAUGE_KIB, "memory.engine_bytes"},
-	{"resident_max", "KiB", MON_GAUGE_KIB, "memory.resident_max_bytes"}, {"cpu", "%", MON_PERCENT, "memory.cpu_us"}, END};
+	{"buffers", "KiB", MON_GAUGE_KIB, "memory.buffer_bytes"},
+	{"engine", "KiB", MON_GAUGE_KIB, "memory.engine_bytes"},
+	{"resident_max", "KiB", MON_GAUGE_KIB, "memory.resident_max_bytes"},
+	{"cpu", "%", MON_PERCENT, "memory.cpu_us"}, END};
 
-static const struct mon_field hoststat[] = {{"total", "KiB", MON_GAUGE, "MemTotal"}, {"used", "KiB", MON_GAUGE, "used"},
-	{"free", "KiB", MON_GAUGE, "MemFree"}, {"buff", "KiB", MON_GAUGE, "Buffers"}, {"cached", "KiB", MON_GAUGE, "Cached"},
+static const struct mon_field hoststat[] = {{"total", "KiB", MON_GAUGE, "MemTotal"},
+	{"used", "KiB", MON_GAUGE, "used"}, {"free", "KiB", MON_GAUGE, "MemFree"},
+	{"buff", "KiB", MON_GAUGE, "Buffers"}, {"cached", "KiB", MON_GAUGE, "Cached"},
 	{"available", "KiB", MON_GAUGE, "MemAvailable"}, END};
 
 static const struct mon_type types[] = {
 	{"iostat", "requests of applications: number and bytes", MON_VOLUME, iostat, NULL},
 	{"ioclat", "how long they take: on the local disk, and in all", MON_VOLUME, ioclat, NULL},
-	{"io_pending", "what is under way, what waits, and the age of the oldest", MON_VOLUME, io_pending, NULL},
-	{"reqstat", "times of each stage; of peers: in all, network, their disk", MON_VOLUME, reqstat, reqstat_peer},
+	{"io_pending", "what is under way, what waits, and the age of the oldest", MON_VOLUME, io_pending,
+		NULL},
+	{"reqstat", "times of each stage; of peers: in all, network, their disk", MON_VOLUME, reqstat,
+		reqstat_peer},
 	{"peer_reqstat", "times of peers' writes on this host", MON_VOLUME, peer_reqstat, NULL},
 	{"alstat", "activity log", MON_VOLUME, alstat, NULL},
 	{"resync_ratio", "replication and resync, per peer", MON_VOLUME, NULL, resync_peer},
@@ -163,7 +181,8 @@ static void times_add(struct times *t, struct json_object *histogram, int64_t si
 		}
 		const int64_t index = json_object_get_int64(json_object_array_get_idx(pair, 0));
 		const int64_t count = json_object_get_int64(json_object_array_get_idx(pair, 1));
-		if (index >= 0 && index < (int64_t)BSR_HISTOGRAM_BUCKETS && count >= 0 && count < INT64_MAX / 1024) {
+		if (index >= 0 && index < (int64_t)BSR_HISTOGRAM_BUCKETS && count >= 0 &&
+			count < INT64_MAX / 1024) {
 			t->bucket[index] += sign * count;
 		}
 	}
@@ -260,7 +279,8 @@ static struct json_object *member(struct json_object *object, const char *path, 
 		memcpy(word, path, part);
 		word[part] = '\0';
 		struct json_object *next = NULL;
-		if (!json_object_is_type(object, json_type_object) || !json_object_object_get_ex(object, word, &next)) {
+		if (!json_object_is_type(object, json_type_object) ||
+			!json_object_object_get_ex(object, word, &next)) {
 			return NULL;
 		}
 		object = next;
@@ -364,7 +384,8 @@ struct work {
 	struct mon_record record;
 };
 
-static void emit(struct work *w, const struct mon_field *field, struct json_object *before, struct json_object *now)
+static void emit(
+	struct work *w, const struct mon_field *field, struct json_object *before, struct json_object *now)
 {
 	const struct pair p = {before, now, w->readings->before, w->readings->now, w->elapsed_ns};
 	w->record.field = field;
@@ -433,19 +454,25 @@ static void volumes_of(struct work *w, const struct mon_type *type)
 		}
 		w->record.volume = volume;
 		if (type->field != NULL) {
-			emit(w, type->field, bsr_json_find_volume(bsr_json_array(w->readings->before, "volumes"), volume), now);
+			emit(w, type->field,
+				bsr_json_find_volume(bsr_json_array(w->readings->before, "volumes"), volume),
+				now);
 		}
 		peers_of(w, type, volume);
 	}
 	w->record.volume = -1;
 }
 
-void mon_compute(const struct mon_readings *readings, const struct mon_filter *filter, mon_record_fn fn, void *ctx)
+void mon_compute(
+	const struct mon_readings *readings, const struct mon_filter *filter, mon_record_fn fn, void *ctx)
 {
 	static struct work w; /* large */
-	w = (struct work){.readings = readings, .filter = filter, .fn = fn, .ctx = ctx, .record = {.volume = -1}};
-	w.elapsed_ns = bsr_json_int(readings->now, "clock_ns", 0) - bsr_json_int(readings->before, "clock_ns", 0);
-	snprintf(w.record.resource, sizeof(w.record.resource), "%s", readings->resource != NULL ? readings->resource : "");
+	w = (struct work){
+		.readings = readings, .filter = filter, .fn = fn, .ctx = ctx, .record = {.volume = -1}};
+	w.elapsed_ns =
+		bsr_json_int(readings->now, "clock_ns", 0) - bsr_json_int(readings->before, "clock_ns", 0);
+	snprintf(w.record.resource, sizeof(w.record.resource), "%s",
+		readings->resource != NULL ? readings->resource : "");
 	for (uint32_t i = 0; i < TYPES; i++) {
 		const struct mon_type *type = &types[i];
 		const bool of_host = readings->resource == NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * types.h - what bsrmon can show: types, their fields, and how a field comes from two readings of the counters
+ * types.h - what bsrmon can show: types, their fields, and how a field comes from two readings of the
+ * counters
  */
 #ifndef BSRMON_TYPES_H
 #define BSRMON_TYPES_H
@@ -12,16 +13,16 @@
 
 /* How a field's value comes from two readings, and how a report sums it up. */
 enum mon_kind {
-	MON_RATE,      /* difference a second */
-	MON_RATE_KIB,  /* the same of bytes, in KiB */
-	MON_COUNT,     /* difference; a report adds them up */
+	MON_RATE,     /* difference a second */
+	MON_RATE_KIB, /* the same of bytes, in KiB */
+	MON_COUNT,    /* difference; a report adds them up */
 	MON_COUNT_KIB,
-	MON_GAUGE,     /* as of the second reading */
+	MON_GAUGE, /* as of the second reading */
 	MON_GAUGE_KIB,
-	MON_SHARE,     /* percent of the difference in the sum of two, "path|other" */
-	MON_PERCENT,   /* microseconds of processor time in percent of the time that has passed */
-	MON_T_COUNT,   /* of a histogram of times, in the period: how many ... */
-	MON_T_MIN,     /* ... microseconds */
+	MON_SHARE,   /* percent of the difference in the sum of two, "path|other" */
+	MON_PERCENT, /* microseconds of processor time in percent of the time that has passed */
+	MON_T_COUNT, /* of a histogram of times, in the period: how many ... */
+	MON_T_MIN,   /* ... microseconds */
 	MON_T_MAX,
 	MON_T_AVG,
 	MON_T_P50,
@@ -42,7 +43,7 @@ struct mon_type {
 	const char *name;
 	const char *help;
 	enum mon_scope scope;
-	const struct mon_field *field; /* ends with a NULL name; NULL: none */
+	const struct mon_field *field;      /* ends with a NULL name; NULL: none */
 	const struct mon_field *peer_field; /* one record more for each peer */
 };
 
@@ -50,9 +51,9 @@ struct mon_type {
 struct mon_record {
 	const struct mon_type *type;
 	const struct mon_field *field; /* type's field or peer_field */
-	uint32_t count;		       /* fields */
+	uint32_t count;                /* fields */
 	char resource[MON_NAME_MAX];   /* "" for the host */
-	int64_t volume;		       /* -1: none */
+	int64_t volume;                /* -1: none */
 	char peer[MON_NAME_MAX];       /* "": none */
 	int64_t value[MON_FIELDS_MAX];
 };
@@ -84,9 +85,11 @@ uint32_t mon_fields_count(const struct mon_field *field);
 
 /** mon_compute - every record that @filter wants, in order; @fn may keep nothing of it */
 typedef void (*mon_record_fn)(void *ctx, const struct mon_record *record);
-void mon_compute(const struct mon_readings *readings, const struct mon_filter *filter, mon_record_fn fn, void *ctx);
+void mon_compute(
+	const struct mon_readings *readings, const struct mon_filter *filter, mon_record_fn fn, void *ctx);
 
-/** mon_histogram_buckets - the difference of two histogram objects, BSR_HISTOGRAM_BUCKETS numbers; @before may be NULL */
+/** mon_histogram_buckets - the difference of two histogram objects, BSR_HISTOGRAM_BUCKETS numbers; @before
+ * may be NULL */
 void mon_histogram_buckets(struct json_object *before, struct json_object *now, int64_t *bucket);
 
 #endif

@@ -21,7 +21,8 @@
 
 void mon_spark(struct bsr_text *out, const int64_t *value, uint32_t count, bool utf8)
 {
-	static const char *const bars[] = {"\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
+	static const char *const bars[] = {
+		"\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
 	static const char *const plain[] = {"_", ".", ",", "-", "=", "+", "*", "#"};
 	int64_t most = 1;
 	for (uint32_t i = 0; i < count; i++) {
@@ -123,7 +124,8 @@ static struct mon_lane *lane_of(struct mon_view *view, const char *resource, int
 	return l;
 }
 
-static const struct mon_lane *lane_find(const struct mon_view *view, const char *resource, int64_t volume, const char *peer)
+static const struct mon_lane *lane_find(
+	const struct mon_view *view, const char *resource, int64_t volume, const char *peer)
 {
 	for (size_t i = 0; i < view->count; i++) {
 		const struct mon_lane *l = &view->lane[i];
@@ -299,8 +301,8 @@ static void peer_line(const struct mon_view *view, const struct mon_source *s, s
 	}
 }
 
-static void device_lines(
-	const struct mon_view *view, const struct mon_source *s, struct json_object *device, struct bsr_text *out)
+static void device_lines(const struct mon_view *view, const struct mon_source *s, struct json_object *device,
+	struct bsr_text *out)
 {
 	struct json_object *connections = bsr_json_array(s->snapshot, "connections");
 	const char *disk = bsr_json_string(device, "disk");
@@ -325,10 +327,13 @@ static bool is_well(const struct mon_source *s)
 		well = well && strcmp(bsr_json_string(bsr_json_at(devices, i), "disk"), "UpToDate") == 0;
 	}
 	for (size_t i = 0; i < bsr_json_count(connections); i++) {
-		struct json_object *peer_devices = bsr_json_array(bsr_json_at(connections, i), "peer_devices");
-		well = well && strcmp(bsr_json_string(bsr_json_at(connections, i), "connection"), "Connected") == 0;
+		struct json_object *peer_devices =
+			bsr_json_array(bsr_json_at(connections, i), "peer_devices");
+		well = well &&
+		       strcmp(bsr_json_string(bsr_json_at(connections, i), "connection"), "Connected") == 0;
 		for (size_t d = 0; d < bsr_json_count(peer_devices); d++) {
-			well = well && strcmp(bsr_json_string(bsr_json_at(peer_devices, d), "peer_disk"), "UpToDate") == 0;
+			well = well && strcmp(bsr_json_string(bsr_json_at(peer_devices, d), "peer_disk"),
+					       "UpToDate") == 0;
 		}
 	}
 	return well;
@@ -367,7 +372,8 @@ static void source_lines(const struct mon_view *view, const struct mon_source *s
 	}
 }
 
-void mon_view_print(const struct mon_view *view, const struct mon_sources *sources, const char *when, struct bsr_text *out)
+void mon_view_print(const struct mon_view *view, const struct mon_sources *sources, const char *when,
+	struct bsr_text *out)
 {
 	size_t unwell = 0;
 	for (size_t i = 0; i < sources->count; i++) {

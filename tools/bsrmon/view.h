@@ -14,8 +14,8 @@ struct mon_lane {
 	char resource[MON_NAME_MAX];
 	char peer[MON_NAME_MAX]; /* "": the volume itself */
 	int64_t volume;
-	bool fresh; /* seen in the last round */
-	uint32_t count; /* periods that are remembered, the newest last */
+	bool fresh;               /* seen in the last round */
+	uint32_t count;           /* periods that are remembered, the newest last */
 	int64_t kib[MON_HISTORY]; /* KiB a second, read and written; of a peer: sent */
 	int64_t p99_us[MON_HISTORY];
 	int64_t read_iops, read_kib, write_iops, write_kib;
@@ -34,7 +34,8 @@ struct mon_view {
 /** mon_view_round - remember one more period */
 void mon_view_round(struct mon_view *view, const struct mon_sources *sources);
 /** mon_view_print - all lines, each ended by a line feed; @when for the title */
-void mon_view_print(const struct mon_view *view, const struct mon_sources *sources, const char *when, struct bsr_text *out);
+void mon_view_print(const struct mon_view *view, const struct mon_sources *sources, const char *when,
+	struct bsr_text *out);
 void mon_view_free(struct mon_view *view);
 
 /** mon_spark - @count values as a row of little bars, the largest at full height */

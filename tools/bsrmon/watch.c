@@ -153,7 +153,8 @@ static bool print_block(struct watch *w)
 		mon_view_print(&w->view, &w->sources, w->when, &text);
 		bsr_text_add(&text, "\n");
 	}
-	const bool fine = fwrite(bsr_text_string(&text), 1, text.length, stdout) == text.length && fflush(stdout) == 0;
+	const bool fine =
+		fwrite(bsr_text_string(&text), 1, text.length, stdout) == text.length && fflush(stdout) == 0;
 	bsr_text_free(&text);
 	return fine;
 }
@@ -174,7 +175,8 @@ static int loop(struct watch *w)
 		}
 		read_now(w);
 		if (!(w->on_screen ? draw(w) : print_block(w))) {
-			return w->on_screen ? MON_REFUSED : MON_OK; /* a pipe that was closed has seen enough */
+			return w->on_screen ? MON_REFUSED
+					    : MON_OK; /* a pipe that was closed has seen enough */
 		}
 	}
 	return MON_OK;
@@ -191,7 +193,8 @@ int mon_run_watch(const struct mon_call *call)
 		fprintf(stderr, "bsrmon watch: unknown type '%s'; see `bsrmon help watch`\n", call->word[0]);
 		return MON_USAGE;
 	}
-	if (!mon_filter_of(call, w.one_type ? call->word[0] : "", call->word_count > 2 ? call->word[2] : NULL, &w.filter)) {
+	if (!mon_filter_of(call, w.one_type ? call->word[0] : "", call->word_count > 2 ? call->word[2] : NULL,
+		    &w.filter)) {
 		return MON_USAGE;
 	}
 	w.names = json_object_get(call->resources);

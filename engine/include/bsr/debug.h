@@ -2,7 +2,8 @@
 /*
  * debug.h - what is going on inside of an engine: queues, ages, positions; for people who look for a cause
  *
- * Copies of the moment. Nothing here is a promise: what exists and what it means follows the engine's insides.
+ * Copies of the moment. Nothing here is a promise: what exists and what it means follows the engine's
+ * insides.
  */
 #ifndef BSR_DEBUG_H
 #define BSR_DEBUG_H
@@ -14,23 +15,23 @@ struct bsr_engine;
 
 struct bsr_debug_resource {
 	uint64_t now_ns;
-	uint64_t deadline_ns;	/* UINT64_MAX: none */
-	uint32_t requests;	/* of applications, in any stage */
-	uint32_t requests_held; /* not admitted yet */
+	uint64_t deadline_ns;     /* UINT64_MAX: none */
+	uint32_t requests;        /* of applications, in any stage */
+	uint32_t requests_held;   /* not admitted yet */
 	uint32_t requests_active; /* submitted */
 	bool has_oldest;
-	uint64_t oldest_age_ns; /* of the application request that arrived first */
+	uint64_t oldest_age_ns;   /* of the application request that arrived first */
 	const char *oldest_stage; /* held, overlap, activity-log, active, generation */
-	uint32_t oldest_volume;	/* index */
-	uint8_t oldest_op;	/* enum bsr_op */
+	uint32_t oldest_volume;   /* index */
+	uint8_t oldest_op;        /* enum bsr_op */
 	uint64_t oldest_offset;
 	uint32_t oldest_length;
-	uint32_t oldest_peers;	/* mask of nodes whose answer it waits for */
-	bool oldest_local;	/* it waits for the local disk */
+	uint32_t oldest_peers; /* mask of nodes whose answer it waits for */
+	bool oldest_local;     /* it waits for the local disk */
 	uint32_t credits;
 	uint32_t peer_requests; /* in use */
-	uint32_t disk_ops;	/* in use */
-	uint64_t log_head;	/* transfer log */
+	uint32_t disk_ops;      /* in use */
+	uint64_t log_head;      /* transfer log */
 	uint64_t log_tail;
 	uint64_t epoch;
 	uint64_t dagtag;
@@ -45,7 +46,7 @@ struct bsr_debug_volume {
 	uint32_t attach_step; /* enum bsr_attach_step of core.h; 0: nothing under way */
 	uint32_t requests;
 	uint32_t disk_ops;
-	uint32_t waiting_al;	     /* writes that wait for the activity log */
+	uint32_t waiting_al;         /* writes that wait for the activity log */
 	uint32_t waiting_generation; /* writes done but for a new generation */
 	bool gi_wanted;
 	bool gi_busy;
@@ -75,7 +76,7 @@ struct bsr_debug_peer {
 	uint64_t silent_ns; /* since the last message; 0 without link */
 	bool ping_outstanding;
 	uint64_t send_queued_bytes;
-	uint64_t log_from; /* UINT64_MAX: it has nothing of the transfer log */
+	uint64_t log_from;    /* UINT64_MAX: it has nothing of the transfer log */
 	uint32_t checkpoints; /* sent, not answered */
 	uint64_t checkpoint_due_ns;
 	uint64_t epoch; /* of its writes here */

@@ -3,8 +3,8 @@
  * measure.h - how long requests take, by stage: what the engine counts while collection is on
  *
  * Collection is off at first; BSR_CMD_MEASURE switches it. Counters begin at zero each time it is switched on
- * and only grow until it is switched off; who wants a rate subtracts two readings. Times are those of the steps
- * (bsr_event.now_ns): a host that reads its clock once per turn measures in turns.
+ * and only grow until it is switched off; who wants a rate subtracts two readings. Times are those of the
+ * steps (bsr_event.now_ns): a host that reads its clock once per turn measures in turns.
  */
 #ifndef BSR_MEASURE_H
 #define BSR_MEASURE_H
@@ -17,8 +17,8 @@
 struct bsr_engine;
 
 /*
- * Bucket of a time: unit of 1,024 ns; every power of two has eight buckets, so a bucket's bounds are at most an
- * eighth apart; what takes longer than a minute is in the last one.
+ * Bucket of a time: unit of 1,024 ns; every power of two has eight buckets, so a bucket's bounds are at most
+ * an eighth apart; what takes longer than a minute is in the last one.
  */
 #define BSR_HISTOGRAM_UNIT_SHIFT 10u
 #define BSR_HISTOGRAM_STEP_SHIFT 3u
@@ -38,11 +38,12 @@ static inline uint32_t bsr_histogram_index(uint64_t ns)
 	}
 	const uint32_t top = 63u - (uint32_t)__builtin_clzll(units);
 	const uint32_t index = ((top - BSR_HISTOGRAM_STEP_SHIFT) << BSR_HISTOGRAM_STEP_SHIFT) +
-		(uint32_t)(units >> (top - BSR_HISTOGRAM_STEP_SHIFT));
+			       (uint32_t)(units >> (top - BSR_HISTOGRAM_STEP_SHIFT));
 	return index < BSR_HISTOGRAM_BUCKETS ? index : BSR_HISTOGRAM_BUCKETS - 1;
 }
 
-/** bsr_histogram_floor_ns - the shortest time of a bucket, 0..BSR_HISTOGRAM_BUCKETS (the end of the last one) */
+/** bsr_histogram_floor_ns - the shortest time of a bucket, 0..BSR_HISTOGRAM_BUCKETS (the end of the last one)
+ */
 static inline uint64_t bsr_histogram_floor_ns(uint32_t index)
 {
 	const uint32_t steps = 1u << BSR_HISTOGRAM_STEP_SHIFT;
@@ -61,11 +62,12 @@ static inline void bsr_histogram_add(struct bsr_histogram *h, uint64_t ns)
 
 /* Stages of requests of one volume on this node. */
 enum bsr_stage {
-	BSR_STAGE_READ,	 /* application requests: from arrival to completion */
+	BSR_STAGE_READ,  /* application requests: from arrival to completion */
 	BSR_STAGE_WRITE, /* discard and write-zeroes included, as everywhere below */
 	BSR_STAGE_FLUSH,
-	BSR_STAGE_HELD, /* writes: from arrival until they have their turn (suspended, buffers full, older overlapping) */
-	BSR_STAGE_AL,	/* writes that had to wait for the activity log: how long */
+	BSR_STAGE_HELD, /* writes: from arrival until they have their turn (suspended, buffers full, older
+			   overlapping) */
+	BSR_STAGE_AL,   /* writes that had to wait for the activity log: how long */
 	BSR_STAGE_DISK_READ, /* the local disk */
 	BSR_STAGE_DISK_WRITE,
 	BSR_STAGE_DISK_FLUSH,
