@@ -25,78 +25,7 @@
 
 #include "engine_process.h"
 #include "faults.h"
-
-#define NONE UINT32_MAX
-/* turns go on for so long after a file was removed, see bsr_loop_remove_file() */
-#define LET_GO_NS 300000000ull
-#define LET_GO_STEP_NS 3000000ull
-
-enum op_stage {
-	OP_MAIN,     /* the operation itself */
-	OP_PREFLUSH, /* metadata: flushes that come before the write */
-	OP_AFTER,    /* the flush that makes a finished discard or write-zeroes stable */
-};
-
-struct disk_op {
-	struct bsr_io io;
-	struct bsr_io io_second; /* preflush of two devices */
-	struct bsrd *d;
-	uint32_t id;   /* the engine's op_id, index in the table */
-	uint32_t next; /* queue for a buffer */
-	bsr_buf_t buf;
-	uint16_t volume;
-	uint8_t op; /* enum bsr_op */
-	uint8_t flags;	 /* BSR_REQ_FUA, or BSR_MD_* */
-	uint8_t stage;
-	bool busy;
-	bool is_md;
-	bool own_buf;	 /* allocated here: goes to the engine with the result */
-	uint8_t waiting; /* flushes under way before the write */
-	uint32_t length;
-	uint64_t offset;
-	void *md_mem;
-	int32_t error; /* of the flushes before */
-};
-
-struct disk_use {
-	bool used;
-	bool open; /* used, and not to be released */
-	bool releasing;
-	int data_fd, md_fd;
-	int data_slot, md_slot;
-	uint32_t in_flight;
-	void (*released)(void *ctx);
-	void *released_ctx;
-};
-
-struct command_slot {
-	bool used;
-	bool done;
-	bsrd_command_fn fn;
-	void *ctx;
-	struct bsr_fx_command_done result;
-};
-
-struct bsrd_perform {
-	struct bsrd *d;
-	struct bsr_fx *fx;
-	bool in_step;
-	bool draining;
-	bool put_off; /* commands done or requests wait for the end of the step */
-	bool starved; /* front ends were told 0 credits */
-	bool paused;  /* a stream was told not to be read */
-	bool retry;   /* buffers are free again */
-	uint32_t wait_first, wait_last; /* reads that wait for a buffer */
-	uint32_t commands_done;
-	uint32_t deferred_first, deferred_count;
-	uint64_t sends;
-	uint64_t let_go_until_ns;
-	struct disk_use disk[BSR_VOLUMES_MAX];
-	struct command_slot command[BSRD_COMMANDS_MAX];
-	/* a ring; each has a tag of its own, so all fit */
-	struct bsr_device_request deferred[BSR_REQUESTS_MAX];
-	struct disk_op op[BSR_DISK_OPS_MAX]; /* by the engine's op_id */
-};
+#include "perform_internal.h"
 
 /* ------------------------------------------------------------- operations */
 
@@ -200,7 +129,7 @@ static void start_read(struct bsrd_perform *p, struct disk_op *op, const struct 
 	p->wait_last = (uint32_t)(op - p->op);
 }
 
-static void retry_waiting(struct bsrd_perform *p)
+void bsrd_perform_retry(struct bsrd_perform *p)
 {
 	p->retry = false;
 	while (p->wait_first != NONE) {
@@ -704,80 +633,7 @@ const struct bsr_links_ops bsrd_links_ops = {.up = on_link_up,
 	.may_receive = on_may_receive,
 	.report = on_link_report};
 
-/* ------------------------------------------------------------------- turns */
-
-/*
- * Also what the engine puts off to the end of a turn (acknowledgements of all that arrived in it).
- */
-static void engine_time(struct bsrd *d)
-{
-	if (d->engine != NULL && bsrd_now_ns(d) >= bsr_engine_deadline(d->engine)) {
-		struct bsr_event event = {.type = BSR_EV_TIME};
-		bsrd_step(d, &event);
-	}
-}
-
-static void on_timer(void *ctx)
-{
-	struct bsrd *d = ctx;
-	uint64_t now = bsrd_now_ns(d);
-	if (d->links != NULL && now >= bsr_links_deadline(d->links)) {
-		bsr_links_tick(d->links);
-	}
-	if (now >= bsrd_flows_deadline(d->flows)) {
-		bsrd_flows_tick(d->flows);
-	}
-	bsrd_faults_tick(d);
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static void set_timer(struct bsrd *d)
-{
-	uint64_t deadline = earlier(bsrd_flows_deadline(d->flows), bsrd_faults_deadline(d));
-	uint64_t now = bsrd_now_ns(d);
-	if (d->engine != NULL) {
-		deadline = earlier(deadline, bsr_engine_deadline(d->engine));
-		deadline = earlier(deadline, bsr_links_deadline(d->links));
-	}
-	if (now < d->perform->let_go_until_ns) {
-		deadline = earlier(deadline, now + LET_GO_STEP_NS);
-	}
-	bsr_loop_set_timer(d->loop, deadline, on_timer, d);
-}
-
-void bsrd_perform_turn(struct bsrd *d)
-{
-	struct bsrd_perform *p = d->perform;
-	if (p->retry) {
-		retry_waiting(p);
-	}
-	if (p->starved && d->engine != NULL && bsr_engine_credits(d->engine) > 0) {
-		p->starved = false;
-		bsr_devices_resume(d->devices);
-	}
-	engine_time(d);
-	/* whoever waits for an answer goes on while the network takes its time */
-	bsr_devices_flush(d->devices);
-	if (d->links != NULL) {
-		uint64_t sends = p->sends;
-		if (p->paused) {
-			p->paused = false;
-			bsr_links_resume(d->links);
-		}
-		bsr_links_flush(d->links);
-		engine_time(d);
-		if (p->sends != sends) {
-			/* what left made room for more: it goes out in a turn of its own */
-			bsr_loop_again(d->loop);
-		}
-	}
-	bsr_devices_flush(d->devices); /* what came of it */
-	set_timer(d);
-}
+/* ---------------------------------------------------------------- creation */
 
 int bsrd_perform_create(struct bsrd_perform **out, struct bsrd *d)
 {
