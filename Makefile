@@ -6,12 +6,12 @@ PYTHON := /usr/bin/python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # build; tests and their foreign judges; the demo
-PACKAGES := build-essential clang libclang-rt-14-dev meson ninja-build pkg-config \
+PACKAGES := build-essential clang clang-tidy libclang-rt-14-dev meson ninja-build pkg-config \
 	liburing-dev libssl-dev libjson-c-dev libseccomp-dev libcmocka-dev scdoc \
 	drbd-utils fio nbdkit libnbd-bin libnbd-dev qemu-utils python3-pytest python3-pytest-xdist sqlite3 e2fsprogs xfsprogs \
 	iproute2 util-linux valgrind procps strace resource-agents $(EXTRA_PACKAGES)
 
-.PHONY: help deps build demo test test-asan test-tsan sim sim-long bench fuzz install clean format check
+.PHONY: help deps build demo test test-asan test-tsan tidy sim sim-long bench fuzz install clean format check
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -67,6 +67,9 @@ fuzz: deps ## run every fuzz target under libFuzzer for FUZZ_SECONDS each
 install: build ## install to the system; DRBD_NAMES=1: also links named drbdadm, drbdsetup, drbdmeta in lib/bsr/drbd
 	$(if $(DRBD_NAMES),meson configure $(BUILD) -Ddrbd_names=true)
 	$(SUDO) meson install -C $(BUILD) --no-rebuild
+
+tidy: build ## clang-tidy over every file (.clang-tidy): minutes
+	$(PYTHON) scripts/tidy.py $(BUILD)
 
 format: ## clang-format over the C files
 	git ls-files '*.c' '*.h' | xargs clang-format -i

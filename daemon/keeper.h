@@ -168,6 +168,8 @@ void keeper_disk_close(struct keeper_disk *disk);
 int keeper_lock_attached(uint32_t minor_number);
 
 /* keeper_jobs.c: devices, and the threads themselves */
+/** keeper_channel_copy - of a FUSE channel, numbered behind everything else; -errno */
+int keeper_channel_copy(int fd);
 /**
  * keeper_job_start - run a request in a thread, or let it wait behind the one that runs
  * @fds: taken over; NULL for none. False: too many wait.

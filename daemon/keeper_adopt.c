@@ -128,8 +128,8 @@ static void take_channel(struct keeper *k, const struct bsrd_message *m, struct 
 		return;
 	}
 	snprintf(name, sizeof(name), "%s-%u", k->resource, (unsigned)volume->vnr);
-	int copy = fcntl(fds->fd[0], F_DUPFD_CLOEXEC, 3);
-	int error = copy < 0 ? -errno : bsr_loopdev_adopt(&device->loopdev, fds->fd[0], name, (int)index);
+	int copy = keeper_channel_copy(fds->fd[0]);
+	int error = copy < 0 ? copy : bsr_loopdev_adopt(&device->loopdev, fds->fd[0], name, (int)index);
 	if (error != 0) {
 		device->loopdev = NULL;
 		volume->device_lost = true;

@@ -160,6 +160,22 @@ static void *job_main(void *arg)
 }
 
 /*
+ * When a process ends, its files are let go of in the reverse order of their numbers. Letting go of
+ * the loop device waits for its I/O; with nobody left to serve it, only the end of the channel ends that I/O.
+ * So the channel has to go first: else a killed keeper hangs for ever, and every sync(2) of the host with it.
+ */
+int keeper_channel_copy(int fd)
+{
+	static const int numbers[] = {32768, 896, 3}; /* as high as the limit of open files allows */
+	int copy = -EMFILE;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && copy < 0; i++) {
+		copy = fcntl(fd, F_DUPFD_CLOEXEC, numbers[i]);
+		copy = copy < 0 ? -errno : copy;
+	}
+	return copy;
+}
+
+/*
  * The engine process must serve the channel before bind opens the image, so this half runs before
  * the thread.
  */
@@ -173,7 +189,7 @@ static bool create_channel(struct keeper *k, struct keeper_job *job)
 		device_failed(job, "FUSE channel", error);
 		return false;
 	}
-	device->channel_fd = fcntl(fuse_fd, F_DUPFD_CLOEXEC, 3);
+	device->channel_fd = keeper_channel_copy(fuse_fd);
 	BSR_ASSERT(device->channel_fd >= 0);
 	device->bytes = job->message.arg[0];
 	struct keeper_volume *volume = &k->volume[job->message.volume];

@@ -30,8 +30,9 @@
 /* ------------------------------------------------------------- operations */
 
 /* Adapters turn errno into BSR_E_* once: here. */
-static int32_t map_result(int64_t result)
+static int32_t take_result(const struct disk_op *op, int64_t result)
 {
+	bsrd_trouble_note(op->d, op->volume, op->is_md, result);
 	if (result >= 0) {
 		return 0;
 	}
@@ -43,12 +44,6 @@ static int32_t map_result(int64_t result)
 	default:
 		return -BSR_E_IO;
 	}
-}
-
-static int32_t take_result(const struct disk_op *op, int64_t result)
-{
-	bsrd_trouble_note(op->d, op->volume, op->is_md, result);
-	return map_result(result);
 }
 
 static void release_if_idle(struct bsrd *d, struct disk_use *use)

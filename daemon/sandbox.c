@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/capability.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -41,11 +43,11 @@ static const int allowed[] = {
 	SCMP_SYS(fsync), SCMP_SYS(fallocate), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
 	SCMP_SYS(lseek), SCMP_SYS(fcntl), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(dup),
 	/* network */
-	SCMP_SYS(socket), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(accept), SCMP_SYS(accept4),
+	SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(accept), SCMP_SYS(accept4),
 	SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(recvmsg),
 	SCMP_SYS(recvfrom), SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(shutdown),
 	/* memory */
-	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk),
+	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
 	/* the process itself */
 	SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall),
@@ -59,6 +61,23 @@ static const int refused[] = {
 	SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(uname), SCMP_SYS(prlimit64), SCMP_SYS(mlock),
 	SCMP_SYS(mlock2), SCMP_SYS(munlock), SCMP_SYS(sched_getaffinity), SCMP_SYS(statx),
 };
+
+/* Sockets to peers, not to the services of this host (D-Bus, the journal); memory, but no new code. */
+static int allow_sockets_and_memory(scmp_filter_ctx filter)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	static const int mappings[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+	int error = 0;
+	for (size_t i = 0; i < 2 && error == 0; i++) {
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
+	}
+	for (size_t i = 0; i < 2 && error == 0; i++) {
+		error = seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, mappings[i], 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	}
+	return error;
+}
 
 /* Calls that have arguments that are safe and others that are not. */
 static int allow_some(scmp_filter_ctx filter)
@@ -100,6 +119,9 @@ static scmp_filter_ctx build_filter(int *error)
 	}
 	if (*error == 0) {
 		*error = allow_some(filter);
+	}
+	if (*error == 0) {
+		*error = allow_sockets_and_memory(filter);
 	}
 	return filter;
 }

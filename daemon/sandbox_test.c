@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -100,6 +101,28 @@ static int try_unshare(void)
 	return unshare(CLONE_NEWUSER) == 0 ? 1 : 2;
 }
 
+static int try_local_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? 1 : 2;
+}
+
+static int try_netlink(void)
+{
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0) >= 0 ? 1 : 2;
+}
+
+static int try_code(void)
+{
+	void *mem = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return mem != MAP_FAILED ? 1 : 2;
+}
+
+static int try_code_later(void)
+{
+	void *mem = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return mem != MAP_FAILED && mprotect(mem, 4096, PROT_READ | PROT_EXEC) == 0 ? 1 : 2;
+}
+
 static void it_can_work(void **state)
 {
 	char text[256];
@@ -110,7 +133,8 @@ static void it_can_work(void **state)
 
 static void anything_else_ends_it_with_a_line(void **state)
 {
-	int (*const tries[])(void) = {try_fork, try_exec, try_kill, try_mount, try_setuid, try_unshare};
+	int (*const tries[])(void) = {try_fork, try_exec, try_kill, try_mount, try_setuid, try_unshare,
+		try_local_socket, try_netlink, try_code, try_code_later};
 	(void)state;
 	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
 		char text[256];

@@ -26,6 +26,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LIFELINE_ENTRY BSR_LOOP_FILES_MAX
@@ -65,7 +66,7 @@ static int set_up_ring(struct io_uring *ring, uint32_t depth)
 	int error = -EINVAL;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) && error == -EINVAL; i++) {
 		struct io_uring_params params = {
-			.flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+			.flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED,
 			.cq_entries = CQ_ENTRIES,
 		};
 		error = io_uring_queue_init_params(depth < SQ_ENTRIES_MAX ? depth : SQ_ENTRIES_MAX, ring, &params);
@@ -73,11 +74,41 @@ static int set_up_ring(struct io_uring *ring, uint32_t depth)
 	return error;
 }
 
+static const uint8_t needed[] = {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED,
+	IORING_OP_FSYNC, IORING_OP_FALLOCATE, IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_FILES_UPDATE};
+#define NEEDED_COUNT (sizeof(needed) / sizeof(needed[0]))
+
+/*
+ * A ring goes past a filter of system calls: without this, a process that has been taken over could open
+ * files and sockets through it. From here on it does what this file does, and nothing else.
+ */
+static int restrict_and_enable(struct io_uring *ring)
+{
+	static const uint8_t registers[] = {
+		IORING_REGISTER_BUFFERS, IORING_REGISTER_FILES_UPDATE, IORING_UNREGISTER_RING_FDS};
+	struct io_uring_restriction rules[NEEDED_COUNT + sizeof(registers) + 1];
+	unsigned count = 0;
+	memset(rules, 0, sizeof(rules));
+	for (size_t i = 0; i < NEEDED_COUNT; i++) {
+		rules[count].opcode = IORING_RESTRICTION_SQE_OP;
+		rules[count++].sqe_op = needed[i];
+	}
+	for (size_t i = 0; i < sizeof(registers); i++) {
+		rules[count].opcode = IORING_RESTRICTION_REGISTER_OP;
+		rules[count++].register_op = registers[i];
+	}
+	rules[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	rules[count++].sqe_flags = IOSQE_FIXED_FILE;
+	/* liburing 2.3 declares functions for these two and does not export them */
+	if (syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, rules, count) != 0 ||
+		syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) != 0) {
+		return -errno;
+	}
+	return 0;
+}
+
 static int check_features(struct io_uring *ring)
 {
-	static const int needed[] = {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED,
-		IORING_OP_FSYNC, IORING_OP_FALLOCATE, IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE,
-		IORING_OP_FILES_UPDATE};
 	if ((ring->features & IORING_FEAT_NODROP) == 0 || (ring->features & IORING_FEAT_EXT_ARG) == 0) {
 		return -EOPNOTSUPP;
 	}
@@ -86,7 +117,7 @@ static int check_features(struct io_uring *ring)
 		return -EOPNOTSUPP;
 	}
 	int error = 0;
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+	for (size_t i = 0; i < NEEDED_COUNT; i++) {
 		if (!io_uring_opcode_supported(probe, needed[i])) {
 			error = -EOPNOTSUPP;
 		}
@@ -116,12 +147,15 @@ static int uring_create(struct bsr_loop *loop, const struct bsr_loop_options *op
 	if (error == 0) {
 		error = register_table(&u->ring, options->lifeline_fd);
 	}
+	if (error == 0) {
+		/* saves a descriptor lookup per turn; older kernels lack it */
+		(void)io_uring_register_ring_fd(&u->ring);
+		error = restrict_and_enable(&u->ring);
+	}
 	if (error != 0) {
 		io_uring_queue_exit(&u->ring);
 		return error;
 	}
-	/* saves a descriptor lookup per turn; older kernels lack it */
-	(void)io_uring_register_ring_fd(&u->ring);
 	if (options->lifeline_fd >= 0) {
 		(void)close(options->lifeline_fd); /* URING-1 */
 	}

@@ -7,11 +7,13 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
+import time
 
 import pytest
 
 from conftest import check, program
-from node import MIB, fixture_make_node, fixture_node, wait_for  # noqa: F401
+from node import MIB, alive, fixture_make_node, fixture_node, wait_for  # noqa: F401
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -133,6 +135,21 @@ def test_a_request_without_descriptors_is_refused_with_the_reason(node):
     assert attach([fd, fd])["ok"]
     os.close(fd)
     node.ok("detach", node.minor)
+
+
+def test_both_processes_killed_while_a_read_waits(node):
+    """Nobody is left to answer the device: it fails, and no process hangs for ever (and with it sync(2))."""
+    node.primary()
+    device = node.device()
+    keeper, engine = node.keeper(), node.engine()
+    os.kill(engine, signal.SIGSTOP)
+    reader = subprocess.Popen(["dd", f"if={device}", "of=/dev/null", "bs=64k", "skip=37", "count=1"], stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    assert reader.poll() is None
+    for pid in (keeper, engine, reader.pid):
+        os.kill(pid, signal.SIGKILL)
+    reader.wait(timeout=20)
+    wait_for(lambda: not alive(keeper) and not alive(engine), 20)
 
 
 def test_what_the_engine_process_holds(node):
