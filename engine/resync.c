@@ -44,8 +44,8 @@ void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 		}
 	}
 	const bool recorded = pd->sync_step == STEP_TARGET_FINISH || pd->sync_step == STEP_TARGET_ANSWER;
+	pd->sync_step = STEP_NONE; /* what follows may change states: this end is not to be begun again */
 	bsr_receive_release(e, p, vol, false);
-	pd->sync_step = STEP_NONE;
 	pd->bm_send_active = pd->bm_sent = pd->bm_received = pd->sync_base_received = false;
 	pd->resync_total_bits = 0;
 	pd->unsure_count = 0;

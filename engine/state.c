@@ -25,6 +25,7 @@
  *         blocks.
  */
 #include "core.h"
+#include "resync.h"
 
 /* ------------------------------------------------------------ announcing */
 
@@ -241,6 +242,21 @@ static bool judge(struct bsr_engine *e, bool admin, struct bsr_refusal *why)
 	return bsr_state_is_legal(&e->state_now, next, admin, why);
 }
 
+/* ST-2: steps of a resync whose state has gone go, too. */
+static void end_resyncs(struct bsr_engine *e)
+{
+	struct bsr_volume *vol;
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		BSR_FOR_EACH_VOLUME (e, vol) {
+			const struct bsr_peer_device *pd = &p->device[vol->index];
+			if (pd->sync_step != 0 && pd->repl <= BSR_REPL_ESTABLISHED) {
+				bsr_resync_stop(e, p, vol);
+			}
+		}
+	}
+}
+
 void bsr_state_change(struct bsr_engine *e)
 {
 	struct bsr_refusal why;
@@ -253,6 +269,7 @@ void bsr_state_change(struct bsr_engine *e)
 	const bool records = changes_records(&e->state_now, &e->state_next);
 	commit(e, &e->state_next);
 	publish(e, &e->state_now);
+	end_resyncs(e);
 	if (records) {
 		bsr_connect_changed(e); /* changes connections in its turn */
 	}

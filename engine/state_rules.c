@@ -111,6 +111,16 @@ static void no_connection(struct bsr_state *next, struct place at)
 	}
 }
 
+static void resync_needs_disk(struct bsr_state *next, struct place at)
+{
+	struct bsr_device_state *d = &next->device[at.peer][at.volume];
+	const enum bsr_disk_state disk = next->volume[at.volume].disk;
+	if ((bsr_repl_is_target(d->repl) && disk < BSR_DISK_INCONSISTENT) ||
+		(bsr_repl_is_source(d->repl) && disk < BSR_DISK_OUTDATED)) {
+		d->repl = BSR_REPL_ESTABLISHED;
+	}
+}
+
 static void pause_holds_resync(struct bsr_state *next, struct place at)
 {
 	struct bsr_device_state *d = &next->device[at.peer][at.volume];
@@ -179,19 +189,6 @@ static bool one_primary(const struct bsr_state *now, const struct bsr_state *nex
 {
 	(void)now;
 	return next->role == BSR_ROLE_PRIMARY && next->peer[at.peer].role == BSR_ROLE_PRIMARY;
-}
-
-static bool target_needs_disk(const struct bsr_state *now, const struct bsr_state *next, struct place at)
-{
-	(void)now;
-	return bsr_repl_is_target(next->device[at.peer][at.volume].repl) &&
-	       next->volume[at.volume].disk < BSR_DISK_INCONSISTENT;
-}
-
-static bool source_needs_data(const struct bsr_state *now, const struct bsr_state *next, struct place at)
-{
-	(void)now;
-	return bsr_repl_is_source(next->device[at.peer][at.volume].repl) && next->volume[at.volume].disk < BSR_DISK_OUTDATED;
 }
 
 /* --------------------------------------------------------------- evaluation */
