@@ -107,6 +107,21 @@ void bsr_mesh_established(struct bsr_engine *e, struct bsr_peer *p)
 	e->kick = true;
 }
 
+/* A Primary without a disk: what it writes from now on its own disk lacks. That is on disk before such a write is. */
+static void leave_behind(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
+	const bool real = (vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED;
+	if (p->role != BSR_ROLE_PRIMARY || p->device[vol->index].disk >= BSR_DISK_INCONSISTENT || !vol->md_usable) {
+		return;
+	}
+	if (sp->bitmap_gi.v == BSR_GI_NONE && real) {
+		sp->bitmap_gi = vol->sb.current_gi;
+		bsr_md_superblock_dirty(e, vol);
+	}
+	vol->heard_sb = vol->sb_wanted;
+}
+
 void bsr_mesh_peer_lost(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
@@ -117,6 +132,9 @@ void bsr_mesh_peer_lost(struct bsr_engine *e, struct bsr_peer *p)
 	p->primaries = 0;
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		vol->gi_await &= ~bsr_node_bit(p->node_id);
+		if (bsr_mesh_on(e) && !bsr_list_empty(&p->epoch_queue)) {
+			leave_behind(e, p, vol); /* what has arrived is carried out without its word */
+		}
 		bsr_timer(e, e->now_ns + BSR_SECOND_NS / 10); /* who is owed a resync now? */
 		vol->adopt_from = vol->adopt_from == p->node_id ? BSR_NONE : vol->adopt_from;
 		p->device[vol->index].in_sync = false;
@@ -220,15 +238,7 @@ static void new_generation_received(
 			}
 		}
 	}
-	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
-	if (p->role == BSR_ROLE_PRIMARY && pd->disk < BSR_DISK_INCONSISTENT && sp->bitmap_gi.v == BSR_GI_NONE &&
-		(vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED) {
-		sp->bitmap_gi = vol->sb.current_gi; /* what it writes from now on, its own disk lacks */
-		bsr_md_superblock_dirty(e, vol);
-	}
-	if (pd->disk < BSR_DISK_INCONSISTENT) {
-		vol->heard_sb = vol->sb_wanted; /* on disk before such a write is */
-	}
+	leave_behind(e, p, vol);
 	vol->adopt_from = p->node_id;
 	vol->adopt_sb = vol->sb_wanted;
 	e->kick = true;

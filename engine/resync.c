@@ -692,6 +692,7 @@ void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_
 	if (pd->sync_step != STEP_TARGET_ANSWER) {
 		return;
 	}
+	pd->peer_current = m->current;
 	if (!bsr_gi_equal(m->current, vol->sb.current_gi)) {
 		/* the Primary moved on while I finished */
 		const struct bsr_gi old = vol->sb.current_gi;
@@ -700,6 +701,7 @@ void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_
 		bsr_superblock_push_history(&vol->sb, old);
 		bsr_md_superblock_dirty(e, vol);
 	}
+	pd->refused = false; /* whatever it once refused, it has been my source */
 	ended(e, p, vol);
 }
 
