@@ -98,7 +98,11 @@ static bool rotate(struct bsr_engine *e, struct bsr_volume *vol)
 	bool rotated = false;
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		struct bsr_superblock_peer *sp = &vol->sb.peer[node];
-		if (node == e->node_id || !may_have_everything(sp) || in_step(e, vol, node)) {
+		const bool member = in_step(e, vol, node);
+		if (member && sp->bitmap_gi.v != BSR_GI_NONE && bsr_mesh_on(e)) {
+			sp->flags |= BSR_MDPF_MAY_HAVE_CURRENT; /* it takes part, whatever its slot still names */
+		}
+		if (node == e->node_id || member || !may_have_everything(sp)) {
 			continue;
 		}
 		if (!(vol->mirror_mask & bsr_node_bit(node))) {
