@@ -405,9 +405,6 @@ static __attribute__((noinline)) void perform_other(struct bsrd *d, const struct
 /* In place: what every write needs. */
 static inline __attribute__((always_inline)) void perform_effect(struct bsrd *d, const struct bsr_effect *e)
 {
-	if (d->faults != NULL && bsrd_faults_take(d, e, d->perform->fx->arena)) {
-		return;
-	}
 	if (e->type == BSR_FX_DISK) {
 		perform_disk(d, &e->u.disk);
 	} else if (e->type == BSR_FX_SEND) {
@@ -441,7 +438,9 @@ static inline __attribute__((always_inline)) void end_step(struct bsrd *d, const
 	struct bsrd_perform *p = d->perform;
 	const uint32_t count = fx->count; /* carrying out an effect adds none */
 	for (uint32_t i = 0; i < count; i++) {
-		perform_effect(d, &fx->effect[i]);
+		if (d->faults == NULL || !bsrd_faults_take(d, &fx->effect[i], fx->arena)) {
+			perform_effect(d, &fx->effect[i]);
+		}
 	}
 	p->in_step = false;
 	if (p->put_off) {
