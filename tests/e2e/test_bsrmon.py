@@ -301,6 +301,11 @@ def test_it_is_given_back_while_stopped_and_redrawn_for_a_new_size(env):
     terminal.read_until(b"no resource runs")
     os.kill(terminal.pid, signal.SIGTSTP)
     terminal.read_until(LEAVE)
+
+    def is_stopped():
+        with open(f"/proc/{terminal.pid}/stat", encoding="ascii") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] == "T"
+    wait_until(is_stopped, 20, "it does not stop")  # continued before that, it would be stopped for good
     os.kill(terminal.pid, signal.SIGCONT)
     terminal.seen = b""
     terminal.read_until(ENTER)
