@@ -253,7 +253,7 @@ def test_the_resource_agent_of_drbd_runs(pair, tmp_path):
                "OCF_RESKEY_CRM_meta_master_max": "1", "OCF_RESKEY_CRM_meta_master_node_max": "1",
                "OCF_RESKEY_CRM_meta_notify": "true", "OCF_RESKEY_CRM_meta_interval": "0", "__OCF_ACTION": action,
                "PATH": f"{stubs}:{os.environ['PATH']}"}
-        return run("bash", BUILD / "packaging" / "ocf-drbd", action, env=dict(host.env, **env), timeout=60).returncode
+        return run("bash", BUILD / "packaging" / "ocf" / "drbd", action, env=dict(host.env, **env), timeout=60).returncode
 
     alice, bob = pair.both
     not_running, master = 7, 8
