@@ -13,6 +13,7 @@
 
 #include "events.h"
 #include "gi_text.h"
+#include "names.h"
 #include "progress.h"
 #include "report.h"
 #include "show_text.h"
@@ -181,6 +182,36 @@ static void status_statistics_show_speed_and_time_left(void **state)
 		"        received:0 sent:3000 out-of-sync:262144 speed:102400 want:102400\n"
 		"        eta:0:00:03\n"
 		"\n");
+}
+
+static void status_for_a_person_says_how_long_a_resync_takes(void **state)
+{
+	(void)state;
+	expect_status(syncing, (struct bsr_status_style){.width = 80, .progress = true},
+		"r0 role:Primary\n"
+		"  disk:UpToDate\n"
+		"  bob role:Secondary\n"
+		"    replication:SyncSource peer-disk:Inconsistent done:75.00 speed:102400\n"
+		"        want:102400 eta:0:00:03\n"
+		"\n");
+}
+
+static void status_has_other_words_under_drbds_names(void **state)
+{
+	(void)state;
+	bsr_names_choose("/usr/sbin/drbdsetup");
+	expect_status(quiet, (struct bsr_status_style){.width = 80, .verbose = true, .statistics = true},
+		"r0 node-id:0 role:Primary suspended:no force-io-failures:no\n"
+		"    write-ordering:flush\n"
+		"  volume:0 minor:0 disk:UpToDate backing_dev:/dev/sda1 quorum:yes open:no\n"
+		"      size:1048576 read:2000 written:400000 al-writes:0 bm-writes:0\n"
+		"      upper-pending:0 lower-pending:0 al-suspended:no blocked:no\n"
+		"  bob node-id:1 connection:Connected role:Secondary tls:no congested:no\n"
+		"      ap-in-flight:0 rs-in-flight:0\n"
+		"    volume:0 replication:Established peer-disk:UpToDate resync-suspended:no\n"
+		"        received:0 sent:3000 out-of-sync:0 pending:0 unacked:0\n"
+		"\n");
+	bsr_names_choose("bsrsetup");
 }
 
 static void status_is_readable_on_demand(void **state)
@@ -538,6 +569,8 @@ int main(void)
 		cmocka_unit_test(status_numbers_volumes_when_there_are_several),
 		cmocka_unit_test(status_wraps_at_the_width_of_the_terminal),
 		cmocka_unit_test(status_statistics_show_speed_and_time_left),
+		cmocka_unit_test(status_for_a_person_says_how_long_a_resync_takes),
+		cmocka_unit_test(status_has_other_words_under_drbds_names),
 		cmocka_unit_test(status_is_readable_on_demand),
 		cmocka_unit_test(status_colors_own_bright_and_peer_plain),
 		cmocka_unit_test(progress_is_truncated_and_never_overflows),
