@@ -196,7 +196,8 @@ def print_counts(counts):
           f"({checksum['counted']}, {checksum['counted_steps']}), the difference is subtracted")
     for side in counts["sides"]:
         print(f"  {'met   ' if side['met'] else 'NOT MET'} {side['side']:10} {side['instructions']:6.0f} "
-              f"(budget {side['budget']}; callgrind {side['callgrind']:.0f}), over {side['writes']} writes; by folder: "
+              f"(budget {side['budget']}; callgrind {side['callgrind']:.0f}), median of {counts['rounds']} rounds, "
+              f"{side['lowest']:.0f} to {side['highest']:.0f}, {side['writes']} writes each; by folder: "
               + ", ".join(f"{name} {each:.0f}" for name, each in side["folders"].items()) + "; the largest functions:")
         for name, share in side["functions"][:12]:
             print(f"          {share:7.1f}  {name}")
