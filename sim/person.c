@@ -27,16 +27,13 @@ static void step_down(struct sim *w, uint32_t node)
 
 static bool torn_apart(struct sim *w, uint32_t a, uint32_t b)
 {
-	if (w->node[a].state != SIM_NODE_UP) {
-		return false;
-	}
 	const struct bsr_peer_info p = sim_peer_info(w, a, b);
 	return p.conn == BSR_CONN_STANDALONE && p.error == BSR_CONN_ERROR_SPLIT_BRAIN;
 }
 
 static bool either_torn_apart(struct sim *w, uint32_t a, uint32_t b)
 {
-	return torn_apart(w, a, b) || torn_apart(w, b, a);
+	return torn_apart(w, a, b) || (w->node[b].state == SIM_NODE_UP && torn_apart(w, b, a));
 }
 
 /* Whose data stays when @a and @b have gone different ways; refused choices move on to the next one. */
