@@ -149,27 +149,13 @@ static int32_t disk_options(struct bsr_engine *e, const struct bsr_command *cmd)
 
 static int32_t outdate(struct bsr_engine *e, const struct bsr_command *cmd)
 {
-	struct bsr_volume *vol = volume_of(e, cmd);
-	struct bsr_peer *p;
+	const struct bsr_volume *vol = volume_of(e, cmd);
+	struct bsr_refusal why;
 	if (!vol) {
 		return -BSR_E_MINOR_INVALID;
 	}
-	if (vol->disk < BSR_DISK_INCONSISTENT) {
-		return -BSR_E_NO_DISK;
-	}
-	if (vol->disk < BSR_DISK_OUTDATED) {
-		return -BSR_E_DISK_BELOW_OUTDATED;
-	}
-	BSR_FOR_EACH_PEER (e, p) {
-		if (p->role == BSR_ROLE_PRIMARY) {
-			return -BSR_E_OUTDATE_CONNECTED;
-		}
-	}
-	if (e->role == BSR_ROLE_PRIMARY) {
-		return -BSR_E_NO_UP_TO_DATE;
-	}
-	bsr_state_set_disk(e, vol, BSR_DISK_OUTDATED);
-	return 0;
+	bsr_state_propose(e)->volume[vol->index].disk = BSR_DISK_OUTDATED;
+	return bsr_state_request(e, &why);
 }
 
 static int32_t new_current_uuid(struct bsr_engine *e, const struct bsr_command *cmd)

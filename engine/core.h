@@ -590,6 +590,8 @@ struct bsr_volume *bsr_volume_by_vnr(struct bsr_engine *e, uint32_t vnr);
 struct bsr_state *bsr_state_propose(struct bsr_engine *e);
 /** bsr_state_change - the proposal comes into force and everybody hears of it; an illegal one stops the program */
 void bsr_state_change(struct bsr_engine *e);
+/** bsr_state_request - the same for an administrator's wish; refused: nothing changes, *@why says which rule, and where */
+int32_t bsr_state_request(struct bsr_engine *e, struct bsr_refusal *why) BSR_MUST_CHECK;
 /* Changes of one variable; nothing happens when it has the value already. */
 /** bsr_state_set_disk - a better state is published (ST-4) when its record is durable: bsr_state_publish_disk() */
 void bsr_state_set_disk(struct bsr_engine *e, struct bsr_volume *vol, enum bsr_disk_state next);

@@ -257,12 +257,8 @@ static void end_resyncs(struct bsr_engine *e)
 	}
 }
 
-void bsr_state_change(struct bsr_engine *e)
+static void put_into_force(struct bsr_engine *e)
 {
-	struct bsr_refusal why;
-	if (!judge(e, false, &why)) {
-		bsr_panic(__FILE__, __LINE__, why.sentence);
-	}
 	if (bsr_state_equal(&e->state_now, &e->state_next)) {
 		return;
 	}
@@ -273,6 +269,24 @@ void bsr_state_change(struct bsr_engine *e)
 	if (records) {
 		bsr_connect_changed(e); /* changes connections in its turn */
 	}
+}
+
+void bsr_state_change(struct bsr_engine *e)
+{
+	struct bsr_refusal why;
+	if (!judge(e, false, &why)) {
+		bsr_panic(__FILE__, __LINE__, why.sentence);
+	}
+	put_into_force(e);
+}
+
+int32_t bsr_state_request(struct bsr_engine *e, struct bsr_refusal *why)
+{
+	if (!judge(e, true, why)) {
+		return why->error;
+	}
+	put_into_force(e);
+	return 0;
 }
 
 /* -------------------------------------------------- changes of one variable */

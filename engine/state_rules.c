@@ -191,6 +191,33 @@ static bool one_primary(const struct bsr_state *now, const struct bsr_state *nex
 	return next->role == BSR_ROLE_PRIMARY && next->peer[at.peer].role == BSR_ROLE_PRIMARY;
 }
 
+static bool becomes_outdated(const struct bsr_state *now, const struct bsr_state *next, uint32_t volume)
+{
+	return now->volume[volume].disk != BSR_DISK_OUTDATED && next->volume[volume].disk == BSR_DISK_OUTDATED;
+}
+
+static bool outdate_needs_disk(const struct bsr_state *now, const struct bsr_state *next, struct place at)
+{
+	return becomes_outdated(now, next, at.volume) && now->volume[at.volume].disk < BSR_DISK_INCONSISTENT;
+}
+
+static bool outdate_needs_image(const struct bsr_state *now, const struct bsr_state *next, struct place at)
+{
+	return becomes_outdated(now, next, at.volume) && now->volume[at.volume].disk == BSR_DISK_INCONSISTENT;
+}
+
+static bool outdate_not_with_primary(const struct bsr_state *now, const struct bsr_state *next, struct place at)
+{
+	return becomes_outdated(now, next, at.volume) && next->peer[at.peer].role == BSR_ROLE_PRIMARY;
+}
+
+static bool primary_keeps_data(const struct bsr_state *now, const struct bsr_state *next, struct place at)
+{
+	const enum bsr_disk_state disk = next->volume[at.volume].disk;
+	return next->role == BSR_ROLE_PRIMARY && disk < now->volume[at.volume].disk && disk >= BSR_DISK_INCONSISTENT &&
+	       disk <= BSR_DISK_OUTDATED;
+}
+
 /* --------------------------------------------------------------- evaluation */
 
 enum scope { RESOURCE, VOLUME, PEER, DEVICE };

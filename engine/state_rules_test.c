@@ -181,6 +181,10 @@ static void propose(struct search *x, const struct bsr_state *now, struct bsr_st
 		must(!bsr_state_is_legal(now, next, true, &why), "what nobody may do an administrator may not do", next);
 		return;
 	}
+	if (!bsr_state_is_legal(now, next, true, &why)) {
+		assert_true(why.rule >= 20 && why.rule < 64); /* of the kind ADMIN */
+		x->broken[why.rule]++;
+	}
 	check_state(next, x->model);
 	const uint32_t key = key_of(next, x->model);
 	must(key != UINT32_MAX, "a value out of nowhere", next);
@@ -291,9 +295,10 @@ static void one_volume_one_peer_every_pair_of_changes(void **state)
 	ADD(&m, STALE, 0, 0, 0, 1);
 	explore(&x, &m);
 	assert_true(x.reached > 5000);
-	for (uint32_t rule = 2; rule <= 5; rule++) {
-		if (x.broken[rule] == 0) {
-			fail_msg("nothing breaks rule %u", rule);
+	const uint32_t breakable[] = {2, 3, 4, 5, 20, 21, 22, 23}; /* 1 takes values that are not of this model */
+	for (uint32_t i = 0; i < sizeof(breakable) / sizeof(breakable[0]); i++) {
+		if (x.broken[breakable[i]] == 0) {
+			fail_msg("nothing breaks rule %u", breakable[i]);
 		}
 	}
 }
@@ -374,12 +379,46 @@ static void values_are_of_their_kind(void **state)
 	assert_false(bsr_state_equal(&now, &next));
 }
 
+/* An administrator wants a disk Outdated; 0, or the error. */
+static int32_t outdate(struct bsr_state *now, enum bsr_role role, enum bsr_disk_state disk, enum bsr_role peer_role)
+{
+	static struct bsr_state next;
+	const struct model m = {.volumes = 2, .peers = 2};
+	struct bsr_refusal why = {0};
+	begin(now, &m);
+	now->role = role;
+	now->volume[1].disk = disk;
+	now->peer[1].conn = BSR_CONN_CONNECTED;
+	now->peer[1].role = peer_role;
+	copy(&next, now, &m);
+	next.volume[1].disk = BSR_DISK_OUTDATED;
+	bsr_state_imply(&next);
+	const bool legal = bsr_state_is_legal(now, &next, true, &why);
+	assert_true(legal || why.volume == 1);
+	return legal ? 0 : why.error;
+}
+
+static void an_administrator_is_told_what_forbids_it(void **state)
+{
+	(void)state;
+	static struct bsr_state now;
+	assert_int_equal(outdate(&now, BSR_ROLE_SECONDARY, BSR_DISK_UP_TO_DATE, BSR_ROLE_SECONDARY), 0);
+	assert_int_equal(outdate(&now, BSR_ROLE_SECONDARY, BSR_DISK_OUTDATED, BSR_ROLE_PRIMARY), 0); /* it is already */
+	assert_int_equal(outdate(&now, BSR_ROLE_SECONDARY, BSR_DISK_DISKLESS, BSR_ROLE_SECONDARY), -BSR_E_NO_DISK);
+	assert_int_equal(outdate(&now, BSR_ROLE_SECONDARY, BSR_DISK_FAILED, BSR_ROLE_PRIMARY), -BSR_E_NO_DISK);
+	assert_int_equal(
+		outdate(&now, BSR_ROLE_SECONDARY, BSR_DISK_INCONSISTENT, BSR_ROLE_SECONDARY), -BSR_E_DISK_BELOW_OUTDATED);
+	assert_int_equal(outdate(&now, BSR_ROLE_SECONDARY, BSR_DISK_UP_TO_DATE, BSR_ROLE_PRIMARY), -BSR_E_OUTDATE_CONNECTED);
+	assert_int_equal(outdate(&now, BSR_ROLE_PRIMARY, BSR_DISK_UP_TO_DATE, BSR_ROLE_SECONDARY), -BSR_E_NO_UP_TO_DATE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_volume_one_peer_every_pair_of_changes),
 		cmocka_unit_test(one_volume_two_peers),
 		cmocka_unit_test(two_volumes_one_peer),
+		cmocka_unit_test(an_administrator_is_told_what_forbids_it),
 		cmocka_unit_test(values_are_of_their_kind),
 		cmocka_unit_test(a_refusal_names_rule_peer_and_volume),
 	};
