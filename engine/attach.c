@@ -7,6 +7,10 @@
  *   AT-1  After a crash as Primary every extent the log names is out of sync toward every peer, durably, before the
  *         log is initialised and before anything else is done with the disk (I50).
  *   AT-2  A disk is given back to the host only when nothing is under way on it.
+ *   AT-3  A disk that has been read is Negotiating until it has been compared with the disks of all peers that are
+ *         connected. On a Primary it stays so until a peer that has everything that applications have seen makes it
+ *         its target, or the record proves that the disk has all of that itself: a Primary never goes on with data
+ *         older than what it has shown.
  */
 #include "core.h"
 
@@ -56,7 +60,9 @@ static void judge_peers_without_disk(struct bsr_engine *e, struct bsr_volume *vo
 {
 	struct bsr_peer *p;
 	bool missing = false;
-	vol->disk_lost_at = e->log_tail;
+	if (vol->left_from < BSR_DISK_INCONSISTENT) {
+		return; /* it had not taken part */
+	}
 	if (e->role != BSR_ROLE_PRIMARY || !vol->bitmap) {
 		return;
 	}
@@ -92,6 +98,7 @@ static void disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 	vol->heard_sb = 0;
 	vol->adopt_from = BSR_NONE;
+	bsr_log_forget_pins(e, vol);
 	bsr_volume_free_disk(e, vol);
 	/* with several peers a generation that they have been told of goes on, and one that was wanted begins on their disks */
 	const bool told = vol->gi_busy && vol->gi_told && bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY;
@@ -112,10 +119,42 @@ static void disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 }
 
+/* From here the disk takes part in nothing new. */
+static void begin_leaving(
+	struct bsr_engine *e, struct bsr_volume *vol, enum bsr_attach_step step, enum bsr_disk_state next)
+{
+	struct bsr_peer *p;
+	vol->left_behind = bsr_state_up_to_date_peer(e, vol, 0) != NULL;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->device[vol->index].exists && p->device[vol->index].repl > BSR_REPL_ESTABLISHED) {
+			bsr_resync_stop(e, p, vol);
+			bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
+		}
+	}
+	if (vol->disk != BSR_DISK_DETACHING && vol->disk != BSR_DISK_FAILED) {
+		vol->left_from = vol->disk;
+	}
+	vol->left_clean = false;
+	vol->disk_lost_at = vol->left_from >= BSR_DISK_INCONSISTENT ? e->log_tail : vol->disk_lost_at;
+	vol->attach_step = step;
+	bsr_state_set_disk(e, vol, next);
+	if (bsr_mesh_on(e)) {
+		bsr_gi_want_new(e, vol);
+	}
+	bsr_request_al_progress(e, vol);
+	e->kick = true;
+}
+
+static bool generation_is_set(const struct bsr_volume *vol)
+{
+	return (vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED;
+}
+
 static void attach_fail(struct bsr_engine *e, struct bsr_volume *vol, int32_t error)
 {
 	const uint32_t cmd_id = vol->attach_cmd;
 	vol->attach_cmd = BSR_NONE;
+	vol->left_from = vol->disk;
 	disk_gone(e, vol);
 	bsr_emit_command_done(e, cmd_id, error, BSR_NONE, vol->index);
 }
@@ -159,8 +198,11 @@ static int check_superblock(struct bsr_engine *e, struct bsr_volume *vol)
 	if (a->size_bytes > vol->capacity_bytes) {
 		return -BSR_E_DISK_TOO_SMALL;
 	}
-	vol->size_bytes = sb->effective_sectors * BSR_SECTOR_BYTES;
-	return 0;
+	if (e->role != BSR_ROLE_PRIMARY || vol->size_bytes == 0) {
+		vol->size_bytes = sb->effective_sectors * BSR_SECTOR_BYTES;
+	}
+	/* a device in use keeps its size: this disk must hold it */
+	return vol->size_bytes <= vol->capacity_bytes ? 0 : -BSR_E_DISK_TOO_SMALL;
 }
 
 static int give_slots(struct bsr_engine *e, struct bsr_volume *vol)
@@ -385,7 +427,7 @@ static void recover(struct bsr_engine *e, struct bsr_volume *vol)
 			set_all(vol, (uint32_t)sp->bitmap_index);
 		}
 	}
-	if (vol->size_bytes != 0) {
+	if (vol->size_bytes != 0 && vol->sb.effective_sectors * BSR_SECTOR_BYTES == vol->size_bytes) {
 		bsr_volume_set_size(e, vol, vol->size_bytes); /* drops padding bits */
 	}
 	vol->attach_ticket = bsr_md_sweep(e, vol);
@@ -405,31 +447,110 @@ static void write_first_superblock(struct bsr_engine *e, struct bsr_volume *vol)
 	vol->attach_step = BSR_AT_WRITE_SUPERBLOCK;
 }
 
-static void set_state_from_record(struct bsr_engine *e, struct bsr_volume *vol)
+enum bsr_disk_state bsr_attach_state(const struct bsr_volume *vol)
 {
-	const uint32_t flags = vol->sb.flags;
-	enum bsr_disk_state disk = BSR_DISK_UP_TO_DATE;
-	if (!(flags & BSR_MDF_CONSISTENT)) {
-		disk = BSR_DISK_INCONSISTENT;
-	} else if (!(flags & BSR_MDF_WAS_UP_TO_DATE) || vol->left_behind) {
-		disk = BSR_DISK_OUTDATED;
+	if (!(vol->sb.flags & BSR_MDF_CONSISTENT)) {
+		return BSR_DISK_INCONSISTENT;
 	}
-	vol->left_behind = false;
-	free_attach_memory(e, vol);
-	vol->attach_step = BSR_AT_PUBLISH;
-	bsr_state_set_disk(e, vol, disk);
+	return (vol->sb.flags & BSR_MDF_WAS_UP_TO_DATE) && !vol->left_behind ? BSR_DISK_UP_TO_DATE : BSR_DISK_OUTDATED;
 }
 
-static void attach_finish(struct bsr_engine *e, struct bsr_volume *vol)
+bool bsr_attach_acceptable(const struct bsr_engine *e, const struct bsr_volume *vol)
 {
-	const uint32_t cmd_id = vol->attach_cmd;
+	if (e->role != BSR_ROLE_PRIMARY) {
+		return true;
+	}
+	if (vol->exposed_unknown) {
+		return false;
+	}
+	return vol->exposed_gi.v == BSR_GI_NONE ||
+	       (vol->left_clean && vol->settle_disk == BSR_DISK_UP_TO_DATE &&
+		       bsr_gi_equal(vol->sb.current_gi, vol->exposed_gi));
+}
+
+/* The record is durable and free of what the crash left: now peers are asked what they have. */
+static void begin_negotiation(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	free_attach_memory(e, vol);
 	vol->attach_step = BSR_AT_NONE;
-	vol->attach_cmd = BSR_NONE;
+	vol->settle_disk = bsr_attach_state(vol);
+	vol->left_behind = false;
+	bsr_state_set_disk(e, vol, BSR_DISK_NEGOTIATING);
+	BSR_FOR_EACH_PEER (e, p) {
+		p->device[vol->index].reconnected = false;
+		(void)bsr_live_want(e, p, vol);
+	}
+}
+
+void bsr_attach_take(struct bsr_engine *e, struct bsr_volume *vol, enum bsr_disk_state next)
+{
+	BSR_ASSERT(vol->disk == BSR_DISK_NEGOTIATING && next >= BSR_DISK_INCONSISTENT);
 	if (e->role == BSR_ROLE_PRIMARY) {
+		vol->sb.flags |= BSR_MDF_LAST_PRIMARY | BSR_MDF_WAS_PRIMARY;
+		if (next == BSR_DISK_UP_TO_DATE) {
+			vol->sb.current_gi.v |= generation_is_set(vol) ? BSR_GI_PRIMARY_BIT : 0;
+			vol->exposed_gi = vol->sb.current_gi;
+			vol->exposed_unknown = false;
+		}
+		bsr_md_superblock_dirty(e, vol);
+	}
+	bsr_state_set_disk(e, vol, next);
+	if (next == BSR_DISK_UP_TO_DATE) {
 		bsr_gi_want_for_absent(e, vol); /* whoever is away misses what is written from now on */
 	}
-	bsr_peer_renegotiate_all(e);
-	bsr_emit_command_done(e, cmd_id, 0, BSR_NONE, vol->index);
+}
+
+/* Peers of older versions, which cannot compare one volume alone. */
+static void meet_again(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->hs_stage == BSR_HS_COMPLETE && (bsr_mesh_on(e) || !bsr_live_possible(p))) {
+			bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE);
+		}
+	}
+}
+
+static void answer_attach(struct bsr_engine *e, struct bsr_volume *vol, int32_t result)
+{
+	const uint32_t cmd_id = vol->attach_cmd;
+	vol->attach_cmd = BSR_NONE;
+	bsr_emit_command_done(e, cmd_id, result, BSR_NONE, vol->index);
+}
+
+/* AT-3 */
+static void settle(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	if (vol->disk == BSR_DISK_NEGOTIATING) {
+		BSR_FOR_EACH_PEER (e, p) {
+			if (bsr_live_under_way(e, p, vol)) {
+				return;
+			}
+		}
+		if (!bsr_md_superblock_clean(vol)) {
+			return;
+		}
+		if (bsr_attach_acceptable(e, vol)) {
+			bsr_attach_take(e, vol, vol->settle_disk);
+		} else if (vol->attach_cmd != BSR_NONE) {
+			bsr_emit_log(e, BSR_LOGN_DISK_WAITS, NULL, vol, vol->exposed_gi.v, vol->sb.current_gi.v, 0);
+			answer_attach(e, vol, 0);
+		}
+	}
+	if (vol->attach_cmd != BSR_NONE && vol->disk >= BSR_DISK_INCONSISTENT && vol->reported_disk == vol->disk) {
+		answer_attach(e, vol, 0);
+		meet_again(e);
+	}
+}
+
+void bsr_attach_refuse(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (vol->attach_cmd != BSR_NONE) {
+		answer_attach(e, vol, -BSR_E_DISK_NOT_JOINED);
+	}
+	begin_leaving(e, vol, BSR_AT_FAILING, BSR_DISK_DETACHING);
 }
 
 /* ------------------------------------------------------------- step by step */
@@ -513,9 +634,13 @@ static void detach_progress(struct bsr_engine *e, struct bsr_volume *vol)
 		return;
 	}
 	const uint32_t cmd_id = vol->detach_cmd;
+	const uint32_t attach_cmd = vol->attach_cmd;
 	vol->detach_cmd = BSR_NONE;
+	vol->attach_cmd = BSR_NONE;
+	vol->left_clean = vol->attach_step == BSR_AT_DETACHING && vol->left_from == BSR_DISK_UP_TO_DATE;
 	disk_gone(e, vol);
 	bsr_request_disk_gone(e, vol);
+	bsr_emit_command_done(e, attach_cmd, -BSR_E_IO, BSR_NONE, vol->index);
 	bsr_emit_command_done(e, cmd_id, 0, BSR_NONE, vol->index);
 }
 
@@ -530,12 +655,7 @@ void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol)
 		break;
 	case BSR_AT_WRITE_SUPERBLOCK:
 		if (bsr_md_superblock_clean(vol)) {
-			set_state_from_record(e, vol);
-		}
-		break;
-	case BSR_AT_PUBLISH:
-		if (bsr_md_superblock_clean(vol)) {
-			attach_finish(e, vol);
+			begin_negotiation(e, vol);
 		}
 		break;
 	case BSR_AT_DETACHING:
@@ -543,6 +663,8 @@ void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol)
 		detach_progress(e, vol);
 		break;
 	case BSR_AT_NONE:
+		settle(e, vol);
+		break;
 	case BSR_AT_SUPERBLOCK:
 	case BSR_AT_LOG:
 	case BSR_AT_BITMAP:
@@ -553,31 +675,13 @@ void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol)
 
 /* ----------------------------------------------------------- leaving a disk */
 
-static void begin_leaving(struct bsr_engine *e, struct bsr_volume *vol)
-{
-	struct bsr_peer *p;
-	vol->left_behind = bsr_state_up_to_date_peer(e, vol, 0) != NULL;
-	BSR_FOR_EACH_PEER (e, p) {
-		if (p->device[vol->index].exists && p->device[vol->index].repl > BSR_REPL_ESTABLISHED) {
-			bsr_resync_stop(e, p, vol);
-			bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
-		}
-	}
-}
-
 void bsr_detach_begin(struct bsr_engine *e, struct bsr_volume *vol, uint32_t cmd_id)
 {
 	vol->detach_cmd = cmd_id;
 	vol->detach_ticket = 0;
 	vol->detach_swept = false;
-	begin_leaving(e, vol);
+	begin_leaving(e, vol, BSR_AT_DETACHING, BSR_DISK_DETACHING);
 	bsr_heard_volume_leaves(e, vol);
-	vol->attach_step = BSR_AT_DETACHING;
-	bsr_state_set_disk(e, vol, BSR_DISK_DETACHING);
-	if (bsr_mesh_on(e)) {
-		bsr_gi_want_new(e, vol);
-	}
-	e->kick = true;
 }
 
 /* Metadata can no longer be relied on: the disk is dropped, whatever the policy for data errors says. */
@@ -591,14 +695,7 @@ void bsr_md_failed(struct bsr_engine *e, struct bsr_volume *vol)
 		bsr_emit_command_done(e, vol->attach_cmd, -BSR_E_MD_IO, BSR_NONE, vol->index);
 		vol->attach_cmd = BSR_NONE;
 	}
-	begin_leaving(e, vol);
-	vol->attach_step = BSR_AT_FAILING;
-	bsr_state_set_disk(e, vol, BSR_DISK_FAILED);
-	if (bsr_mesh_on(e)) {
-		bsr_gi_want_new(e, vol);
-	}
-	bsr_request_al_progress(e, vol);
-	e->kick = true;
+	begin_leaving(e, vol, BSR_AT_FAILING, BSR_DISK_FAILED);
 }
 
 /* The disk stays, and nobody knows what the range of a failed write holds now. */
@@ -644,12 +741,5 @@ void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, ui
 	case BSR_IO_ERROR_DETACH:
 		break;
 	}
-	begin_leaving(e, vol);
-	vol->attach_step = BSR_AT_FAILING;
-	bsr_state_set_disk(e, vol, BSR_DISK_FAILED);
-	if (bsr_mesh_on(e)) {
-		bsr_gi_want_new(e, vol);
-	}
-	bsr_request_al_progress(e, vol);
-	e->kick = true;
+	begin_leaving(e, vol, BSR_AT_FAILING, BSR_DISK_FAILED);
 }

@@ -78,7 +78,10 @@ static int32_t new_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 		init_peer_device(e, p, vol);
 	}
 	bsr_measure_configured(e);
-	bsr_connect_changed(e);
+	bsr_connect_changed(e, 1ull << vol->index);
+	BSR_FOR_EACH_PEER (e, p) {
+		(void)bsr_live_want(e, p, vol); /* peers that have it already hear that it is here, too */
+	}
 	return 0;
 }
 
@@ -107,6 +110,18 @@ static int32_t del_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 	return 0;
 }
 
+/* Peers of older versions compare disks only over a new link; a Primary without a disk cannot do without the old one. */
+static bool needs_new_link(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->link_up && !bsr_live_usual(e, p)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void attach(struct bsr_engine *e, const struct bsr_ev_command *c)
 {
 	struct bsr_volume *vol = volume_of(e, c->cmd);
@@ -114,7 +129,7 @@ static void attach(struct bsr_engine *e, const struct bsr_ev_command *c)
 		done(e, c, -BSR_E_MINOR_INVALID);
 	} else if (vol->disk != BSR_DISK_DISKLESS || vol->attach_step != BSR_AT_NONE) {
 		done(e, c, -BSR_E_DISK_CONFIGURED);
-	} else if (e->role == BSR_ROLE_PRIMARY) {
+	} else if (e->role == BSR_ROLE_PRIMARY && needs_new_link(e)) {
 		done(e, c, -BSR_E_ATTACH_PRIMARY); /* what it missed is known only to the peers */
 	} else {
 		bsr_attach_begin(e, vol, &c->cmd->u.attach, c->cmd_id);
@@ -130,7 +145,7 @@ static void detach(struct bsr_engine *e, const struct bsr_ev_command *c)
 		done(e, c, -BSR_E_IN_TRANSIENT_STATE);
 	} else if (vol->disk == BSR_DISK_DISKLESS) {
 		done(e, c, 0);
-	} else if (e->role == BSR_ROLE_PRIMARY && !(c->cmd->flags & BSR_CMDF_FORCE)) {
+	} else if (e->role == BSR_ROLE_PRIMARY && vol->disk >= BSR_DISK_INCONSISTENT && !(c->cmd->flags & BSR_CMDF_FORCE)) {
 		done(e, c, -BSR_E_DETACH_PRIMARY);
 	} else {
 		bsr_detach_begin(e, vol, c->cmd_id);
@@ -395,12 +410,14 @@ static void invalidate(struct bsr_engine *e, const struct bsr_ev_command *c)
 	if (ret == 0 && !bsr_state_up_to_date_peer(e, vol, 0)) {
 		ret = -BSR_E_NOT_CONNECTED;
 	}
-	if (ret < 0 || !bsr_task_start(e, BSR_TASK_RENEGOTIATE, c)) {
+	struct bsr_task *t = ret < 0 ? NULL : bsr_task_start(e, BSR_TASK_RENEGOTIATE, c);
+	if (!t) {
 		if (ret < 0) {
 			done(e, c, ret);
 		}
 		return;
 	}
+	t->tid = vol->index;
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		set_full(e, vol, node);
 	}
@@ -423,7 +440,11 @@ static void invalidate_remote(struct bsr_engine *e, const struct bsr_ev_command 
 	}
 	if (ret < 0) {
 		done(e, c, ret);
-	} else if (bsr_task_start(e, BSR_TASK_RENEGOTIATE, c)) {
+		return;
+	}
+	struct bsr_task *t = bsr_task_start(e, BSR_TASK_RENEGOTIATE, c);
+	if (t) {
+		t->tid = vol->index;
 		set_full(e, vol, p->node_id);
 	}
 }
@@ -435,8 +456,14 @@ static int32_t suspend_or_measure(struct bsr_engine *e, const struct bsr_command
 	if (cmd->type == BSR_CMD_MEASURE) {
 		return bsr_measure_switch(e, (cmd->flags & BSR_CMDF_ON) != 0);
 	}
-	const bool on = cmd->type == BSR_CMD_SUSPEND_IO;
-	bsr_state_set_suspended(e, on ? e->suspended | BSR_SUSPEND_USER : e->suspended & ~BSR_SUSPEND_USER);
+	if (cmd->type == BSR_CMD_SUSPEND_IO) {
+		bsr_state_set_suspended(e, e->suspended | BSR_SUSPEND_USER);
+		return 0;
+	}
+	if (e->suspended & BSR_SUSPEND_NO_DATA) {
+		bsr_request_give_up_waiting(e); /* a person does not wait for the data any longer */
+	}
+	bsr_state_set_suspended(e, e->suspended & ~(BSR_SUSPEND_USER | BSR_SUSPEND_NO_DATA));
 	return 0;
 }
 

@@ -97,11 +97,18 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 
 /* Blocks that a mirrored write covers wholly are in step now, here and there; later writes are mirrored as well, and
  * what the peer might still lose is in the transfer log. */
-static void clear_resynced(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_log_entry *en)
+static void clear_resynced(struct bsr_engine *e, struct bsr_peer *p, uint64_t index)
 {
+	const struct bsr_log_entry *en = &e->log[index % BSR_TRANSFER_LOG_MAX];
 	struct bsr_peer_device *pd = &p->device[en->volume];
-	if (pd->mirrored && !en->local_failed && (pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S)) {
+	if (!pd->mirrored || en->local_failed) {
+		return;
+	}
+	const bool here = en->request == BSR_NONE || !e->request[en->request].local_pending;
+	if (pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S) {
 		bsr_resync_clear_bits(e, p, e->volume[en->volume], en->offset, en->length);
+	} else if (pd->repl == BSR_REPL_SYNC_TARGET && here && index >= pd->sync_from) {
+		bsr_resync_write_in_step(e, p, e->volume[en->volume], en->offset, en->length);
 	}
 }
 
@@ -139,7 +146,7 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 		}
 		bsr_md_set_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
 	} else if (pd->repl > BSR_REPL_ESTABLISHED) {
-		clear_resynced(e, p, en);
+		clear_resynced(e, p, write_seq);
 	}
 	if (rq && (rq->await_any & bit)) {
 		rq->await_any &= ~bit;

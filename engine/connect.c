@@ -14,21 +14,69 @@
  */
 #include "core.h"
 
-static void fill_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_msg_hs_volume *m)
+bool bsr_connect_serves(const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	const struct bsr_peer_device *pd = &p->device[vol->index];
+	return bsr_peer_connected(p) && pd->exists && pd->disk_known && !pd->stale && pd->disk == BSR_DISK_UP_TO_DATE;
+}
+
+static enum bsr_disk_state not_above(enum bsr_disk_state disk, enum bsr_disk_state most)
+{
+	return disk < most ? disk : most;
+}
+
+/*
+ * For a Primary whose process does not know what its applications have seen: a peer that came back to the same generation
+ * may have lost its cache; any other may have served them.
+ */
+static bool may_be_newer(const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	const struct bsr_msg_hs_volume *theirs = &p->hs_volume[vol->index];
+	return (theirs->flags & BSR_HSF_RECONNECT) != 0 || !bsr_gi_equal(theirs->current, vol->sb.current_gi);
+}
+
+/*
+ * What my disk is in a comparison. A Primary whose disk is not UpToDate is, for a new link, what its applications have
+ * seen: peers judge themselves by that. Its disk is compared afterwards, over the standing link.
+ */
+static enum bsr_disk_state disk_to_offer(
+	const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol, bool live)
+{
+	const bool primary = e->role == BSR_ROLE_PRIMARY;
+	if (vol->disk < BSR_DISK_NEGOTIATING || !vol->md_usable) {
+		return BSR_DISK_DISKLESS;
+	}
+	if (primary && !live && vol->disk < BSR_DISK_UP_TO_DATE && bsr_live_usual(e, p)) {
+		return BSR_DISK_DISKLESS;
+	}
+	if (vol->disk == BSR_DISK_NEGOTIATING && primary) {
+		if (live && (bsr_connect_serves(p, vol) || (vol->exposed_unknown && may_be_newer(p, vol)))) {
+			return not_above(vol->settle_disk, BSR_DISK_OUTDATED); /* what was served meanwhile is newer */
+		}
+		if (live && vol->exposed_unknown) {
+			return vol->settle_disk;
+		}
+		return live && bsr_attach_acceptable(e, vol) ? vol->settle_disk : BSR_DISK_DISKLESS;
+	}
+	const enum bsr_disk_state disk = vol->disk == BSR_DISK_NEGOTIATING ? vol->settle_disk : vol->disk;
+	if ((vol->sb.flags & BSR_MDF_IO_ERROR) && !primary) {
+		return not_above(disk, BSR_DISK_OUTDATED); /* it lacks what failed: the other side is the better one */
+	}
+	return disk;
+}
+
+void bsr_connect_fill_record(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_msg_hs_volume *m, bool live)
 {
 	const struct bsr_peer_device *pd = &p->device[vol->index];
 	memset(m, 0, sizeof(*m));
 	m->vnr = vol->vnr;
-	m->disk = (uint8_t)(vol->disk >= BSR_DISK_INCONSISTENT ? vol->disk : BSR_DISK_DISKLESS);
-	if (vol->disk < BSR_DISK_INCONSISTENT || !vol->md_usable) {
+	m->disk = (uint8_t)disk_to_offer(e, p, vol, live);
+	if (m->disk < BSR_DISK_INCONSISTENT) {
 		m->current = e->role == BSR_ROLE_PRIMARY ? vol->exposed_gi : m->current;
 		return;
 	}
-	if ((vol->sb.flags & BSR_MDF_IO_ERROR) && e->role != BSR_ROLE_PRIMARY && vol->disk == BSR_DISK_UP_TO_DATE) {
-		/* it lacks what failed: the other side is the better one */
-		m->disk = BSR_DISK_OUTDATED;
-	}
-	m->size_bytes = vol->size_bytes;
+	m->size_bytes = vol->sb.effective_sectors * BSR_SECTOR_BYTES;
 	m->capacity_bytes = vol->capacity_bytes;
 	m->wanted_bytes = vol->wanted_bytes;
 	m->current = vol->sb.current_gi;
@@ -37,7 +85,7 @@ static void fill_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 	}
 	memcpy(m->history, vol->sb.history, sizeof(m->history));
 	m->flags |= vol->crashed_primary ? BSR_HSF_CRASHED_PRIMARY : 0;
-	m->flags |= p->reconnected ? BSR_HSF_RECONNECT : 0;
+	m->flags |= pd->reconnected ? BSR_HSF_RECONNECT : 0;
 	m->bits = pd->slot >= 0 ? bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) : 0;
 }
 
@@ -67,24 +115,30 @@ static void send_records(struct bsr_engine *e, struct bsr_peer *p)
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		struct bsr_msg_hs_volume *record = &p->hs_sent[vol->index];
-		fill_record(e, p, vol, record);
+		bsr_connect_fill_record(e, p, vol, record, false);
 		BSR_SEND(e, p, BSR_STREAM_CONTROL, hs_volume, BSR_MSG_HS_VOLUME, record);
 	}
 }
 
-void bsr_connect_changed(struct bsr_engine *e)
+void bsr_connect_changed(struct bsr_engine *e, uint64_t volumes)
 {
 	struct bsr_peer *p;
+	struct bsr_volume *vol;
 	BSR_FOR_EACH_PEER (e, p) {
 		if (p->hs_stage == BSR_HS_EXCHANGING || p->hs_stage == BSR_HS_CONFIRMING) {
 			bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE); /* HS-1 */
+		}
+		BSR_FOR_EACH_VOLUME (e, vol) {
+			if (volumes >> vol->index & 1) {
+				bsr_live_changed(e, p, vol);
+			}
 		}
 	}
 }
 
 /* ------------------------------------------------------------- the decision */
 
-static bool asks_for_a_person(enum bsr_hs_action action)
+bool bsr_connect_asks_for_a_person(enum bsr_hs_action action)
 {
 	return action == BSR_HS_SPLIT_BRAIN || action == BSR_HS_UNRELATED || action == BSR_HS_REFUSED;
 }
@@ -102,16 +156,16 @@ static void add_thirds(struct bsr_hs_side *side, const struct bsr_msg_hs_mesh *m
 	}
 }
 
-static void decide_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+void bsr_connect_decide_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, bool live)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	struct bsr_hs_side local = {.node_id = e->node_id,
 		.role = e->role,
-		.discard_my_data = p->discard_my_data,
+		.discard_my_data = p->discard_my_data && !live, /* said when connecting, and meant for that */
 		.volume = &p->hs_sent[vol->index]};
 	struct bsr_hs_side peer = {.node_id = p->node_id,
-		.role = p->hs_peer.role,
-		.discard_my_data = p->hs_peer.discard_my_data,
+		.role = live ? pd->live_peer_role : p->hs_peer.role,
+		.discard_my_data = p->hs_peer.discard_my_data && !live,
 		.volume = &p->hs_volume[vol->index]};
 	const struct bsr_hs_policy policy = {.after_sb_0pri = p->options.after_sb_0pri,
 		.after_sb_1pri = p->options.after_sb_1pri,
@@ -119,7 +173,7 @@ static void decide_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 		.rr_conflict = p->options.rr_conflict,
 		.always_asbp = p->options.always_asbp,
 		.resolver = p->resolver};
-	if (p->hs_mesh_have) {
+	if (p->hs_mesh_have && !live) {
 		add_thirds(&local, &p->hs_mesh_sent, vol->vnr);
 		add_thirds(&peer, &p->hs_mesh, vol->vnr);
 	}
@@ -147,9 +201,10 @@ static void decide(struct bsr_engine *e, struct bsr_peer *p)
 		struct bsr_peer_device *pd = &p->device[vol->index];
 		if (!pd->exists || !pd->hs_have) {
 			pd->decision = (struct bsr_hs_decision){.action = BSR_HS_NO_DISK};
+			memset(&p->hs_volume[vol->index], 0, sizeof(p->hs_volume[vol->index]));
 			continue;
 		}
-		decide_volume(e, p, vol);
+		bsr_connect_decide_volume(e, p, vol, false);
 		m.volume[m.count].vnr = vol->vnr;
 		m.volume[m.count].decision = (uint8_t)pd->decision.action;
 		m.volume[m.count].reason = pd->decision.reason;
@@ -227,26 +282,94 @@ void bsr_connect_hs_volume(struct bsr_engine *e, struct bsr_peer *p, const struc
 
 /* ---------------------------------------------------------- both have decided */
 
+static bool is_target(const struct bsr_hs_decision *d)
+{
+	return d->action == BSR_HS_TARGET_BITMAP || d->action == BSR_HS_TARGET_FULL;
+}
+
+static bool is_sync(const struct bsr_hs_decision *d)
+{
+	return is_target(d) || d->action == BSR_HS_SOURCE_BITMAP || d->action == BSR_HS_SOURCE_FULL;
+}
+
+/* Is the peer's data something else than what applications here have seen? */
+static bool judge_exposed(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, const struct bsr_msg_hs_volume *theirs)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool offered = p->hs_sent[vol->index].disk >= BSR_DISK_INCONSISTENT;
+	/* without a disk to compare: only who was there all the time can have served my applications before */
+	const bool stayed = vol->disk == BSR_DISK_DISKLESS && (theirs->flags & BSR_HSF_RECONNECT) != 0;
+	const bool compared = offered || stayed;
+	const bool newcomer = !pd->disk_known && theirs->disk >= BSR_DISK_INCONSISTENT;
+	if (e->role != BSR_ROLE_PRIMARY || vol->disk == BSR_DISK_UP_TO_DATE || (offered && !is_target(&pd->decision))) {
+		pd->unconfirmed = pd->unconfirmed && !newcomer;
+		return false;
+	}
+	if (vol->exposed_unknown && theirs->disk == BSR_DISK_UP_TO_DATE && compared) {
+		vol->exposed_gi = theirs->current; /* nobody else has anything newer that applications could have read */
+		vol->exposed_unknown = false;
+	}
+	if (pd->unconfirmed && newcomer && !(theirs->flags & BSR_HSF_RECONNECT)) {
+		/* its disk may have lost what no checkpoint had confirmed: nobody has what I have shown */
+		vol->exposed_gi = bsr_gi_random(e);
+		pd->unconfirmed = false;
+		p->shown_other = true;
+	}
+	return vol->exposed_unknown ? !compared : vol->exposed_gi.v && !bsr_gi_equal(vol->exposed_gi, theirs->current);
+}
+
 /*
- * What the peer says of its disk; and what a Primary without a disk has shown its applications: another generation is
- * not what they may go on with, here or there.
+ * What the peer says of its disk; and what a Primary without a good disk has shown its applications: another generation
+ * is not what they may go on with, here or there.
  */
 static void take_over_states(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, const struct bsr_msg_hs_volume *theirs)
 {
-	struct bsr_state *s = bsr_state_propose(e);
-	struct bsr_device_state *d = &s->device[p->node_id][vol->index];
-	const bool i_expose = e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_INCONSISTENT;
+	struct bsr_peer_device *pd = &p->device[vol->index];
 	const bool they_expose = p->role == BSR_ROLE_PRIMARY && theirs->disk < BSR_DISK_INCONSISTENT && theirs->current.v;
-	d->stale = i_expose && vol->exposed_gi.v && !bsr_gi_equal(vol->exposed_gi, theirs->current);
-	if (they_expose && vol->disk > BSR_DISK_OUTDATED && !bsr_gi_equal(vol->sb.current_gi, theirs->current)) {
+	const enum bsr_disk_state disk = pd->hs_have ? (enum bsr_disk_state)theirs->disk : BSR_DISK_DISKLESS;
+	if (disk < BSR_DISK_INCONSISTENT) {
+		bsr_peer_disk_changed(e, p, vol, disk);
+	}
+	const bool stale = judge_exposed(e, p, vol, theirs);
+	/* a disk that serves already is newer than what the Primary has heard of */
+	const bool serving = pd->repl != BSR_REPL_OFF && vol->disk != BSR_DISK_NEGOTIATING;
+	const bool outdated = they_expose && !serving && vol->md_usable && !bsr_gi_equal(vol->sb.current_gi, theirs->current);
+	vol->settle_disk = outdated ? not_above(vol->settle_disk, BSR_DISK_OUTDATED) : vol->settle_disk;
+	pd->disk_known = disk >= BSR_DISK_INCONSISTENT;
+	pd->reconnected = true;
+	struct bsr_state *s = bsr_state_propose(e);
+	s->device[p->node_id][vol->index].stale = stale;
+	s->device[p->node_id][vol->index].disk = disk;
+	if (outdated && vol->disk > BSR_DISK_OUTDATED) {
 		s->volume[vol->index].disk = BSR_DISK_OUTDATED;
 	}
-	d->disk = p->device[vol->index].hs_have ? (enum bsr_disk_state)theirs->disk : BSR_DISK_DISKLESS;
 	bsr_state_change(e);
 }
 
-static void establish_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+/* Both have compared their disks: mine is what the decision makes of it. */
+static void take_own_disk(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	const struct bsr_hs_decision *d = &p->device[vol->index].decision;
+	const enum bsr_disk_state offered = p->hs_sent[vol->index].disk;
+	if (vol->disk == BSR_DISK_NEGOTIATING && d->action != BSR_HS_NO_DISK && offered >= BSR_DISK_INCONSISTENT) {
+		/* it was offered as less than its record says only in case that the peer has something newer */
+		const enum bsr_disk_state whole = vol->exposed_unknown ? vol->settle_disk : offered;
+		bsr_attach_take(e, vol, is_target(d) ? not_above(offered, BSR_DISK_OUTDATED) : whole);
+	}
+}
+
+/* HD-4: equal, and nothing is marked: what is left of older times may go. */
+static void forget_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	if (bsr_bitmap_weight(vol->bitmap, (uint32_t)p->device[vol->index].slot) == 0) {
+		bsr_superblock_retire_base(&vol->sb, p->node_id);
+		bsr_md_superblock_dirty(e, vol);
+	}
+}
+
+void bsr_connect_establish_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	const struct bsr_hs_decision *d = &pd->decision;
@@ -258,31 +381,45 @@ static void establish_volume(struct bsr_engine *e, struct bsr_peer *p, struct bs
 	pd->peer_capacity = theirs->capacity_bytes;
 	pd->peer_repl = BSR_REPL_OFF;
 	take_over_states(e, p, vol, theirs);
-	const bool sync = d->action == BSR_HS_SOURCE_BITMAP || d->action == BSR_HS_SOURCE_FULL ||
-			  d->action == BSR_HS_TARGET_BITMAP || d->action == BSR_HS_TARGET_FULL;
 	if (d->size_bytes != 0 && vol->md_usable && vol->bitmap && d->size_bytes <= vol->capacity_bytes) {
 		bsr_volume_set_size(e, vol, d->size_bytes);
 	}
+	if (d->size_bytes != 0 && vol->disk == BSR_DISK_DISKLESS && vol->size_bytes == 0) {
+		bsr_volume_learn_size(e, vol, d->size_bytes); /* of a volume that the peer serves alone */
+	}
+	take_own_disk(e, p, vol);
 	if (d->outdate && vol->disk > BSR_DISK_OUTDATED) {
 		bsr_state_set_disk(e, vol, BSR_DISK_OUTDATED);
 	}
-	if (sync && vol->bitmap && pd->slot >= 0) {
+	if (is_sync(d) && vol->bitmap && pd->slot >= 0) {
 		bsr_resync_begin(e, p, vol, d->action);
 		return;
 	}
 	if (d->action == BSR_HS_NO_SYNC && d->clear_bits && vol->bitmap && pd->slot >= 0) {
-		bsr_bitmap_clear(vol->bitmap, (uint32_t)pd->slot, 0, bsr_bitmap_bit_count(vol->bitmap));
-		bsr_superblock_retire_base(&vol->sb, p->node_id);
-		bsr_md_superblock_dirty(e, vol);
+		forget_base(e, p, vol);
 	}
 	bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
+	if (p->hs_sent[vol->index].disk < BSR_DISK_INCONSISTENT && vol->disk >= BSR_DISK_NEGOTIATING) {
+		(void)bsr_live_want(e, p, vol); /* my disk was kept out of this comparison */
+	}
+}
+
+/* What the peer had not confirmed before the link was lost it is to confirm now. */
+static void confirm_again(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (p->device[vol->index].unconfirmed && !bsr_log_full(e)) {
+			(void)bsr_log_checkpoint_behind(e, p);
+			return;
+		}
+	}
 }
 
 static void establish(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
 	p->hs_stage = BSR_HS_COMPLETE;
-	p->reconnected = true;
 	p->log_from = e->log_tail;
 	p->joined = e->log_tail;
 	p->tell_again = 0;
@@ -300,11 +437,13 @@ static void establish(struct bsr_engine *e, struct bsr_peer *p)
 	bsr_state_set_peer_role(e, p, p->hs_peer.role);
 	bool target = false;
 	BSR_FOR_EACH_VOLUME (e, vol) {
-		establish_volume(e, p, vol);
+		p->device[vol->index].data_fence = true;
+		bsr_connect_establish_volume(e, p, vol);
 		bsr_state_send(e, p, vol);
 		target = target || bsr_repl_is_target(p->device[vol->index].repl);
 	}
 	bsr_mesh_established(e, p);
+	confirm_again(e, p);
 	/* until that resync is over: it may be interrupted */
 	p->discard_my_data = p->discard_my_data && target;
 }
@@ -343,6 +482,14 @@ static void call_handler(
 		.volume = vol->index};
 }
 
+void bsr_connect_refuse_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	const struct bsr_hs_decision *d = &p->device[vol->index].decision;
+	bsr_emit_log(e, BSR_LOGN_HANDSHAKE_STANDALONE, p, vol, d->reason, d->action, 0);
+	call_handler(e, p, vol, d);
+	bsr_peer_refuse(e, p, d->error);
+}
+
 static void compare(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
@@ -355,10 +502,8 @@ static void compare(struct bsr_engine *e, struct bsr_peer *p)
 		if (!p->device[vol->index].exists || !p->device[vol->index].hs_have) {
 			continue;
 		}
-		if (asks_for_a_person(d->action)) {
-			bsr_emit_log(e, BSR_LOGN_HANDSHAKE_STANDALONE, p, vol, d->reason, d->action, 0);
-			call_handler(e, p, vol, d);
-			bsr_peer_refuse(e, p, d->error);
+		if (bsr_connect_asks_for_a_person(d->action)) {
+			bsr_connect_refuse_volume(e, p, vol);
 			return;
 		}
 		if (d->action == BSR_HS_RETRY) {

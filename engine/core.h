@@ -162,6 +162,7 @@ struct bsr_peer_request {
 	bool barrier;
 	bool pinned;	   /* writes: holds its extents in the activity log */
 	uint64_t heard_at; /* writes: entry in engine.heard, 0 = none */
+	bool overtaken; /* resync writes: dropped, an application wrote there meanwhile */
 };
 
 /* ---- peer device: one volume seen with one peer ---- */
@@ -203,7 +204,9 @@ struct bsr_peer_device {
 	uint16_t handshake_reason;
 	struct bsr_gi peer_current;
 	bool refused; /* it has answered NEGATIVE and was not resynced since: bits name what it lacks, too */
-	BSR_STATE_FIELD bool stale; /* its data is not what I, a Primary without a disk, have exposed */
+	BSR_STATE_FIELD bool stale; /* its data is not what I, a Primary without a good disk, have exposed */
+	bool reconnected; /* has been Connected since my disk was attached */
+	bool unconfirmed; /* it was lost with writes that I, without a good disk, had acknowledged and it had not confirmed */
 	enum bsr_repl_state peer_repl; /* as the peer last said of itself */
 	uint64_t peer_capacity;
 	bool writes_here; /* Primary, and third nodes may lack what it writes: noted in the superblock (HE-2) */
@@ -211,6 +214,17 @@ struct bsr_peer_device {
 	bool told_books; /* it knows that I have no bits toward it */
 	bool in_sync; /* I have told others that its disk equals mine (MS-3) */
 	struct bsr_gi says_equal; /* it has no bits toward me, in this generation; 0: not said */
+
+	/* comparing disks over the standing link (live.c) */
+	uint8_t live; /* enum bsr_live_stage */
+	bool live_wanted; /* to be begun as soon as my record is durable */
+	bool live_have; /* the peer's record of this comparison is here */
+	enum bsr_role live_peer_role;
+	uint64_t live_mine; /* number of my last offer on this link */
+	uint64_t live_theirs; /* of the peer's */
+	struct bsr_msg_volume_confirm live_confirm[BSR_STREAM_COUNT]; /* what came last on each stream */
+	bool data_fence; /* the data stream has come to what was decided last: bitmaps behind it belong to that */
+	bool disk_known; /* the disk that the peer has now has taken part in a handshake */
 
 	/* bitmap exchange (resync.c) */
 	bool bm_send_active;
@@ -225,6 +239,9 @@ struct bsr_peer_device {
 	bool full_sync;
 	struct bsr_span unsure[BSR_UNSURE_MAX]; /* a write failed there, at this end or that: their bits stay */
 	uint32_t unsure_count;
+	bool served; /* source: the target has begun to ask for blocks */
+	bool submit_hold; /* counted in the volume's submit_holds */
+	uint64_t sync_from; /* entries of the transfer log from here on reach both disks */
 	bool holds_writes; /* target that is not yet durably Inconsistent: application writes wait (RX-4) */
 	uint64_t scan_bit;
 	uint64_t resync_total_bits;
@@ -252,6 +269,12 @@ struct bsr_peer_device {
 	uint32_t unacked;
 };
 
+enum bsr_live_stage {
+	BSR_LIVE_IDLE = 0,
+	BSR_LIVE_OFFERED, /* my record is out */
+	BSR_LIVE_DECIDED, /* both records are here, my decision is out */
+};
+
 enum bsr_hs_stage {
 	BSR_HS_IDLE = 0,
 	BSR_HS_EXCHANGING, /* records sent, the peer's not complete */
@@ -275,8 +298,8 @@ struct bsr_peer {
 	uint32_t link; /* incarnation, counts up; valid while link_active */
 	bool link_active; /* the host is dialing or has it */
 	bool link_up;
+	bool shown_other; /* the peer shall hear, over a new link, that its data is not what I have shown */
 	bool wanted; /* not StandAlone: reconnect after a loss */
-	bool reconnected; /* has been Connected since attach */
 	bool resolver;
 	bool discard_my_data;
 	bool tentative;
@@ -353,7 +376,6 @@ enum bsr_attach_step {
 	BSR_AT_WRITE_BITMAP,
 	BSR_AT_WRITE_LOG,
 	BSR_AT_WRITE_SUPERBLOCK,
-	BSR_AT_PUBLISH, /* the disk state is known; its record is on its way */
 	BSR_AT_DETACHING, /* in order: metadata is written last */
 	BSR_AT_FAILING,	  /* the disk is gone: only what is under way is waited for */
 };
@@ -382,6 +404,7 @@ struct bsr_volume {
 	BSR_STATE_FIELD uint32_t mirror_mask;  /* nodes that get writes as data (derived) */
 	BSR_STATE_FIELD uint32_t oos_slots;    /* bitmap slots whose owners do not (derived) */
 	uint32_t owners;       /* nodes that own bitmap slots (derived) */
+	BSR_STATE_FIELD bool writable; /* application writes reach the local disk (derived) */
 
 	/* attach and detach (attach.c) */
 	enum bsr_attach_step attach_step;
@@ -392,6 +415,9 @@ struct bsr_volume {
 	uint32_t *hot_table;
 	uint64_t load_at; /* bytes of the ring or of the bitmap area done */
 	uint64_t attach_ticket;
+	enum bsr_disk_state left_from; /* what the disk was when it began to leave */
+	bool left_clean; /* the disk that was here last left with everything on it that applications have seen */
+	enum bsr_disk_state settle_disk; /* Negotiating: what it becomes when no peer knows better */
 	uint32_t detach_cmd;
 	uint64_t detach_ticket;
 	bool detach_swept;
@@ -429,6 +455,7 @@ struct bsr_volume {
 
 	/* generations (generation.c) */
 	struct bsr_gi exposed_gi; /* what applications have seen since the promotion, also when the disk has gone */
+	bool exposed_unknown; /* ... before this engine process, which does not know it */
 	uint64_t disk_lost_at; /* transfer log when the disk went: writes before it may be nowhere else (protocol A) */
 	bool gi_wanted; /* a new generation before the next write is acknowledged */
 	bool gi_busy;
@@ -442,6 +469,7 @@ struct bsr_volume {
 	uint64_t adopt_sb;   /* ... which is durable with this superblock change */
 
 	/* requests (request.c) */
+	uint32_t submit_holds; /* peer devices for which submission waits (RQ-7) */
 	struct bsr_list al_waiting;
 	struct bsr_list al_waiting_peers; /* peers' writes that wait for the activity log (heard.c) */
 	uint64_t heard_sb; /* superblock change with which "a Primary writes here" is durable */
@@ -476,7 +504,7 @@ struct bsr_task {
 	uint32_t cmd_id;
 	uint32_t flags;
 	struct bsr_peer *peer;
-	uint32_t tid;	  /* two-phase commit */
+	uint32_t tid;	  /* two-phase commit; renegotiation: index of the volume */
 	uint32_t await;	  /* nodes that have not voted */
 	uint64_t give_up_ns; /* promotion: a voter that wants to wait is asked again until then; 0 = not asked yet */
 	uint64_t until_ns;
@@ -620,6 +648,8 @@ void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol);
 struct bsr_peer *bsr_state_up_to_date_peer(struct bsr_engine *e, struct bsr_volume *vol, uint32_t except_mask);
 /** bsr_volume_bits - bitmap bits that the agreed size covers */
 uint64_t bsr_volume_bits(const struct bsr_volume *vol);
+/** bsr_volume_learn_size - of a volume that has no disk here, and had none before */
+void bsr_volume_learn_size(struct bsr_engine *e, struct bsr_volume *vol, uint64_t size_bytes);
 /** bsr_volume_set_size - the agreed size: stored, announced; bits beyond it are dropped */
 void bsr_volume_set_size(struct bsr_engine *e, struct bsr_volume *vol, uint64_t size_bytes);
 
@@ -640,13 +670,6 @@ bool bsr_md_any_bits(const struct bsr_volume *vol, int32_t slot, uint64_t offset
 /** bsr_md_clear_bits - only blocks that lie wholly inside (the last one of the volume counts as whole) */
 void bsr_md_clear_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slot, uint64_t offset, uint64_t length);
 
-/* ---- attach.c ---- */
-void bsr_attach_begin(struct bsr_engine *e, struct bsr_volume *vol, const struct bsr_attach *attach, uint32_t cmd_id);
-void bsr_detach_begin(struct bsr_engine *e, struct bsr_volume *vol, uint32_t cmd_id);
-void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol);
-void bsr_volume_free_disk(struct bsr_engine *e, struct bsr_volume *vol);
-void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, uint64_t offset, uint32_t length);
-
 /* ---- generation.c ---- */
 void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol);
 /** bsr_gi_want_for_absent - at promotion or attach: if somebody with a slot is away and had everything */
@@ -666,6 +689,8 @@ bool bsr_gi_equal(struct bsr_gi a, struct bsr_gi b);
 /* ---- request.c, completion.c, transfer_log.c ---- */
 void bsr_request_arrive(struct bsr_engine *e, const struct bsr_ev_request *rq);
 void bsr_request_release_held(struct bsr_engine *e);
+/** bsr_request_give_up_waiting - requests that wait for data which nobody has fail (resume-io) */
+void bsr_request_give_up_waiting(struct bsr_engine *e);
 void bsr_request_al_progress(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq);
 void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq);
@@ -680,8 +705,12 @@ uint32_t bsr_request_index(const struct bsr_engine *e, const struct bsr_request 
 uint64_t bsr_log_append(struct bsr_engine *e, struct bsr_request *rq);
 void bsr_log_complete(struct bsr_engine *e, uint64_t index);
 void bsr_log_local_failed(struct bsr_engine *e, uint64_t index);
+/** bsr_log_forget_pins - the volume's activity log has gone with its disk */
+void bsr_log_forget_pins(struct bsr_engine *e, const struct bsr_volume *vol);
 void bsr_log_advance(struct bsr_engine *e);
 void bsr_log_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
+/** bsr_log_note_unconfirmed - the peer is lost: does it take acknowledged writes with it that are nowhere else for sure? */
+void bsr_log_note_unconfirmed(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_volume *vol);
 /** bsr_log_mark_volume - the peer's disk of one volume is lost: the same for its writes */
 void bsr_log_mark_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 /** bsr_log_holds_all - what the peer had missed of a volume it has now: it counts as holder of every logged write */
@@ -698,7 +727,9 @@ bool bsr_log_peer_clean(const struct bsr_engine *e, const struct bsr_peer *p);
 /* ---- receive.c: what peers write and read here ---- */
 void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev);
 void bsr_receive_checkpoint(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_checkpoint *m);
-void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, bool resync);
+/** bsr_receive_read - @after: arrivals in the peer's stream that are carried out first */
+void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m,
+	enum bsr_peer_request_kind kind, uint64_t after);
 void bsr_receive_out_of_sync(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m);
 void bsr_receive_flush_acks(struct bsr_engine *e, struct bsr_peer *p);
 bool bsr_receive_idle(const struct bsr_peer *p);
@@ -708,35 +739,6 @@ void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p);
 /** bsr_receive_hold - writes wait while @vol prepares to be a target; bsr_receive_release() lets them go, or refuses them */
 void bsr_receive_hold(struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_receive_release(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, bool apply);
-
-/* ---- peer.c: links ---- */
-void bsr_peer_connect(struct bsr_engine *e, struct bsr_peer *p);
-void bsr_peer_link_up(struct bsr_engine *e, const struct bsr_ev_link_up *up);
-void bsr_peer_link_down(struct bsr_engine *e, const struct bsr_ev_link_down *down);
-/** bsr_peer_drop - close the link for @reason; reconnects unless the reason says StandAlone */
-void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason);
-/** bsr_peer_refuse - close the link and stay StandAlone, because of @error */
-void bsr_peer_refuse(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error);
-/** bsr_peer_retry - close the link because of @error, look again after connect-int: ends are adjusted one by one */
-void bsr_peer_retry(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error);
-void bsr_peer_reject(struct bsr_engine *e, struct bsr_peer *p, uint16_t msg_type);
-void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p);
-void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p);
-void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev);
-/** bsr_peer_renegotiate_all - a disk came or changed: shake hands again with everybody */
-void bsr_peer_renegotiate_all(struct bsr_engine *e);
-bool bsr_peer_connected(const struct bsr_peer *p);
-/** bsr_peer_ping - now; unanswered within ping-timeout the peer is dropped */
-void bsr_peer_ping(struct bsr_engine *e, struct bsr_peer *p);
-
-/* ---- connect.c: the handshake over a new link ---- */
-void bsr_connect_begin(struct bsr_engine *e, struct bsr_peer *p);
-void bsr_connect_hs_resource(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_resource *m);
-void bsr_connect_hs_volume(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_volume *m);
-void bsr_connect_hs_mesh(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_mesh *m);
-void bsr_connect_hs_confirm(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_hs_confirm *m);
-/** bsr_connect_changed - generations, disk or role changed: a handshake under way starts again */
-void bsr_connect_changed(struct bsr_engine *e);
 
 /* ---- commands.c, tasks.c, promote.c ---- */
 void bsr_command(struct bsr_engine *e, const struct bsr_ev_command *c);
@@ -784,5 +786,6 @@ static inline uint32_t bsr_node_bit(uint32_t node_id)
 
 #include "mesh.h"
 #include "resync.h"
+#include "connect.h"
 
 #endif

@@ -47,7 +47,9 @@ static uint8_t again[ROOM];
 	TARGET(bitmap, BSR_MSG_BITMAP)                                                             \
 	TARGET(bitmap_end, BSR_MSG_BITMAP_END)                                                     \
 	TARGET(hs_mesh, BSR_MSG_HS_MESH)                                                           \
-	TARGET(mesh, BSR_MSG_MESH)
+	TARGET(mesh, BSR_MSG_MESH)                                                                 \
+	TARGET(volume_offer, BSR_MSG_VOLUME_OFFER)                                                 \
+	TARGET(volume_confirm, BSR_MSG_VOLUME_CONFIRM)
 TARGETS
 #undef TARGET
 
@@ -140,6 +142,12 @@ static uint32_t example_body(uint32_t index, uint8_t *out)
 			&(struct bsr_msg_hs_mesh){.primaries = 2, .lost_node = 1, .lost_dagtag = 3, .count = 1, .volume = {{1, 6, 3}}});
 	case 16:
 		return bsr_msg_mesh_encode(out, ROOM, BSR_MSG_MESH, 0, &(struct bsr_msg_mesh){1, BSR_MESH_IN_SYNC, 6, 5});
+	case 17:
+		return bsr_msg_volume_offer_encode(out, ROOM, BSR_MSG_VOLUME_OFFER, 0,
+			&(struct bsr_msg_volume_offer){.number = 1, .role = 1, .record = {.disk = 9, .history = {{9}}}});
+	case 18:
+		return bsr_msg_volume_confirm_encode(out, ROOM, BSR_MSG_VOLUME_CONFIRM, 0,
+			&(struct bsr_msg_volume_confirm){.decision = 1, .mine = 1, .theirs = 2, .size_bytes = 512});
 	}
 	return 0;
 }

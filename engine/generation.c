@@ -28,7 +28,8 @@ struct bsr_gi bsr_gi_random(struct bsr_engine *e)
 
 void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	const bool own_disk = vol->md_usable && vol->disk >= BSR_DISK_INCONSISTENT;
+	/* a disk that is not UpToDate has no history of its own to begin: nothing is acknowledged for its sake */
+	const bool own_disk = vol->md_usable && vol->disk >= (bsr_mesh_on(e) ? BSR_DISK_INCONSISTENT : BSR_DISK_UP_TO_DATE);
 	if (e->role == BSR_ROLE_PRIMARY && (own_disk || bsr_mesh_on(e))) {
 		vol->gi_wanted = !BSR_MUTATION(18);
 	}
@@ -133,7 +134,7 @@ static void create_elsewhere(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_mesh_tell_generation(e, vol);
 	e->kick = true;
 	bsr_emit_log(e, BSR_LOGN_NEW_GENERATION, NULL, vol, vol->exposed_gi.v, old.v, 0);
-	bsr_connect_changed(e);
+	bsr_connect_changed(e, 1ull << vol->index);
 }
 
 void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
@@ -154,7 +155,7 @@ void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
 	vol->gi_await = 0;
 	vol->gi_sb_target = vol->sb_wanted;
 	bsr_emit_log(e, BSR_LOGN_NEW_GENERATION, NULL, vol, vol->sb.current_gi.v, old.v, 0);
-	bsr_connect_changed(e);
+	bsr_connect_changed(e, 1ull << vol->index);
 }
 
 void bsr_gi_sender_misses(
@@ -164,16 +165,21 @@ void bsr_gi_sender_misses(
 	if (vol->disk < BSR_DISK_INCONSISTENT) {
 		return;
 	}
+	struct bsr_peer_device *pd = &p->device[vol->index];
 	bsr_md_set_bits(e, vol, p->device[vol->index].slot, offset, length);
-	bsr_resync_unsure(&p->device[vol->index], offset, length);
-	if (p->device[vol->index].disk >= BSR_DISK_INCONSISTENT) {
-		/* its state message is still on its way */
+	if (pd->served || !bsr_repl_is_source(pd->repl)) {
+		bsr_resync_unsure(pd, offset, length); /* what a target writes only here before it begins, it reads again afterwards */
+	}
+	if (pd->disk >= BSR_DISK_INCONSISTENT && !bsr_repl_is_source(pd->repl)) {
+		/* not a target that prepares: its state message is still on its way */
 		bsr_state_set_peer_disk(e, p, vol, BSR_DISK_FAILED);
 	}
 	if (vol->disk == BSR_DISK_INCONSISTENT && !vol->sync_result) {
 		return; /* a mixture begins nothing: the sender's disk, when it is back, is still the better one */
 	}
-	if (may_have_everything(sp) && !vol->gi_busy && !bsr_mesh_on(e)) {
+	/* a resync that has not begun to copy cannot have ended there */
+	const bool lacks_some = pd->repl == BSR_REPL_WF_BITMAP_S && sp->bitmap_gi.v != BSR_GI_NONE;
+	if (may_have_everything(sp) && !lacks_some && !vol->gi_busy && !bsr_mesh_on(e)) {
 		/*
 		 * no activity log guards these bits here: a crash before the next resync makes it a
 		 * full one
@@ -256,7 +262,7 @@ void bsr_gi_adopt(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi cu
 	bsr_mesh_keep_bases(e, vol, old, except_mask);
 	bsr_superblock_push_history(&vol->sb, old);
 	bsr_md_superblock_dirty(e, vol);
-	bsr_connect_changed(e);
+	bsr_connect_changed(e, 1ull << vol->index);
 }
 
 /* An administrator has declared two fresh disks equal. */
@@ -285,6 +291,9 @@ void bsr_gi_declare_equal(struct bsr_engine *e, struct bsr_volume *vol, struct b
 	bsr_md_sweep(e, vol);
 	bsr_md_superblock_dirty(e, vol);
 	bsr_state_set_disk(e, vol, BSR_DISK_UP_TO_DATE);
+	if (e->role == BSR_ROLE_PRIMARY) {
+		vol->exposed_gi = current;
+	}
 }
 
 void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_gi *m)
@@ -294,7 +303,7 @@ void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 		return;
 	}
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	if (e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_INCONSISTENT && !pd->stale) {
+	if (e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_UP_TO_DATE && bsr_connect_serves(p, vol)) {
 		vol->exposed_gi = m->current; /* the peer that writes for me has begun it */
 	}
 	if (!vol->md_usable) {

@@ -294,7 +294,7 @@ void bsr_mesh_target_begins(struct bsr_engine *e, struct bsr_peer *p, struct bsr
 		}
 	}
 	if (bsr_mesh_on(e)) {
-		bsr_connect_changed(e); /* others must know that I am a target */
+		bsr_connect_changed(e, 0); /* others must know that I am a target */
 	}
 }
 
@@ -503,7 +503,7 @@ static void in_sync_received(
 	if (changed) {
 		bsr_md_sweep(e, vol);
 		bsr_md_superblock_dirty(e, vol);
-		bsr_connect_changed(e);
+		bsr_connect_changed(e, 1ull << vol->index);
 	}
 }
 
@@ -587,7 +587,7 @@ static void tell_primaries(struct bsr_engine *e)
 		e->lost_node = BSR_NONE; /* a new stream begins */
 	}
 	e->primaries = now;
-	bsr_connect_changed(e);
+	bsr_connect_changed(e, 0);
 	const struct bsr_msg_mesh m = {.vnr = BSR_NONE, .kind = BSR_MESH_PRIMARIES, .mask = now};
 	BSR_FOR_EACH_PEER (e, p) {
 		send(e, p, &m);

@@ -62,6 +62,7 @@ static void forget_link(struct bsr_peer *p)
 {
 	p->link_active = false;
 	p->link_up = false;
+	p->shown_other = false;
 	p->hs_stage = BSR_HS_IDLE;
 	p->hs_resource_have = false;
 	p->hs_confirm_have = false;
@@ -83,6 +84,9 @@ static void note_loss(struct bsr_engine *e, struct bsr_peer *p)
 		struct bsr_peer_device *pd = &p->device[vol->index];
 		if (pd->mirrored && (pd->slot >= 0 || bsr_mesh_on(e))) {
 			bsr_gi_want_new(e, vol);
+		}
+		if (pd->mirrored) {
+			bsr_log_note_unconfirmed(e, p, vol);
 		}
 		if (pd->mirrored && vol->disk < BSR_DISK_INCONSISTENT && p->options.protocol == BSR_PROTOCOL_A &&
 			p->log_from < vol->disk_lost_at && (!bsr_mesh_on(e) || (bsr_gi_in_step(e, vol) & ~bsr_node_bit(p->node_id)) == 0)) {
@@ -128,6 +132,7 @@ static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason 
 			pd->unacked = 0;
 			pd->hs_have = false;
 			pd->peer_repl = BSR_REPL_OFF;
+			bsr_live_forget(pd);
 		}
 	}
 	bsr_request_peer_lost(e, p);
@@ -209,13 +214,18 @@ void bsr_peer_link_down(struct bsr_engine *e, const struct bsr_ev_link_down *dow
 	}
 }
 
-void bsr_peer_renegotiate_all(struct bsr_engine *e)
+static void renegotiate(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	if (!bsr_live_want(e, p, vol) && p->link_up) {
+		bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE);
+	}
+}
+
+void bsr_peer_renegotiate(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	struct bsr_peer *p;
 	BSR_FOR_EACH_PEER (e, p) {
-		if (p->link_up) {
-			bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE);
-		}
+		renegotiate(e, p, vol);
 	}
 }
 
@@ -250,7 +260,12 @@ void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p)
 	if (p->link_up && p->hs_stage == BSR_HS_IDLE && bsr_task_superblocks_clean(e) && may_meet(e)) {
 		bsr_connect_begin(e, p);
 	}
+	if (p->shown_other && p->link_up && p->hs_stage == BSR_HS_COMPLETE) {
+		bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE);
+		return;
+	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
+		bsr_live_progress(e, p, vol);
 		if (p->device[vol->index].sync_step) {
 			bsr_resync_progress(e, p, vol);
 		}
@@ -388,21 +403,25 @@ void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p)
 			bsr_resync_timer(e, p, vol);
 		}
 		if (heal_due(e, p, vol)) {
-			bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE);
-			return;
+			p->device[vol->index].heal_ns = 0;
+			renegotiate(e, p, vol);
+			if (!p->link_up) {
+				return;
+			}
 		}
 	}
 }
 
 /* ----------------------------------------------------------------- messages */
 
-static void peer_disk_changed(
+void bsr_peer_disk_changed(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_disk_state next)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	const bool was_mirrored = pd->mirrored;
 	if (was_mirrored && next < BSR_DISK_INCONSISTENT) {
 		bsr_gi_want_new(e, vol);
+		bsr_log_note_unconfirmed(e, p, vol);
 		bsr_log_mark_volume(e, p, vol);
 		vol->gi_await &= ~bsr_node_bit(p->node_id);
 		if (pd->repl > BSR_REPL_ESTABLISHED) {
@@ -418,6 +437,23 @@ static void peer_disk_changed(
 	if (better && bsr_mesh_other_generation(e, p, vol)) {
 		bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE); /* a third node has resynced it, and not to what I have */
 	}
+}
+
+/*
+ * What a peer says of its disk counts for a disk that has been compared with mine. Negotiating is said of one that has
+ * not been, and may arrive after the comparison that it waits for.
+ */
+static void disk_reported(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_disk_state disk)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (disk < BSR_DISK_NEGOTIATING) {
+		pd->disk_known = false;
+	} else if (disk == BSR_DISK_NEGOTIATING && pd->disk_known) {
+		return;
+	} else if (!pd->disk_known) {
+		disk = BSR_DISK_NEGOTIATING;
+	}
+	bsr_peer_disk_changed(e, p, vol, disk);
 }
 
 static void state_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_state *m)
@@ -437,7 +473,7 @@ static void state_received(struct bsr_engine *e, struct bsr_peer *p, const struc
 	const enum bsr_repl_state before = pd->peer_repl;
 	pd->peer_repl = m->repl;
 	e->kick = true;
-	peer_disk_changed(e, p, vol, m->disk);
+	disk_reported(e, p, vol, m->disk);
 	if (!p->link_up) {
 		return;
 	}
@@ -495,12 +531,14 @@ static void control_message(struct bsr_engine *e, struct bsr_peer *p, const stru
 		CASE(BSR_MSG_GI, gi, bsr_gi_receive(e, p, &m))
 		CASE(BSR_MSG_TWOPC, twopc, bsr_twopc_receive(e, p, &m))
 		CASE(BSR_MSG_CHECKPOINT_ACK, checkpoint, bsr_log_checkpoint_ack(e, p, &m))
-		CASE(BSR_MSG_RESYNC_REQUEST, range, bsr_receive_read(e, p, &m, true))
+		CASE(BSR_MSG_RESYNC_REQUEST, range, bsr_receive_read(e, p, &m, BSR_PR_RESYNC_READ, 0))
 		CASE(BSR_MSG_RESYNC_ACK, range, bsr_resync_ack(e, p, &m))
 		CASE(BSR_MSG_RESYNC_DONE, resync_done, bsr_resync_done(e, p, &m))
 		CASE(BSR_MSG_TEAR_DOWN, tear_down, tear_down_received(e, p, &m))
 		CASE(BSR_MSG_HS_MESH, hs_mesh, bsr_connect_hs_mesh(e, p, &m))
 		CASE(BSR_MSG_MESH, mesh, bsr_mesh_receive(e, p, &m))
+		CASE(BSR_MSG_VOLUME_OFFER, volume_offer, bsr_live_offer(e, p, &m))
+		CASE(BSR_MSG_VOLUME_CONFIRM, volume_confirm, bsr_live_confirm(e, p, BSR_STREAM_CONTROL, &m))
 	case BSR_MSG_ACKS:
 		acks_received(e, p, ev);
 		return;
@@ -515,7 +553,9 @@ static void data_message(struct bsr_engine *e, struct bsr_peer *p, const struct 
 {
 	switch (ev->msg_type) {
 		CASE(BSR_MSG_RESYNC_DATA, range, bsr_resync_data(e, p, &m, ev))
-		CASE(BSR_MSG_READ_REQUEST, range, bsr_receive_read(e, p, &m, false))
+		CASE(BSR_MSG_READ_REQUEST, range, bsr_receive_read(e, p, &m, BSR_PR_READ, p->arrivals))
+		CASE(BSR_MSG_RESYNC_REQUEST, range, bsr_receive_read(e, p, &m, BSR_PR_RESYNC_READ, p->arrivals))
+		CASE(BSR_MSG_VOLUME_CONFIRM, volume_confirm, bsr_live_confirm(e, p, BSR_STREAM_DATA, &m))
 		CASE(BSR_MSG_READ_REPLY, range, bsr_request_read_reply(e, p, &m, ev))
 		CASE(BSR_MSG_CHECKPOINT, checkpoint, bsr_receive_checkpoint(e, p, &m))
 		CASE(BSR_MSG_OUT_OF_SYNC, range, bsr_receive_out_of_sync(e, p, &m))

@@ -64,7 +64,7 @@ static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		t->volume = vol->index;
-		if (vol->attach_step != BSR_AT_NONE) {
+		if (vol->attach_step != BSR_AT_NONE || vol->disk == BSR_DISK_NEGOTIATING) {
 			return -BSR_E_IN_TRANSIENT_STATE;
 		}
 		if (vol->disk < BSR_DISK_INCONSISTENT && (t->flags & BSR_CMDF_RESUME_PRIMARY)) {
@@ -90,6 +90,15 @@ static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 	return 0;
 }
 
+/* What its applications have seen is what the peer has that served them; nobody else can know. */
+static void resume_without_disk(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	const struct bsr_peer *p = bsr_state_up_to_date_peer(e, vol, 0);
+	vol->exposed_unknown = p == NULL;
+	vol->exposed_gi = p ? p->device[vol->index].peer_current : (struct bsr_gi){BSR_GI_NONE};
+	bsr_state_set_suspended(e, e->suspended | BSR_SUSPEND_NO_DATA);
+}
+
 static void become_primary(struct bsr_engine *e, struct bsr_task *t)
 {
 	struct bsr_volume *vol;
@@ -99,8 +108,9 @@ static void become_primary(struct bsr_engine *e, struct bsr_task *t)
 	bool forced = false;
 	bsr_state_set_role(e, BSR_ROLE_PRIMARY);
 	BSR_FOR_EACH_VOLUME (e, vol) {
+		vol->exposed_unknown = false;
 		if (vol->disk < BSR_DISK_INCONSISTENT) {
-			bsr_state_set_suspended(e, e->suspended | BSR_SUSPEND_NO_DATA);
+			resume_without_disk(e, vol);
 			continue;
 		}
 		if (vol->size_bytes == 0) {
@@ -132,12 +142,39 @@ static void become_primary(struct bsr_engine *e, struct bsr_task *t)
 	}
 }
 
+/* A volume that was added to a Primary and whose content a person declares to be good; nobody has seen any of it yet. */
+static void declare_added(struct bsr_engine *e)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		const bool unseen = vol->exposed_gi.v == BSR_GI_NONE && !vol->exposed_unknown;
+		if (!unseen || vol->disk < BSR_DISK_INCONSISTENT || vol->disk == BSR_DISK_UP_TO_DATE ||
+			vol->attach_step != BSR_AT_NONE || bsr_state_up_to_date_peer(e, vol, 0)) {
+			continue;
+		}
+		if (vol->size_bytes == 0) {
+			bsr_volume_set_size(e, vol, vol->wanted_bytes ? vol->wanted_bytes : vol->capacity_bytes);
+		}
+		bsr_state_set_disk(e, vol, BSR_DISK_UP_TO_DATE);
+		bsr_gi_create(e, vol, true);
+		vol->exposed_gi = vol->sb.current_gi;
+		bsr_peer_renegotiate(e, vol); /* peers find out that there is data now */
+	}
+}
+
 static void vote_begin(struct bsr_engine *e, struct bsr_task *t)
 {
 	struct bsr_peer *p;
+	if (e->role == BSR_ROLE_PRIMARY) {
+		if (t->flags & BSR_CMDF_FORCE) {
+			declare_added(e);
+		}
+		bsr_task_finish(e, t, 0);
+		return;
+	}
 	const int32_t ret = promote_check(e, t);
-	if (e->role == BSR_ROLE_PRIMARY || ret < 0) {
-		bsr_task_finish(e, t, e->role == BSR_ROLE_PRIMARY ? 0 : ret);
+	if (ret < 0) {
+		bsr_task_finish(e, t, ret);
 		return;
 	}
 	t->tid = (uint32_t)bsr_random(e) | 1u;
@@ -247,9 +284,11 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 		}
 		const bool forced = (t->flags & BSR_CMDF_FORCE) != 0;
 		bsr_task_finish(e, t, 0);
-		if (forced) {
-			bsr_peer_renegotiate_all(e); /* peers find out that there is data now */
-		} else {
+		for (uint64_t left = forced ? e->volume_mask : 0; left; left &= left - 1) {
+			/* peers find out that there is data now */
+			bsr_peer_renegotiate(e, e->volume[__builtin_ctzll(left)]);
+		}
+		if (!forced) {
 			bsr_mesh_promoted(e);
 		}
 	}
@@ -331,7 +370,7 @@ static void prepare_received(struct bsr_engine *e, struct bsr_peer *p, const str
 	p->prepared_until_ns = e->now_ns + 2 * e->options.twopc_timeout_ds * BSR_DS_NS;
 	bsr_timer(e, p->prepared_until_ns);
 	if (bsr_mesh_on(e)) {
-		bsr_connect_changed(e); /* handshakes wait for the verdict */
+		bsr_connect_changed(e, 0); /* handshakes wait for the verdict */
 	}
 	twopc_send(e, p, BSR_TWOPC_YES, m->tid, 0);
 }
@@ -430,6 +469,8 @@ static void become_secondary(struct bsr_engine *e, bool explicit)
 	bsr_state_set_role(e, BSR_ROLE_SECONDARY); /* PR-3 */
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		vol->gi_wanted = false;
+		vol->exposed_gi.v = BSR_GI_NONE;
+		vol->exposed_unknown = false;
 		if (vol->md_usable) {
 			vol->sb.current_gi.v &= BSR_GI_MASK;
 			/* persist-role: `down` keeps it */

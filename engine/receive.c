@@ -506,8 +506,9 @@ static bool readable_for_peer(const struct bsr_volume *vol, const struct bsr_pee
 		return vol->disk >= BSR_DISK_OUTDATED;
 	}
 	const int32_t slot = pr->peer->device[vol->index].slot;
-	/* bits for a peer without a disk mean that it lacks something, not I */
-	const bool mine = pr->peer->device[vol->index].disk >= BSR_DISK_INCONSISTENT ||
+	/* bits for a peer without a good disk mean that it lacks something, not I */
+	const struct bsr_peer_device *pd = &pr->peer->device[vol->index];
+	const bool mine = (pd->disk > BSR_DISK_OUTDATED && !bsr_repl_is_source(pd->repl)) ||
 			  (vol->sb.flags & BSR_MDF_IO_ERROR) != 0;
 	return vol->disk == BSR_DISK_UP_TO_DATE &&
 	       !(mine && !BSR_MUTATION(58) && bsr_md_any_bits(vol, slot, pr->offset, pr->length));
@@ -549,24 +550,26 @@ static void start_reads(struct bsr_engine *e, struct bsr_peer *p)
 	while (l != &p->reads) {
 		struct bsr_peer_request *pr = BSR_CONTAINER(l, struct bsr_peer_request, link);
 		l = l->next;
-		if (pr->kind == BSR_PR_READ) {
+		if (pr->kind == BSR_PR_READ || pr->kind == BSR_PR_RESYNC_READ) {
 			start_read(e, pr);
 		}
 	}
 }
 
-void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, bool resync)
+void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m,
+	enum bsr_peer_request_kind kind, uint64_t after)
 {
+	const enum bsr_msg_type type = kind == BSR_PR_READ ? BSR_MSG_READ_REQUEST : BSR_MSG_RESYNC_REQUEST;
 	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
 	if (!vol || !p->device[vol->index].exists || m->length > BSR_REQUEST_BYTES_MAX ||
 		m->length > vol->size_bytes || m->offset > vol->size_bytes - m->length ||
 		(m->offset | m->length) % BSR_SECTOR_BYTES) {
-		bsr_peer_reject(e, p, resync ? BSR_MSG_RESYNC_REQUEST : BSR_MSG_READ_REQUEST);
+		bsr_peer_reject(e, p, type);
 		return;
 	}
-	struct bsr_peer_request *pr = bsr_peer_request_get(e, p, resync ? BSR_PR_RESYNC_READ : BSR_PR_READ);
+	struct bsr_peer_request *pr = bsr_peer_request_get(e, p, kind);
 	if (!pr) {
-		bsr_peer_reject(e, p, resync ? BSR_MSG_RESYNC_REQUEST : BSR_MSG_READ_REQUEST);
+		bsr_peer_reject(e, p, type);
 		return; /* far more requests than any window of ours allows */
 	}
 	pr->id = m->id;
@@ -583,7 +586,8 @@ void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 	 * The application reads what it wrote: everything that came before in the stream is carried
 	 * out first.
 	 */
-	pr->arrival = resync ? 0 : p->arrivals;
+	pr->arrival = after;
+	p->device[vol->index].served = p->device[vol->index].served || kind == BSR_PR_RESYNC_READ;
 	start_read(e, pr);
 }
 

@@ -10,6 +10,8 @@
  *         rule 1).
  *   RQ-2  A write that some owner of a bitmap slot does not get as data is marked in that slot
  *         before it is emitted.
+ *   RQ-7  A write that the local disk does not get is marked in every slot, as soon as there are slots. While such marks
+ *         go to the disk, at the begin of a resync towards me, nothing is submitted: no mark is missing there afterwards.
  *   RQ-3  A write that follows the completion of another one belongs to a later epoch.
  */
 #include "core.h"
@@ -63,7 +65,12 @@ static inline bool must_hold(struct bsr_engine *e, struct bsr_request *rq)
 BSR_IN_PLACE void take_turn(struct bsr_engine *e, struct bsr_request *rq)
 {
 	struct bsr_volume *vol = e->volume[rq->volume];
-	if (!vol->al || vol->disk < BSR_DISK_INCONSISTENT || !vol->options.al_updates) {
+	if (vol->submit_holds != 0) {
+		rq->stage = BSR_RQ_AL; /* RQ-7 */
+		bsr_list_append(&vol->al_waiting, &rq->link);
+		return;
+	}
+	if (!vol->al || !vol->writable || !vol->options.al_updates) {
 		submit_write(e, rq);
 		return;
 	}
@@ -101,6 +108,9 @@ static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 void bsr_request_al_progress(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	struct bsr_list again;
+	if (vol->submit_holds != 0) {
+		return;
+	}
 	bsr_list_init(&again);
 	bsr_list_move_all(&again, &vol->al_waiting);
 	while (!bsr_list_empty(&again)) {
@@ -108,7 +118,8 @@ void bsr_request_al_progress(struct bsr_engine *e, struct bsr_volume *vol)
 		uint32_t first;
 		const uint32_t count = bsr_extents_of(rq->offset, rq->length, &first);
 		bsr_list_remove(&rq->link);
-		if (!vol->al || vol->disk < BSR_DISK_INCONSISTENT) {
+		if (!vol->al || !vol->writable) {
+			rq->al_pinned = rq->al_pinned && vol->al;
 			submit_write(e, rq);
 		} else if (!rq->al_pinned) {
 			write_turn(e, &rq->range);
@@ -209,6 +220,14 @@ BSR_IN_PLACE void send_write(struct bsr_engine *e, struct bsr_request *rq, struc
 	}
 }
 
+/* RQ-7 */
+static void mark_for_myself(struct bsr_engine *e, struct bsr_volume *vol, const struct bsr_request *rq)
+{
+	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
+		bsr_md_set_bits(e, vol, vol->sb.peer[node].bitmap_index, rq->offset, rq->length);
+	}
+}
+
 BSR_IN_PLACE void submit(struct bsr_engine *e, struct bsr_request *rq)
 {
 	struct bsr_volume *vol = e->volume[rq->volume];
@@ -225,7 +244,10 @@ BSR_IN_PLACE void submit(struct bsr_engine *e, struct bsr_request *rq)
 	for (uint32_t slots = BSR_MUTATION(2) ? 0 : vol->oos_slots; slots; slots &= slots - 1) {
 		bsr_md_set_bits(e, vol, __builtin_ctz(slots), rq->offset, rq->length); /* RQ-2 */
 	}
-	if (vol->disk >= BSR_DISK_INCONSISTENT) {
+	if (!vol->writable && vol->disk >= BSR_DISK_NEGOTIATING) {
+		mark_for_myself(e, vol, rq);
+	}
+	if (vol->writable) {
 		rq->local_pending = true;
 		bsr_emit_disk(e, vol,
 			(struct bsr_fx_disk){.op = rq->op,
@@ -242,6 +264,7 @@ BSR_IN_PLACE void submit(struct bsr_engine *e, struct bsr_request *rq)
 		send_write(e, rq, vol, e->peer[__builtin_ctz(mask)]);
 	}
 	if (!rq->local_pending) {
+		bsr_log_local_failed(e, rq->log_index);
 		bsr_interval_remove(e, &rq->range);
 		bsr_request_try_complete(e, rq);
 	}
@@ -324,6 +347,12 @@ static bool bits_in_range(
 	return vol->bitmap && bsr_md_any_bits(vol, pd->slot, offset, length);
 }
 
+/* Bits of a disk that is not UpToDate itself name what it lacks, unless the peer has refused writes. */
+static bool hole_there(const struct bsr_volume *vol, const struct bsr_peer_device *pd, const struct bsr_request *rq)
+{
+	return (vol->disk == BSR_DISK_UP_TO_DATE || pd->refused) && bits_in_range(vol, pd, rq->offset, rq->length);
+}
+
 /* An Inconsistent disk still has the truth where no peer's slot has a bit. */
 static bool local_readable(const struct bsr_engine *e, const struct bsr_volume *vol, const struct bsr_request *rq)
 {
@@ -382,7 +411,7 @@ void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq)
 		return;
 	}
 	struct bsr_peer *p = bsr_state_up_to_date_peer(e, vol, rq->failed_peers);
-	while (p && !BSR_MUTATION(58) && bits_in_range(vol, &p->device[vol->index], rq->offset, rq->length)) {
+	while (p && !BSR_MUTATION(58) && hole_there(vol, &p->device[vol->index], rq)) {
 		/* it has a hole there, whatever its state */
 		rq->failed_peers |= bsr_node_bit(p->node_id);
 		p = bsr_state_up_to_date_peer(e, vol, rq->failed_peers);
@@ -520,6 +549,23 @@ static bool data_accessible(struct bsr_engine *e)
 		}
 	}
 	return true;
+}
+
+void bsr_request_give_up_waiting(struct bsr_engine *e)
+{
+	struct bsr_list waiting;
+	bsr_list_init(&waiting);
+	bsr_list_move_all(&waiting, &e->held);
+	while (!bsr_list_empty(&waiting)) {
+		struct bsr_request *rq = BSR_CONTAINER(waiting.next, struct bsr_request, link);
+		struct bsr_volume *vol = e->volume[rq->volume];
+		bsr_list_remove(&rq->link);
+		if (vol->disk != BSR_DISK_UP_TO_DATE && !bsr_state_up_to_date_peer(e, vol, 0)) {
+			fail(e, rq, -BSR_E_NO_UP_TO_DATE);
+		} else {
+			bsr_list_append(&e->held, &rq->link);
+		}
+	}
 }
 
 void bsr_request_release_held(struct bsr_engine *e)

@@ -35,6 +35,35 @@ void bsr_resync_free_chunk(struct bsr_engine *e, struct bsr_peer_device *pd, str
 	pd->chunks_active--;
 }
 
+/* RQ-7: a Primary's writes wait while the marks of what its disk missed until now become durable. */
+static void hold_submission(struct bsr_peer_device *pd, struct bsr_volume *vol)
+{
+	if (!pd->submit_hold) {
+		pd->submit_hold = true;
+		vol->submit_holds++;
+	}
+}
+
+static void release_submission(struct bsr_engine *e, struct bsr_peer_device *pd, struct bsr_volume *vol)
+{
+	if (pd->submit_hold) {
+		BSR_ASSERT(vol->submit_holds > 0);
+		pd->submit_hold = false;
+		vol->submit_holds--;
+		vol->al_released = true; /* looked at again when the states are what they will be */
+		e->kick = true;
+	}
+}
+
+/* The disk has become what the source's is: applications may read from it, peers that are away miss what comes. */
+static void show_result(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (e->role == BSR_ROLE_PRIMARY && vol->disk == BSR_DISK_UP_TO_DATE) {
+		vol->exposed_gi = vol->sb.current_gi;
+		bsr_gi_want_for_absent(e, vol);
+	}
+}
+
 void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
@@ -46,6 +75,7 @@ void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 	const bool recorded = pd->sync_step == STEP_TARGET_FINISH || pd->sync_step == STEP_TARGET_ANSWER;
 	pd->sync_step = STEP_NONE; /* what follows may change states: this end is not to be begun again */
 	bsr_receive_release(e, p, vol, false);
+	release_submission(e, pd, vol);
 	pd->bm_send_active = pd->bm_sent = pd->bm_received = pd->sync_base_received = false;
 	pd->resync_total_bits = 0;
 	pd->unsure_count = 0;
@@ -62,6 +92,7 @@ void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 		}
 		s->recorded = BSR_DISK_DISKLESS;
 		bsr_state_change(e);
+		show_result(e, vol);
 	}
 }
 
@@ -113,6 +144,7 @@ void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 		bsr_mesh_target_begins(e, p, vol);
 	}
 	pd->full_sync = action == BSR_HS_SOURCE_FULL || action == BSR_HS_TARGET_FULL;
+	pd->served = false;
 	pd->failed_bytes = 0;
 	pd->resynced_bytes = 0;
 	pd->resync_start_ns = e->now_ns;
@@ -179,7 +211,9 @@ static void ask(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol
 		.id = ((uint64_t)c->generation << 8) | (uint64_t)(c - pd->chunk),
 		.offset = c->offset,
 		.length = c->length};
-	BSR_SEND(e, p, BSR_STREAM_CONTROL, range, BSR_MSG_RESYNC_REQUEST, &m);
+	/* a Primary's own writes come first: what is read for it must not be older than what it has written since */
+	const bool behind_writes = e->role == BSR_ROLE_PRIMARY && (p->features & BSR_FEATURE_LIVE_VOLUMES);
+	BSR_SEND(e, p, behind_writes ? BSR_STREAM_DATA : BSR_STREAM_CONTROL, range, BSR_MSG_RESYNC_REQUEST, &m);
 }
 
 static void ask_more(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
@@ -300,6 +334,8 @@ static void start_running(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	pd->sync_step = STEP_RUN;
 	pd->scan_bit = 0;
+	pd->sync_from = e->log_tail;
+	release_submission(e, pd, vol);
 	bsr_receive_release(e, p, vol, true);
 	pd->resync_total_bits = bsr_resync_weight(vol, pd);
 	pd->rate_refill_ns = e->now_ns;
@@ -347,6 +383,7 @@ static void exchange(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 	} else if ((!pd->full_sync || pd->sync_base_received) && bsr_md_superblock_clean(vol)) {
 		/* Outdated is on disk: merged bits may follow */
 		bsr_mesh_mark_thirds(e, p, vol);
+		hold_submission(pd, vol);
 		pd->sync_step = STEP_TARGET_BITMAP;
 		pd->bm_flush_due_ns = bsr_md_sweep(e, vol);
 	}
@@ -364,8 +401,8 @@ void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 	case STEP_TARGET_ANSWER:
 		break;
 	case STEP_SOURCE_PREPARE:
-		if (bsr_md_swept(vol, pd->bm_flush_due_ns) && bsr_md_superblock_clean(vol)) {
-			source_prepared(e, p, vol);
+		if (pd->data_fence && bsr_md_swept(vol, pd->bm_flush_due_ns) && bsr_md_superblock_clean(vol)) {
+			source_prepared(e, p, vol); /* LV-3 */
 		}
 		break;
 	case STEP_EXCHANGE:
@@ -430,7 +467,7 @@ void bsr_resync_write_overtook(
 	(void)e;
 	for (uint32_t i = 0; pd->chunks_active && i < BSR_RESYNC_REQUESTS_MAX; i++) {
 		struct bsr_chunk *c = &pd->chunk[i];
-		if (c->state != BSR_CHUNK_ASKED || offset >= c->offset + c->length || offset + length <= c->offset) {
+		if (c->state == BSR_CHUNK_FREE || offset >= c->offset + c->length || offset + length <= c->offset) {
 			continue;
 		}
 		const uint64_t from = offset > c->offset ? offset - c->offset : 0;
@@ -462,7 +499,9 @@ void bsr_resync_write_done(struct bsr_engine *e, struct bsr_peer_request *pr)
 	struct bsr_chunk *c = &pd->chunk[pr->chunk];
 	const bool live = p->link_up && p->link == pr->link_id && pd->sync_step == STEP_RUN;
 	bsr_interval_remove(e, &pr->range);
-	if (pr->result < 0) {
+	if (pr->overtaken) {
+		e->turn_work = true; /* asked for again in the next pass */
+	} else if (pr->result < 0) {
 		pd->failed_bytes += pr->length;
 	} else if (live) {
 		struct bsr_msg_range m = {.vnr = vol->vnr, .offset = pr->offset, .length = pr->length};
@@ -482,6 +521,23 @@ void bsr_resync_write_done(struct bsr_engine *e, struct bsr_peer_request *pr)
 	}
 }
 
+static bool dropped(const struct bsr_chunk *c, uint32_t block)
+{
+	return (c->dropped[block / 64] >> (block % 64)) & 1;
+}
+
+static bool overtaken(const struct bsr_chunk *c, const struct bsr_peer_request *pr)
+{
+	const uint32_t first = pr->buf_offset / BSR_BITMAP_BLOCK_BYTES;
+	const uint32_t end = (uint32_t)bsr_div_ceil_u64(pr->buf_offset + pr->length, BSR_BITMAP_BLOCK_BYTES);
+	for (uint32_t block = first; block < end; block++) {
+		if (dropped(c, block)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void run_turn(struct bsr_engine *e, struct bsr_interval *i)
 {
 	struct bsr_peer_request *pr = BSR_CONTAINER(i, struct bsr_peer_request, range);
@@ -492,6 +548,11 @@ static void run_turn(struct bsr_engine *e, struct bsr_interval *i)
 		return;
 	}
 	const struct bsr_chunk *c = &pr->peer->device[pr->volume].chunk[pr->chunk];
+	if (overtaken(c, pr)) {
+		pr->overtaken = true; /* RS-3: a write that waited before this run has been sent meanwhile */
+		bsr_resync_write_done(e, pr);
+		return;
+	}
 	bsr_emit_disk(e, vol,
 		(struct bsr_fx_disk){.op = BSR_OP_WRITE,
 			.offset = pr->offset,
@@ -499,11 +560,6 @@ static void run_turn(struct bsr_engine *e, struct bsr_interval *i)
 			.buf = c->buf,
 			.buf_offset = pr->buf_offset},
 		pr, run_done);
-}
-
-static bool dropped(const struct bsr_chunk *c, uint32_t block)
-{
-	return (c->dropped[block / 64] >> (block % 64)) & 1;
 }
 
 /* Writes one run of blocks that nobody overtook; returns the block behind it. */
@@ -580,50 +636,6 @@ void bsr_resync_data(
 
 /* ------------------------------------------------------------------ source */
 
-/* The first range in [offset, end) that is not believed; NULL when there is none. */
-static const struct bsr_span *first_unsure(const struct bsr_peer_device *pd, uint64_t offset, uint64_t end)
-{
-	const struct bsr_span *first = NULL;
-	for (uint32_t i = 0; i < pd->unsure_count; i++) {
-		const struct bsr_span *u = &pd->unsure[i];
-		if (u->start < end && u->end > offset && (!first || u->start < first->start)) {
-			first = u;
-		}
-	}
-	return first;
-}
-
-void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length)
-{
-	const struct bsr_peer_device *pd = &p->device[vol->index];
-	const uint64_t end = offset + length;
-	const struct bsr_span *u;
-	while (offset < end && (u = first_unsure(pd, offset, end)) != NULL) {
-		if (u->start > offset) {
-			bsr_md_clear_bits(e, vol, pd->slot, offset, u->start - offset);
-		}
-		offset = u->end;
-	}
-	if (offset < end) {
-		bsr_md_clear_bits(e, vol, pd->slot, offset, end - offset);
-	}
-}
-
-void bsr_resync_unsure(struct bsr_peer_device *pd, uint64_t offset, uint64_t length)
-{
-	if (pd->repl <= BSR_REPL_ESTABLISHED) {
-		return;
-	}
-	if (pd->unsure_count < BSR_UNSURE_MAX) {
-		pd->unsure[pd->unsure_count++] = (struct bsr_span){offset, offset + length};
-		return;
-	}
-	/* the last one takes in what has no place: bits too many are only copied once more */
-	struct bsr_span *last = &pd->unsure[BSR_UNSURE_MAX - 1];
-	last->start = offset < last->start ? offset : last->start;
-	last->end = offset + length > last->end ? offset + length : last->end;
-}
-
 void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m)
 {
 	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
@@ -633,6 +645,14 @@ void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 	}
 	bsr_resync_clear_bits(e, p, vol, m->offset, m->length);
 	pd->resynced_bytes += m->length;
+}
+
+void bsr_resync_write_in_step(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint32_t length)
+{
+	const struct bsr_msg_range m = {.vnr = vol->vnr, .offset = offset, .length = length};
+	bsr_md_clear_bits(e, vol, p->device[vol->index].slot, offset, length);
+	BSR_SEND(e, p, BSR_STREAM_CONTROL, range, BSR_MSG_RESYNC_ACK, &m);
 }
 
 static bool still_target(struct bsr_engine *e, const struct bsr_peer *p)
@@ -673,7 +693,10 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 	BSR_SEND(e, p, BSR_STREAM_CONTROL, resync_done, BSR_MSG_RESYNC_DONE, &m);
 	bsr_md_sweep(e, vol); /* or a crash would find the old bits and copy everything again */
 	ended(e, p, vol);
-	bsr_state_set_peer_disk(e, p, vol, vol->disk);
+	struct bsr_device_state *s = &bsr_state_propose(e)->device[p->node_id][vol->index];
+	s->disk = vol->disk;
+	s->stale = false; /* it has what I have */
+	bsr_state_change(e);
 }
 
 void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_resync_done *m)
@@ -699,6 +722,7 @@ void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_
 		vol->sb.current_gi.v = m->current.v & BSR_GI_MASK;
 		bsr_mesh_keep_bases(e, vol, old, bsr_node_bit(p->node_id));
 		bsr_superblock_push_history(&vol->sb, old);
+		vol->sb.current_gi.v |= e->role == BSR_ROLE_PRIMARY ? BSR_GI_PRIMARY_BIT : 0;
 		bsr_md_superblock_dirty(e, vol);
 	}
 	pd->refused = false; /* whatever it once refused, it has been my source */

@@ -23,6 +23,9 @@ void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 /** bsr_resync_unsure - a write of this range failed here or at the peer: nothing proves it equal until the resync is over */
 void bsr_resync_unsure(struct bsr_peer_device *pd, uint64_t offset, uint64_t length);
 void bsr_resync_sync_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_gi base);
+/** bsr_resync_write_in_step - a Primary that is target: a write of its application is on both disks */
+void bsr_resync_write_in_step(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint32_t length);
 void bsr_resync_write_overtook(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length);
 void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_resync_write_done(struct bsr_engine *e, struct bsr_peer_request *pr);

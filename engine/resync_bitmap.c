@@ -2,7 +2,7 @@
 /*
  * resync_bitmap.c - both ends of a resync tell each other what they know to differ
  *
- * Owns:       the bitmap exchange: what has been sent and received.
+ * Owns:       the bitmap exchange: what has been sent and received; ranges whose bits no acknowledgement clears.
  * Invariants:
  *   RS-5  After the exchange each end's slot holds its own bits and the other's: nothing is lost
  *         when it is cut in the middle and repeated (I8).
@@ -89,6 +89,9 @@ static struct bsr_volume *exchange_volume(struct bsr_engine *e, struct bsr_peer 
 		return NULL;
 	}
 	const enum bsr_repl_state repl = p->device[vol->index].repl;
+	if (!p->device[vol->index].data_fence) {
+		return NULL; /* LV-3: of an exchange that has been given up */
+	}
 	return repl == BSR_REPL_WF_BITMAP_S || repl == BSR_REPL_WF_BITMAP_T ? vol : NULL;
 }
 
@@ -134,4 +137,50 @@ void bsr_resync_sync_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 		pd->sync_base_received = true;
 		e->kick = true;
 	}
+}
+
+/* --------------------------------- bits that acknowledgements do not clear */
+
+/* The first range in [offset, end) that is not believed; NULL when there is none. */
+static const struct bsr_span *first_unsure(const struct bsr_peer_device *pd, uint64_t offset, uint64_t end)
+{
+	const struct bsr_span *first = NULL;
+	for (uint32_t i = 0; i < pd->unsure_count; i++) {
+		const struct bsr_span *u = &pd->unsure[i];
+		if (u->start < end && u->end > offset && (!first || u->start < first->start)) {
+			first = u;
+		}
+	}
+	return first;
+}
+
+void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length)
+{
+	const struct bsr_peer_device *pd = &p->device[vol->index];
+	const uint64_t end = offset + length;
+	const struct bsr_span *u;
+	while (offset < end && (u = first_unsure(pd, offset, end)) != NULL) {
+		if (u->start > offset) {
+			bsr_md_clear_bits(e, vol, pd->slot, offset, u->start - offset);
+		}
+		offset = u->end;
+	}
+	if (offset < end) {
+		bsr_md_clear_bits(e, vol, pd->slot, offset, end - offset);
+	}
+}
+
+void bsr_resync_unsure(struct bsr_peer_device *pd, uint64_t offset, uint64_t length)
+{
+	if (pd->repl <= BSR_REPL_ESTABLISHED) {
+		return;
+	}
+	if (pd->unsure_count < BSR_UNSURE_MAX) {
+		pd->unsure[pd->unsure_count++] = (struct bsr_span){offset, offset + length};
+		return;
+	}
+	/* the last one takes in what has no place: bits too many are only copied once more */
+	struct bsr_span *last = &pd->unsure[BSR_UNSURE_MAX - 1];
+	last->start = offset < last->start ? offset : last->start;
+	last->end = offset + length > last->end ? offset + length : last->end;
 }

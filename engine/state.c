@@ -156,7 +156,9 @@ static void commit(struct bsr_engine *e, const struct bsr_state *s)
 void bsr_state_publish_disk(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	const enum bsr_disk_state old = vol->reported_disk;
-	if (old == vol->disk || (vol->disk > old && vol->md_usable && vol->sb_durable < vol->report_sb)) {
+	/* the record of a disk that was Negotiating proves this much already */
+	const bool proven = old == BSR_DISK_NEGOTIATING && vol->disk <= vol->settle_disk;
+	if (old == vol->disk || (vol->disk > old && vol->md_usable && vol->sb_durable < vol->report_sb && !proven)) {
 		return; /* ST-4 */
 	}
 	vol->reported_disk = vol->disk;
@@ -223,13 +225,13 @@ static void publish(struct bsr_engine *e, const struct bsr_state *was)
 
 /* ----------------------------------------------------------- the whole of it */
 
-/* Does what a handshake under way has said of me hold no longer (HS-1)? */
-static bool changes_records(const struct bsr_state *now, const struct bsr_state *next)
+/* Volumes of which a handshake under way has said something that holds no longer (HS-1). */
+static uint64_t changed_records(const struct bsr_state *now, const struct bsr_state *next)
 {
-	bool other = now->role != next->role;
+	uint64_t other = now->role != next->role ? now->volumes : 0;
 	for (uint64_t left = now->volumes; left; left &= left - 1) {
 		const uint32_t v = (uint32_t)__builtin_ctzll(left);
-		other = other || now->volume[v].disk != next->volume[v].disk;
+		other |= now->volume[v].disk != next->volume[v].disk ? 1ull << v : 0;
 	}
 	return other;
 }
@@ -262,12 +264,12 @@ static void put_into_force(struct bsr_engine *e)
 	if (bsr_state_equal(&e->state_now, &e->state_next)) {
 		return;
 	}
-	const bool records = changes_records(&e->state_now, &e->state_next);
+	const uint64_t records = changed_records(&e->state_now, &e->state_next);
 	commit(e, &e->state_next);
 	publish(e, &e->state_now);
 	end_resyncs(e);
 	if (records) {
-		bsr_connect_changed(e); /* changes connections in its turn */
+		bsr_connect_changed(e, records); /* changes connections in its turn */
 	}
 }
 

@@ -2,7 +2,7 @@
 /*
  * state_derived.c - what follows from states and bitmap slots: who gets writes, whose bits are set, flags in the superblock
  *
- * Owns:       mirrored, mirror_mask, oos_slots; the flags of the superblock that say what a state was. Keeps ST-3 (state.c).
+ * Owns:       mirrored, mirror_mask, oos_slots, writable; the flags of the superblock that say what a state was. Keeps ST-3 (state.c).
  */
 #include "core.h"
 
@@ -89,15 +89,20 @@ void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	struct bsr_peer *p;
 	uint32_t mirror_slots = 0;
+	bool preparing = false;
+	const uint32_t before = vol->mirror_mask;
 	vol->mirror_mask = 0;
 	BSR_FOR_EACH_PEER (e, p) {
 		struct bsr_peer_device *pd = &p->device[vol->index];
 		pd->mirrored = gets_data(p, pd);
+		preparing = preparing || pd->repl == BSR_REPL_WF_BITMAP_T;
 		if (pd->mirrored) {
 			vol->mirror_mask |= bsr_node_bit(p->node_id);
 			mirror_slots |= pd->slot >= 0 ? 1u << pd->slot : 0;
 		}
 	}
+	/* RX-4: on a disk that lacks blocks no newer write before it is durably Inconsistent */
+	vol->writable = vol->disk >= BSR_DISK_INCONSISTENT && !(preparing && vol->disk > BSR_DISK_INCONSISTENT);
 	vol->oos_slots = 0;
 	vol->owners = 0;
 	for (uint32_t node = 0; vol->md_usable && node < BSR_NODES_MAX; node++) {
@@ -108,6 +113,9 @@ void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol)
 		}
 	}
 	vol->oos_slots &= ~mirror_slots;
+	if ((before & ~vol->mirror_mask) && !bsr_mesh_on(e)) {
+		bsr_gi_want_new(e, vol); /* GI-1 */
+	}
 	settle_crash(e, vol);
 	update_superblock_flags(e, vol);
 }
@@ -130,10 +138,17 @@ uint64_t bsr_volume_bits(const struct bsr_volume *vol)
 	return bsr_div_ceil_u64(vol->size_bytes, BSR_BITMAP_BLOCK_BYTES);
 }
 
+void bsr_volume_learn_size(struct bsr_engine *e, struct bsr_volume *vol, uint64_t size_bytes)
+{
+	BSR_ASSERT(!vol->md_usable && vol->size_bytes == 0);
+	vol->size_bytes = size_bytes;
+	bsr_state_announce(e, BSR_OBJ_VOLUME, BSR_ACT_CHANGE, NULL, vol);
+}
+
 void bsr_volume_set_size(struct bsr_engine *e, struct bsr_volume *vol, uint64_t size_bytes)
 {
 	BSR_ASSERT(size_bytes <= vol->capacity_bytes);
-	if (vol->size_bytes != size_bytes) {
+	if (vol->size_bytes != size_bytes || vol->sb.effective_sectors != size_bytes / BSR_SECTOR_BYTES) {
 		vol->size_bytes = size_bytes;
 		vol->sb.effective_sectors = size_bytes / BSR_SECTOR_BYTES;
 		bsr_md_superblock_dirty(e, vol);

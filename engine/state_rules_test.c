@@ -285,7 +285,7 @@ static void one_volume_one_peer_every_pair_of_changes(void **state)
 	struct model m = {.volumes = 1, .peers = 1, .pairs = true};
 	struct search x;
 	ADD(&m, ROLE, 0, 0, 1, 2);
-	ADD(&m, DISK, 0, 0, 0, 1, 2, 3, 5, 6, 8, 9);
+	ADD(&m, DISK, 0, 0, 0, 1, 2, 3, 4, 5, 6, 8, 9);
 	ADD(&m, CONN, 0, 0, 0, 1, 2, 3, 5, 7, 8, 9);
 	ADD(&m, ERROR, 0, 0, 0, 5);
 	ADD(&m, PEER_ROLE, 0, 0, 0, 1, 2);
@@ -309,7 +309,7 @@ static void one_volume_two_peers(void **state)
 	struct model m = {.volumes = 1, .peers = 2};
 	struct search x;
 	ADD(&m, ROLE, 0, 0, 1, 2);
-	ADD(&m, DISK, 0, 0, 0, 1, 3, 5, 6, 9);
+	ADD(&m, DISK, 0, 0, 0, 1, 3, 4, 5, 6, 9);
 	for (uint32_t p = 0; p < 2; p++) {
 		ADD(&m, CONN, p, 0, 0, 2, 5, 8, 9);
 		ADD(&m, PEER_ROLE, p, 0, 0, 1, 2);
@@ -330,7 +330,7 @@ static void two_volumes_one_peer(void **state)
 	ADD(&m, CONN, 0, 0, 0, 2, 5, 8, 9);
 	ADD(&m, PEER_ROLE, 0, 0, 0, 1, 2);
 	for (uint32_t v = 0; v < 2; v++) {
-		ADD(&m, DISK, 0, v, 0, 1, 3, 5, 6, 9);
+		ADD(&m, DISK, 0, v, 0, 1, 3, 4, 5, 6, 9);
 		ADD(&m, REPL, 0, v, 9, 10, 13, 14, 16, 17);
 		ADD(&m, PEER_DISK, 0, v, 0, 5, 6, 7, 8, 9);
 	}

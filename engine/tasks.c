@@ -167,8 +167,11 @@ void bsr_task_progress(struct bsr_engine *e)
 			break;
 		case BSR_TASK_RENEGOTIATE:
 			if (bsr_task_superblocks_clean(e)) {
+				struct bsr_volume *vol = e->volume[t->tid];
 				bsr_task_finish(e, t, 0);
-				bsr_peer_renegotiate_all(e);
+				if (vol) {
+					bsr_peer_renegotiate(e, vol);
+				}
 			}
 			break;
 		}

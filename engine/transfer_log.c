@@ -76,6 +76,14 @@ void bsr_log_local_failed(struct bsr_engine *e, uint64_t index)
 	entry_at(e, index)->local_failed = true;
 }
 
+void bsr_log_forget_pins(struct bsr_engine *e, const struct bsr_volume *vol)
+{
+	for (uint64_t i = e->log_head; i < e->log_tail; i++) {
+		struct bsr_log_entry *en = entry_at(e, i);
+		en->pinned = en->pinned && en->volume != vol->index;
+	}
+}
+
 void bsr_log_complete(struct bsr_engine *e, uint64_t index)
 {
 	BSR_ASSERT(index >= e->log_head && index < e->log_tail);
@@ -97,6 +105,18 @@ static void mark_range(struct bsr_engine *e, struct bsr_peer *p, uint64_t from, 
 		if (vol) {
 			bsr_md_set_bits(e, vol, p->device[en->volume].slot, en->offset, en->length);
 		}
+	}
+}
+
+void bsr_log_note_unconfirmed(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (vol->disk >= BSR_DISK_UP_TO_DATE || p->log_from == BSR_NEVER) {
+		return;
+	}
+	for (uint64_t i = p->log_from > e->log_head ? p->log_from : e->log_head; i < e->log_tail; i++) {
+		const struct bsr_log_entry *en = entry_at(e, i);
+		pd->unconfirmed = pd->unconfirmed || (en->complete && en->length != 0 && en->volume == vol->index);
 	}
 }
 
@@ -173,12 +193,14 @@ void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const stru
 	const uint64_t covered = BSR_MUTATION(17) ? e->log_tail : p->checkpoint[p->checkpoint_first].log_index;
 	p->checkpoint_first = (p->checkpoint_first + 1) % BSR_CHECKPOINTS_MAX;
 	p->checkpoint_count--;
+	struct bsr_volume *vol;
 	if (m->error < 0 && !BSR_MUTATION(13)) {
 		mark_range(e, p, p->log_from, covered); /* the peer cannot promise to keep them */
-		struct bsr_volume *vol;
-		BSR_FOR_EACH_VOLUME (e, vol) {
-			p->device[vol->index].refused = true;
-		}
+	}
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		pd->refused = pd->refused || (m->error < 0 && !BSR_MUTATION(13));
+		pd->unconfirmed = pd->unconfirmed && (m->error < 0 || !pd->mirrored);
 	}
 	p->log_from = covered;
 	bsr_log_advance(e);

@@ -5,7 +5,7 @@
  * Owns:       layout and checksums of the 40 header bytes; the table of types.
  * Invariants:
  *   WIRE-1  A header is believed only after its checksum: a flipped bit never becomes a length.
- *   WIRE-2  A type travels on one stream only (HS_CONFIRM: on both).
+ *   WIRE-2  A type travels on one stream only (confirmations: on both; RESYNC_REQUEST: on either).
  * Format:     docs/protocol.md, sections 2 and 5
  */
 #include <bsr/assert.h>
@@ -53,12 +53,14 @@ static const struct type_info types[] = {
 	TYPE(ACKS, BSR_STREAM_CONTROL)
 	TYPE(CHECKPOINT_ACK, BSR_STREAM_CONTROL)
 	TYPE(READ_REQUEST, BSR_STREAM_DATA)
-	TYPE(RESYNC_REQUEST, BSR_STREAM_CONTROL)
+	TYPE(RESYNC_REQUEST, STREAM_BOTH)
 	TYPE(RESYNC_ACK, BSR_STREAM_CONTROL)
 	TYPE(RESYNC_DONE, BSR_STREAM_CONTROL)
 	TYPE(TEAR_DOWN, BSR_STREAM_CONTROL)
 	TYPE(HS_MESH, BSR_STREAM_CONTROL)
 	TYPE(MESH, BSR_STREAM_CONTROL)
+	TYPE(VOLUME_OFFER, BSR_STREAM_CONTROL)
+	TYPE(VOLUME_CONFIRM, STREAM_BOTH)
 	TYPE(WRITE, BSR_STREAM_DATA)
 	TYPE(CHECKPOINT, BSR_STREAM_DATA)
 	TYPE(OUT_OF_SYNC, BSR_STREAM_DATA)

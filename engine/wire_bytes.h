@@ -118,4 +118,8 @@ static inline uint8_t *bsr_wire_begin(uint8_t *out, uint32_t room, enum bsr_msg_
 	return out + BSR_WIRE_HEADER_BYTES;
 }
 
+/** bsr_wire_hs_volume_bytes, bsr_wire_hs_volume_put - a volume's record inside of another message (wire_messages.c) */
+uint32_t bsr_wire_hs_volume_bytes(const struct bsr_msg_hs_volume *m);
+void bsr_wire_hs_volume_put(uint8_t *at, const struct bsr_msg_hs_volume *m);
+
 #endif

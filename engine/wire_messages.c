@@ -105,14 +105,14 @@ static uint32_t bits_set(uint32_t mask)
 	return count;
 }
 
-uint32_t bsr_msg_hs_volume_encode(uint8_t *out, uint32_t room, enum bsr_msg_type type,
-	uint32_t payload_bytes, const struct bsr_msg_hs_volume *m)
+uint32_t bsr_wire_hs_volume_bytes(const struct bsr_msg_hs_volume *m)
+{
+	return HS_VOLUME_BYTES + 8 * (history_length(m) + bits_set(bitmap_gi_mask(m)));
+}
+
+void bsr_wire_hs_volume_put(uint8_t *at, const struct bsr_msg_hs_volume *m)
 {
 	const uint32_t history = history_length(m);
-	const uint32_t mask = bitmap_gi_mask(m);
-	const uint32_t body_bytes =
-		HS_VOLUME_BYTES + 8 * (history + bits_set(mask));
-	uint8_t *at = bsr_wire_begin(out, room, type, body_bytes, payload_bytes);
 	BSR_ASSERT(m->vnr <= BSR_VNR_MAX);
 	BSR_ASSERT((m->flags & ~HS_VOLUME_FLAGS) == 0);
 	bsr_wire_put32(at, m->vnr);
@@ -120,7 +120,7 @@ uint32_t bsr_msg_hs_volume_encode(uint8_t *out, uint32_t room, enum bsr_msg_type
 	at[5] = (uint8_t)history;
 	bsr_wire_put16(at + 6, 0);
 	bsr_wire_put32(at + 8, m->flags);
-	bsr_wire_put32(at + 12, mask);
+	bsr_wire_put32(at + 12, bitmap_gi_mask(m));
 	bsr_wire_put64(at + 16, m->size_bytes);
 	bsr_wire_put64(at + 24, m->capacity_bytes);
 	bsr_wire_put64(at + 32, m->wanted_bytes);
@@ -136,6 +136,13 @@ uint32_t bsr_msg_hs_volume_encode(uint8_t *out, uint32_t room, enum bsr_msg_type
 	for (uint32_t i = 0; i < history; i++, at += 8) {
 		bsr_wire_put64(at, m->history[i].v);
 	}
+}
+
+uint32_t bsr_msg_hs_volume_encode(uint8_t *out, uint32_t room, enum bsr_msg_type type,
+	uint32_t payload_bytes, const struct bsr_msg_hs_volume *m)
+{
+	const uint32_t body_bytes = bsr_wire_hs_volume_bytes(m);
+	bsr_wire_hs_volume_put(bsr_wire_begin(out, room, type, body_bytes, payload_bytes), m);
 	return BSR_WIRE_HEADER_BYTES + body_bytes;
 }
 

@@ -21,6 +21,8 @@ union any {
 	struct bsr_msg_hs_mesh hs_mesh;
 	struct bsr_msg_hs_confirm hs_confirm;
 	struct bsr_msg_mesh mesh;
+	struct bsr_msg_volume_offer volume_offer;
+	struct bsr_msg_volume_confirm volume_confirm;
 	struct bsr_msg_ping ping;
 	struct bsr_msg_state state;
 	struct bsr_msg_gi gi;
@@ -84,9 +86,8 @@ static void make_hs_resource(struct test_random *r, union any *m)
 	m->hs_resource.dagtag = pick(r, 0, UINT64_MAX);
 }
 
-static void make_hs_volume(struct test_random *r, union any *m)
+static void make_record(struct test_random *r, struct bsr_msg_hs_volume *v)
 {
-	struct bsr_msg_hs_volume *v = &m->hs_volume;
 	v->vnr = (uint32_t)pick(r, 0, BSR_VNR_MAX);
 	v->disk = pick_disk(r);
 	v->flags = (uint32_t)pick(r, 0, 15);
@@ -122,6 +123,28 @@ static void make_mesh(struct test_random *r, union any *m)
 	m->mesh.vnr = resource ? UINT32_MAX : (uint32_t)pick(r, 0, BSR_VNR_MAX);
 	m->mesh.mask = (uint32_t)pick(r, 0, UINT32_MAX);
 	m->mesh.value = pick(r, 0, UINT64_MAX);
+}
+
+static void make_hs_volume(struct test_random *r, union any *m)
+{
+	make_record(r, &m->hs_volume);
+}
+
+static void make_volume_offer(struct test_random *r, union any *m)
+{
+	m->volume_offer.number = pick(r, 1, UINT64_MAX);
+	m->volume_offer.role = (uint8_t)pick(r, 1, 2);
+	make_record(r, &m->volume_offer.record);
+}
+
+static void make_volume_confirm(struct test_random *r, union any *m)
+{
+	m->volume_confirm.vnr = (uint32_t)pick(r, 0, BSR_VNR_MAX);
+	m->volume_confirm.decision = (uint8_t)pick(r, BSR_HS_NO_SYNC, BSR_HS_NO_DISK);
+	m->volume_confirm.reason = (uint16_t)pick(r, 0, UINT16_MAX);
+	m->volume_confirm.mine = pick(r, 0, UINT64_MAX);
+	m->volume_confirm.theirs = pick(r, 0, UINT64_MAX);
+	m->volume_confirm.size_bytes = pick(r, 0, BSR_VOLUME_BYTES_MAX / 512) * 512;
 }
 
 static void make_hs_confirm(struct test_random *r, union any *m)
@@ -265,6 +288,11 @@ EQUAL(mesh, SAME(vnr) SAME(kind) SAME(mask) SAME(value))
 EQUAL(hs_confirm, SAME(count) for (uint32_t i = 0; i < a->count; i++) {
 	SAME(volume[i].vnr) SAME(volume[i].decision) SAME(volume[i].reason) SAME(volume[i].size_bytes)
 })
+EQUAL(volume_offer, SAME(number) SAME(role) SAME(record.vnr) SAME(record.disk) SAME(record.flags)
+	SAME(record.size_bytes) SAME(record.capacity_bytes) SAME(record.wanted_bytes) SAME(record.bits)
+	SAME(record.current.v)
+	for (uint32_t i = 0; i < 32; i++) { SAME(record.bitmap[i].v) SAME(record.history[i].v) })
+EQUAL(volume_confirm, SAME(vnr) SAME(decision) SAME(reason) SAME(mine) SAME(theirs) SAME(size_bytes))
 EQUAL(ping, SAME(nonce))
 EQUAL(state, SAME(role) SAME(vnr) SAME(disk) SAME(repl) SAME(paused))
 EQUAL(gi, SAME(vnr) SAME(flags) SAME(current.v) SAME(bitmap.v))
@@ -301,6 +329,8 @@ struct kind {
 	KIND(hs_resource, BSR_MSG_HS_RESOURCE)                                                     \
 	KIND(hs_volume, BSR_MSG_HS_VOLUME)                                                         \
 	KIND(hs_confirm, BSR_MSG_HS_CONFIRM)                                                       \
+	KIND(volume_offer, BSR_MSG_VOLUME_OFFER)                                                   \
+	KIND(volume_confirm, BSR_MSG_VOLUME_CONFIRM)                                               \
 	KIND(ping, BSR_MSG_PING)                                                                   \
 	KIND(state, BSR_MSG_STATE)                                                                 \
 	KIND(gi, BSR_MSG_GI)                                                                       \

@@ -370,7 +370,8 @@ void bsr_links_report(struct bsr_links *links, uint32_t log_number, const struct
 /** bsr_link_features - what this end offers */
 static inline uint64_t bsr_link_features(const struct peer *peer)
 {
-	return (peer->options.data_checksums ? BSR_FEATURE_DATA_CHECKSUMS : 0) | BSR_FEATURE_MESH | BSR_FEATURE_ACK_TIMES;
+	return (peer->options.data_checksums ? BSR_FEATURE_DATA_CHECKSUMS : 0) | BSR_FEATURE_MESH | BSR_FEATURE_ACK_TIMES |
+	       BSR_FEATURES_OF_ENGINE;
 }
 
 #endif

@@ -16,8 +16,9 @@ static void both_ends_come_up_once(void **state)
 	assert_true(node[0].up_event.resolver);
 	assert_false(node[1].up_event.resolver);
 	assert_int_equal(node[0].up_event.version, 1);
-	assert_true(node[0].up_event.features == (BSR_FEATURE_DATA_CHECKSUMS | BSR_FEATURE_ACK_TIMES | BSR_FEATURE_MESH));
-	assert_true(node[1].up_event.features == (BSR_FEATURE_DATA_CHECKSUMS | BSR_FEATURE_ACK_TIMES | BSR_FEATURE_MESH));
+	assert_true(node[0].up_event.features ==
+		    (BSR_FEATURES_OF_ENGINE | BSR_FEATURE_DATA_CHECKSUMS | BSR_FEATURE_ACK_TIMES | BSR_FEATURE_MESH));
+	assert_true(node[1].up_event.features == node[0].up_event.features);
 	assert_talks();
 	run_turns(1500, NULL); /* no second thoughts later */
 	assert_int_equal(node[0].ups + node[1].ups, 2);

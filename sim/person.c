@@ -10,6 +10,7 @@
 #define OUTDATED_STAYS_NS (40u * SIM_S)
 #define REFUSALS_MAX 6u
 #define NO_DATA_STAYS_NS (60u * SIM_S)
+#define DATA_AWAITED_NS (20u * SIM_S)
 
 /* The application closes the device, and the node is demoted; without an application, at once. */
 static void step_down(struct sim *w, uint32_t node)
@@ -135,23 +136,43 @@ static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error
 	sim_node_script_add(w, a, &cmd, 0);
 }
 
+/* No disk that can be reached has what its applications have seen. */
+static bool shows_what_nobody_has(struct sim *w, uint32_t a, uint32_t v)
+{
+	bool good = sim_volume_info(w, a, v).disk == BSR_DISK_UP_TO_DATE;
+	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
+		good = good || (b != a && sim_peer_device_info(w, a, b, v).disk == BSR_DISK_UP_TO_DATE);
+	}
+	return !good && w->now_ns - w->phase_began_ns > DATA_AWAITED_NS;
+}
+
+/* Compares disks over a new link only: a Primary gets none while it is connected to such a node. */
+static bool somebody_is_old(const struct sim *w)
+{
+	uint64_t features = ~0ull;
+	for (uint32_t i = 0; i < w->cfg.node_count; i++) {
+		features &= w->node[i].features;
+	}
+	return (features & BSR_FEATURE_LIVE_VOLUMES) == 0;
+}
+
 static void look_after_disk(struct sim *w, uint32_t a, uint32_t v)
 {
 	struct bsr_command cmd = {.volume = v};
-	if (sim_volume_info(w, a, v).disk != BSR_DISK_DISKLESS) {
+	const enum bsr_disk_state disk = sim_volume_info(w, a, v).disk;
+	const bool primary = w->node[a].pub.role == BSR_ROLE_PRIMARY;
+	if (primary && shows_what_nobody_has(w, a, v) && w->node[a].app.in_flight != 0) {
+		cmd.type = BSR_CMD_RESUME_IO; /* what waits for data fails */
+	} else if (primary && (shows_what_nobody_has(w, a, v) || (disk == BSR_DISK_DISKLESS && (somebody_is_old(w) || w->cfg.node_count > 2)))) {
+		step_down(w, a); /* it gets no disk: demote, attach, promote */
 		return;
-	}
-	if (w->node[a].app.running) {
-		step_down(w, a); /* a Primary gets no disk: demote, attach, promote */
-		return;
-	}
-	if (w->node[a].pub.role == BSR_ROLE_PRIMARY) {
-		cmd.type = BSR_CMD_SECONDARY; /* resumed without a disk, and its application has given up */
-	} else {
+	} else if (disk == BSR_DISK_DISKLESS) {
 		if (w->node[a].disk[v].damaged) {
 			sim_disk_create_md(w, a, v); /* attach has refused it */
 		}
 		sim_node_attach_command(w, a, v, &cmd);
+	} else {
+		return;
 	}
 	sim_node_script_add(w, a, &cmd, 0);
 }

@@ -202,6 +202,9 @@ static void prepare(struct sim *w, uint64_t seed, const struct sim_override *ove
 		if (sim_rng_chance(&w->rng[SIM_RNG_NODES], 100)) {
 			w->node[i].features &= ~BSR_FEATURE_ACK_TIMES;
 		}
+		if (sim_rng_chance(&w->rng[SIM_RNG_NODES], 50)) {
+			w->node[i].features &= ~BSR_FEATURE_LIVE_VOLUMES;
+		}
 		w->node[i].bufs.first_free = SIM_NONE;
 	}
 }

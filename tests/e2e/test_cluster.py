@@ -334,7 +334,6 @@ def test_a_primary_without_its_disk_reads_from_the_peer(pair):
     assert bob.out("dd if=/dev/bsr0 bs=64k iflag=direct status=none | sha256sum") == truth
 
 
-@pytest.mark.xfail(reason="the engine of a node without a disk does not learn the volume's size from its peer", strict=True)
 def test_a_primary_without_its_disk_survives_its_engine(pair):
     alice, _ = pair.hosts
     alice.run("bsradm detach --force r0")

@@ -92,7 +92,7 @@ def test_a_volume_is_added_and_why_sees_what_is_missing(cluster):
     alice, bob = cluster.hosts
     configure(cluster, volumes=2)
     bob.run("bsradm create-md --force r0/1 && bsradm adjust r0")
-    alice.run("bsradm create-md --force r0/1 && bsradm secondary r0 && bsradm adjust r0")
+    alice.run("bsradm create-md --force r0/1 && bsradm adjust r0")
     alice.wait_for(connected)
     alice.run("bsradm primary --force r0")
     for host in (alice, bob):

@@ -27,6 +27,9 @@
 #define BSR_FEATURE_DATA_CHECKSUMS 1ull /* content checksums cover payloads, not only bodies */
 #define BSR_FEATURE_ACK_TIMES 2ull /* acknowledgements can say how long a write took: BSR_ACK_TOOK */
 #define BSR_FEATURE_MESH 4ull /* HS_MESH and MESH: resources of three and more nodes */
+/* VOLUME_OFFER and VOLUME_CONFIRM: disks of one volume are compared over the standing link */
+#define BSR_FEATURE_LIVE_VOLUMES 8ull
+#define BSR_FEATURES_OF_ENGINE BSR_FEATURE_LIVE_VOLUMES /* what a host offers whatever its options */
 
 /** Message types; numbers are permanent. 1..31 belong to the link (host), 32.. to the engine. */
 enum bsr_msg_type {
@@ -38,6 +41,7 @@ enum bsr_msg_type {
 	BSR_MSG_LINK_REFUSED = 5,
 	/* both streams */
 	BSR_MSG_HS_CONFIRM = 32,
+	BSR_MSG_VOLUME_CONFIRM = 57,
 	/* control stream */
 	BSR_MSG_PING = 33,
 	BSR_MSG_PONG = 34,
@@ -49,12 +53,13 @@ enum bsr_msg_type {
 	BSR_MSG_ACKS = 40,
 	BSR_MSG_CHECKPOINT_ACK = 41,
 	BSR_MSG_READ_REQUEST = 42,
-	BSR_MSG_RESYNC_REQUEST = 43,
+	BSR_MSG_RESYNC_REQUEST = 43, /* of a Primary on the data stream, behind its writes (LIVE_VOLUMES) */
 	BSR_MSG_RESYNC_ACK = 44,
 	BSR_MSG_RESYNC_DONE = 45,
 	BSR_MSG_TEAR_DOWN = 46,
 	BSR_MSG_HS_MESH = 52,
 	BSR_MSG_MESH = 53,
+	BSR_MSG_VOLUME_OFFER = 56,
 	/* data stream */
 	BSR_MSG_WRITE = 64,
 	BSR_MSG_CHECKPOINT = 65,
@@ -156,6 +161,26 @@ struct bsr_msg_hs_confirm {
 		uint16_t reason;
 		uint64_t size_bytes; /* the size both will use */
 	} volume[BSR_VOLUMES_MAX];
+};
+
+/*
+ * ---- the same for one volume while connected: each end offers its record, then confirms the
+ * decision it has come to from the pair ----
+ */
+
+struct bsr_msg_volume_offer {
+	uint64_t number; /* of the sender's offers for this volume on this link, from 1 */
+	uint8_t role;	 /* of the sender, as of this record */
+	struct bsr_msg_hs_volume record;
+};
+
+struct bsr_msg_volume_confirm { /* on both streams */
+	uint32_t vnr;
+	uint8_t decision; /* enum bsr_hs_action, the sender's view */
+	uint16_t reason;
+	uint64_t mine;	 /* the sender's offer; 0: it has no such volume */
+	uint64_t theirs; /* the receiver's */
+	uint64_t size_bytes;
 };
 
 /* ---- control stream ---- */
@@ -327,6 +352,8 @@ BSR_WIRE_DECLARE(hs_resource);
 BSR_WIRE_DECLARE(hs_volume);
 BSR_WIRE_DECLARE(hs_mesh);
 BSR_WIRE_DECLARE(hs_confirm);
+BSR_WIRE_DECLARE(volume_offer);
+BSR_WIRE_DECLARE(volume_confirm);
 BSR_WIRE_DECLARE(ping);
 BSR_WIRE_DECLARE(state);
 BSR_WIRE_DECLARE(gi);
