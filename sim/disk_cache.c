@@ -30,7 +30,7 @@ static void set_md(struct sim *w, uint8_t **slot, const uint8_t *bytes, uint8_t 
 		*slot = sim_alloc(w, 4096);
 	}
 	for (uint32_t i = 0; i < 8; i++) {
-		if ((keep >> i & 1u) != 0) {
+		if (((uint32_t)keep >> i & 1u) != 0) {
 			memcpy(*slot + i * 512u, bytes + i * 512u, 512);
 		}
 	}
