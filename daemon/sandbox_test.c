@@ -61,12 +61,13 @@ static int try_work(void)
 {
 	char c = 'x';
 	void *mem = malloc(10u << 20);
+	bool got_memory = mem != NULL;
+	free(mem);
 	/* what it lives on still works: sockets it gets or makes, memory, time */
 	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (mem == NULL || sock < 0 || write(STDERR_FILENO, &c, 1) != 1 || getuid() != 65534 || getgid() != 65534) {
+	if (!got_memory || sock < 0 || write(STDERR_FILENO, &c, 1) != 1 || getuid() != 65534 || getgid() != 65534) {
 		return 1;
 	}
-	free(mem);
 	return 0;
 }
 

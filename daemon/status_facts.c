@@ -345,7 +345,7 @@ static void explain_trouble(const struct subject *about)
 	const bool full = trouble->last_errno == ENOSPC || trouble->last_errno == EDQUOT;
 	snprintf(remedy, sizeof(remedy), "%s%s", full ? "make room where that file or volume lives (df, lvs)" :
 		"look at the disk (dmesg, smartctl) and replace it if it is failing", attach);
-	add_fact(about, 0, remedy, "the %s of volume %u, %s, has reported %" PRIu64 " errors since it was attached; the last one: %s",
+	add_fact(about, 0, remedy, "the %s of volume %u, %s, has reported errors since it was attached (%" PRIu64 "); the last one: %s",
 		trouble->of_md ? "metadata device" : "backing device", (unsigned)v->vnr, path[0] != '\0' ? path : "which could not be attached",
 		trouble->count, strerror(trouble->last_errno));
 }

@@ -16,7 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 def look(build, path):
     done = subprocess.run(["clang-tidy", "--quiet", "-p", build, path], capture_output=True, text=True, check=False)
-    return re.sub(re.escape(ROOT) + "/", "", done.stdout)
+    return re.sub(re.escape(ROOT) + r"/(?:[\w-]+/\.\./)?", "", done.stdout)
 
 
 def main():

@@ -39,19 +39,17 @@ class SmallPlace:
     def __init__(self, host, size, holes, mib=24):
         self.host = host
         self.holes = holes  # offset and length of what may be full later
-        image = os.path.join(host.base, "small.img")
-        with open(image, "wb") as f:
-            f.truncate(mib << 20)
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-b", "1024", image], check=True)
-        host.run(f"mkdir -p /mnt/small && mount -o loop {image} /mnt/small && truncate -s {size} /mnt/small/disk")
+        device = host.add_disk(mib << 20, "small")
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-b", "1024", device], check=True)
+        host.run(f"mkdir -p /mnt/small && mount {device} /mnt/small && truncate -s {size} /mnt/small/disk")
 
     def fill(self):
         """From now on blocks of the file that hold only zeroes cannot be written."""
         self.host.run(f"fallocate --dig-holes -o {self.holes[0]} -l {self.holes[1]} /mnt/small/disk; dd if=/dev/zero of=/mnt/small/a bs=64k; "
-                      "dd if=/dev/zero of=/mnt/small/b bs=4k; sync", check=False)
+                      "dd if=/dev/zero of=/mnt/small/b bs=4k; sync -f /mnt/small", check=False)
 
     def make_room(self):
-        self.host.run("rm /mnt/small/a /mnt/small/b && sync")
+        self.host.run("rm /mnt/small/a /mnt/small/b && sync -f /mnt/small")
 
     def leave(self):
         self.host.run("bsradm down r0; umount -l /mnt/small", check=False)
