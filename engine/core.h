@@ -751,6 +751,8 @@ void bsr_task_timer(struct bsr_engine *e);
 void bsr_task_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
 bool bsr_task_superblocks_clean(struct bsr_engine *e);
 void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t);
+/** bsr_promote_voting - I have asked my peers whether I may become Primary */
+bool bsr_promote_voting(struct bsr_engine *e);
 void bsr_promote_pong(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_promote_peer_lost(struct bsr_engine *e, struct bsr_task *t, struct bsr_peer *p);
 /** bsr_demote_step - goes on as far as it can; true when the resource is Secondary and that is durable */

@@ -100,9 +100,12 @@ void bsr_mesh_established(struct bsr_engine *e, struct bsr_peer *p)
 		}
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
-		p->device[vol->index].in_sync = false;
-		p->device[vol->index].told_books = false;
-		p->device[vol->index].says_equal.v = BSR_GI_NONE;
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		const bool bits = pd->slot >= 0 && vol->bitmap && bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0;
+		pd->in_sync = false;
+		pd->told_books = false;
+		pd->says_equal.v = BSR_GI_NONE;
+		pd->refused = pd->refused && (bits || pd->slot < 0); /* nothing is left of what it once refused */
 	}
 	e->kick = true;
 }

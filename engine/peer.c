@@ -233,6 +233,9 @@ void bsr_peer_renegotiate(struct bsr_engine *e, struct bsr_volume *vol)
 static bool may_meet(struct bsr_engine *e)
 {
 	struct bsr_peer *p;
+	if (bsr_mesh_on(e) && bsr_promote_voting(e)) {
+		return false;
+	}
 	BSR_FOR_EACH_PEER (e, p) {
 		if (!p->link_up && !bsr_receive_idle(p)) {
 			return false;

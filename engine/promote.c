@@ -177,6 +177,9 @@ static void vote_begin(struct bsr_engine *e, struct bsr_task *t)
 		bsr_task_finish(e, t, ret);
 		return;
 	}
+	if (bsr_mesh_on(e)) {
+		bsr_connect_changed(e, 0); /* who connects now would not be asked */
+	}
 	t->tid = (uint32_t)bsr_random(e) | 1u;
 	t->await = 0;
 	t->step = VOTING;
@@ -233,6 +236,12 @@ static bool everything_received(struct bsr_engine *e)
 	return true;
 }
 
+bool bsr_promote_voting(struct bsr_engine *e)
+{
+	const struct bsr_task *t = bsr_task_running(e, BSR_TASK_PROMOTE);
+	return t && t->step == VOTING;
+}
+
 static bool lost_everything(struct bsr_engine *e, struct bsr_task *t)
 {
 	struct bsr_volume *vol;
@@ -267,6 +276,11 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 		}
 	}
 	if (t->step == VOTING) {
+		const int32_t ret = t->await == 0 ? promote_check(e, t) : 0;
+		if (ret < 0) {
+			promote_fail(e, t, ret); /* what was right when the vote began is not any more */
+			return;
+		}
 		if (t->await == 0) {
 			become_primary(e, t);
 		} else if (e->now_ns >= t->until_ns) {
