@@ -399,8 +399,11 @@ static struct verdict leave_to_thirds(const struct pair *pr, struct verdict v)
 		}
 		return v.kind == KIND_SYNC || v.kind == KIND_SPLIT_BRAIN ? wait : v;
 	}
-	if (v.kind == KIND_SYNC && (a->side->is_target || b->side->is_target)) {
-		const bool from_primary = pr->p[v.source].primary && !pr->p[v.source].side->is_target;
+	const bool asks = (v.kind == KIND_SPLIT_BRAIN || v.kind == KIND_UNRELATED) && !a->primary && !b->primary;
+	const bool differ = v.kind == KIND_SYNC || asks;
+	if (differ && (a->side->is_target || b->side->is_target)) {
+		const bool from_primary =
+			v.kind == KIND_SYNC && pr->p[v.source].primary && !pr->p[v.source].side->is_target;
 		return from_primary ? v : no_sync(BSR_HS_REASON_RESYNC_ELSEWHERE);
 	}
 	return v;
