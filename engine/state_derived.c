@@ -116,6 +116,9 @@ void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol)
 	if ((before & ~vol->mirror_mask) && !bsr_mesh_on(e)) {
 		bsr_gi_want_new(e, vol); /* GI-1 */
 	}
+	if (e->role == BSR_ROLE_SECONDARY && vol->disk == BSR_DISK_DISKLESS && bsr_state_up_to_date_peer(e, vol, 0)) {
+		vol->left_behind = true; /* whatever the disk's record says when it comes: the peer may have gone on */
+	}
 	settle_crash(e, vol);
 	update_superblock_flags(e, vol);
 }
