@@ -270,7 +270,7 @@ static void damage(struct sim *w, const struct sim_action *a, bool begin)
 {
 #define T(type) (1ull << (type) % 64u)
 	const uint64_t rare = T(BSR_MSG_GI) | T(BSR_MSG_TWOPC) | T(BSR_MSG_CHECKPOINT_ACK) | T(BSR_MSG_READ_REQUEST) |
-			      T(BSR_MSG_READ_REPLY) | T(BSR_MSG_RESYNC_DONE) | T(BSR_MSG_TEAR_DOWN) | T(BSR_MSG_OUT_OF_SYNC);
+			      T(BSR_MSG_READ_REPLY) | T(BSR_MSG_VOLUME_OFFER) | T(BSR_MSG_VOLUME_CONFIRM) | T(BSR_MSG_RESYNC_DONE) | T(BSR_MSG_TEAR_DOWN) | T(BSR_MSG_OUT_OF_SYNC);
 	const uint32_t choice = a->argument / 3u;
 	w->corrupt_pm = begin && a->argument % 3u == 0 ? 1u + choice % 50u : 0;
 	if (begin && a->argument % 3u == 1) {
