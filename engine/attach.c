@@ -70,7 +70,7 @@ static void judge_peers_without_disk(struct bsr_engine *e, struct bsr_volume *vo
 	BSR_FOR_EACH_PEER (e, p) {
 		const struct bsr_peer_device *pd = &p->device[vol->index];
 		/* bits toward a peer that took every write name what this disk could not write itself */
-		const bool took_all = pd->mirrored && pd->repl == BSR_REPL_ESTABLISHED && !pd->refused;
+		const bool took_all = pd->mirrored && pd->repl == BSR_REPL_ESTABLISHED && !pd->refused && !pd->stale;
 		if (!took_all && pd->slot >= 0 && bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0) {
 			missing = true;
 			s->device[p->node_id][vol->index].stale = true;

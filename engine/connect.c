@@ -25,14 +25,20 @@ static enum bsr_disk_state not_above(enum bsr_disk_state disk, enum bsr_disk_sta
 	return disk < most ? disk : most;
 }
 
-/*
- * For a Primary whose process does not know what its applications have seen: a peer that came back to the same generation
- * may have lost its cache; any other may have served them.
- */
-static bool may_be_newer(const struct bsr_peer *p, const struct bsr_volume *vol)
+static bool stayed(const struct bsr_peer *p, const struct bsr_volume *vol)
 {
-	const struct bsr_msg_hs_volume *theirs = &p->hs_volume[vol->index];
-	return (theirs->flags & BSR_HSF_RECONNECT) != 0 || !bsr_gi_equal(theirs->current, vol->sb.current_gi);
+	return (p->hs_volume[vol->index].flags & BSR_HSF_RECONNECT) != 0;
+}
+
+/*
+ * For a Primary whose process does not know what its applications have seen: a peer that was there all the time has it, or
+ * my own disk has when nobody went on without it. A peer that went on and came back since may have lost its cache: nobody
+ * can tell, a person decides.
+ */
+bool bsr_connect_can_tell(const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	return p->device[vol->index].disk_known &&
+	       (stayed(p, vol) || bsr_gi_equal(p->hs_volume[vol->index].current, vol->sb.current_gi));
 }
 
 /*
@@ -50,10 +56,10 @@ static enum bsr_disk_state disk_to_offer(
 		return BSR_DISK_DISKLESS;
 	}
 	if (vol->disk == BSR_DISK_NEGOTIATING && primary) {
-		if (live && (bsr_connect_serves(p, vol) || (vol->exposed_unknown && may_be_newer(p, vol)))) {
+		if (live && (bsr_connect_serves(p, vol) || (vol->exposed_unknown && stayed(p, vol)))) {
 			return not_above(vol->settle_disk, BSR_DISK_OUTDATED); /* what was served meanwhile is newer */
 		}
-		if (live && vol->exposed_unknown) {
+		if (live && vol->exposed_unknown && bsr_connect_can_tell(p, vol)) {
 			return vol->settle_disk;
 		}
 		return live && bsr_attach_acceptable(e, vol) ? vol->settle_disk : BSR_DISK_DISKLESS;
@@ -292,21 +298,29 @@ static bool is_sync(const struct bsr_hs_decision *d)
 	return is_target(d) || d->action == BSR_HS_SOURCE_BITMAP || d->action == BSR_HS_SOURCE_FULL;
 }
 
+static bool leaves_with_bits(const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	const int32_t slot = p->device[vol->index].slot;
+	const bool leaves = vol->disk == BSR_DISK_DETACHING || vol->disk == BSR_DISK_FAILED;
+	return leaves && vol->bitmap && slot >= 0 && bsr_bitmap_weight(vol->bitmap, (uint32_t)slot) != 0;
+}
+
 /* Is the peer's data something else than what applications here have seen? */
 static bool judge_exposed(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, const struct bsr_msg_hs_volume *theirs)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	const bool offered = p->hs_sent[vol->index].disk >= BSR_DISK_INCONSISTENT;
-	/* without a disk to compare: only who was there all the time can have served my applications before */
-	const bool stayed = vol->disk == BSR_DISK_DISKLESS && (theirs->flags & BSR_HSF_RECONNECT) != 0;
-	const bool compared = offered || stayed;
+	const bool compared = offered || vol->disk == BSR_DISK_DISKLESS;
 	const bool newcomer = !pd->disk_known && theirs->disk >= BSR_DISK_INCONSISTENT;
 	if (e->role != BSR_ROLE_PRIMARY || vol->disk == BSR_DISK_UP_TO_DATE || (offered && !is_target(&pd->decision))) {
 		pd->unconfirmed = pd->unconfirmed && !newcomer;
 		return false;
 	}
-	if (vol->exposed_unknown && theirs->disk == BSR_DISK_UP_TO_DATE && compared) {
+	if (leaves_with_bits(p, vol)) {
+		return true; /* it was lost before my disk was: the bits name what it lacks */
+	}
+	if (vol->exposed_unknown && theirs->disk == BSR_DISK_UP_TO_DATE && compared && stayed(p, vol)) {
 		vol->exposed_gi = theirs->current; /* nobody else has anything newer that applications could have read */
 		vol->exposed_unknown = false;
 	}
@@ -316,7 +330,7 @@ static bool judge_exposed(
 		pd->unconfirmed = false;
 		p->shown_other = true;
 	}
-	return vol->exposed_unknown ? !compared : vol->exposed_gi.v && !bsr_gi_equal(vol->exposed_gi, theirs->current);
+	return vol->exposed_unknown || (vol->exposed_gi.v != BSR_GI_NONE && !bsr_gi_equal(vol->exposed_gi, theirs->current));
 }
 
 /*

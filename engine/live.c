@@ -80,7 +80,7 @@ static bool may_offer(const struct bsr_engine *e, const struct bsr_peer *p, cons
 	if (pd->live_have || e->role != BSR_ROLE_PRIMARY || vol->disk != BSR_DISK_NEGOTIATING) {
 		return true;
 	}
-	return bsr_attach_acceptable(e, vol) || bsr_connect_serves(p, vol) || (vol->exposed_unknown && pd->disk_known);
+	return bsr_attach_acceptable(e, vol) || bsr_connect_serves(p, vol) || (vol->exposed_unknown && bsr_connect_can_tell(p, vol));
 }
 
 bool bsr_live_under_way(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)

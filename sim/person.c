@@ -163,7 +163,7 @@ static void look_after_disk(struct sim *w, uint32_t a, uint32_t v)
 	const bool primary = w->node[a].pub.role == BSR_ROLE_PRIMARY;
 	if (primary && shows_what_nobody_has(w, a, v) && w->node[a].app.in_flight != 0) {
 		cmd.type = BSR_CMD_RESUME_IO; /* what waits for data fails */
-	} else if (primary && (shows_what_nobody_has(w, a, v) || (disk == BSR_DISK_DISKLESS && (somebody_is_old(w) || w->cfg.node_count > 2)))) {
+	} else if (primary && (shows_what_nobody_has(w, a, v) || (disk <= BSR_DISK_NEGOTIATING && (somebody_is_old(w) || w->cfg.node_count > 2)))) {
 		step_down(w, a); /* it gets no disk: demote, attach, promote */
 		return;
 	} else if (disk == BSR_DISK_DISKLESS) {
