@@ -519,6 +519,17 @@ static void answer_attach(struct bsr_engine *e, struct bsr_volume *vol, int32_t 
 	bsr_emit_command_done(e, cmd_id, result, BSR_NONE, vol->index);
 }
 
+/* Peers that were told of no disk hear of it now that it takes part. */
+static void compare_what_was_kept_out(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->hs_sent[vol->index].disk < BSR_DISK_INCONSISTENT) {
+			(void)bsr_live_want(e, p, vol);
+		}
+	}
+}
+
 /* AT-3 */
 static void settle(struct bsr_engine *e, struct bsr_volume *vol)
 {
@@ -534,6 +545,10 @@ static void settle(struct bsr_engine *e, struct bsr_volume *vol)
 		}
 		if (bsr_attach_acceptable(e, vol)) {
 			bsr_attach_take(e, vol, vol->settle_disk);
+			compare_what_was_kept_out(e, vol);
+			if (vol->attach_cmd == BSR_NONE) {
+				meet_again(e); /* the command was answered when the disk began to wait */
+			}
 		} else if (vol->attach_cmd != BSR_NONE) {
 			bsr_emit_log(e, BSR_LOGN_DISK_WAITS, NULL, vol, vol->exposed_gi.v, vol->sb.current_gi.v, 0);
 			answer_attach(e, vol, 0);

@@ -716,8 +716,9 @@ void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_
 		return;
 	}
 	pd->peer_current = m->current;
-	if (!bsr_gi_equal(m->current, vol->sb.current_gi)) {
-		/* the Primary moved on while I finished */
+	const bool moved_on = bsr_gi_equal(m->current, vol->sb.peer[p->node_id].bitmap_gi);
+	if (!moved_on && !bsr_gi_equal(m->current, vol->sb.current_gi)) {
+		/* the Primary moved on while I finished; when I did, because its disk failed, its answer names what is past */
 		const struct bsr_gi old = vol->sb.current_gi;
 		vol->sb.current_gi.v = m->current.v & BSR_GI_MASK;
 		bsr_mesh_keep_bases(e, vol, old, bsr_node_bit(p->node_id));
