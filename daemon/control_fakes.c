@@ -93,6 +93,7 @@ void fakes_turn(struct bsrd *d)
 
 void fakes_teardown(struct bsrd *d)
 {
+	pending_count = 0;
 	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {
 		json_object_put(d->running.volume[i].disk_given);
 	}
