@@ -479,6 +479,7 @@ static void begin_negotiation(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_state_set_disk(e, vol, BSR_DISK_NEGOTIATING);
 	BSR_FOR_EACH_PEER (e, p) {
 		p->device[vol->index].reconnected = false;
+		p->device[vol->index].served_primary = false;
 		(void)bsr_live_want(e, p, vol);
 	}
 }

@@ -25,20 +25,20 @@ static enum bsr_disk_state not_above(enum bsr_disk_state disk, enum bsr_disk_sta
 	return disk < most ? disk : most;
 }
 
-static bool stayed(const struct bsr_peer *p, const struct bsr_volume *vol)
+static bool served(const struct bsr_peer *p, const struct bsr_volume *vol)
 {
-	return (p->hs_volume[vol->index].flags & BSR_HSF_RECONNECT) != 0;
+	return (p->hs_volume[vol->index].flags & BSR_HSF_SERVED) != 0;
 }
 
 /*
- * For a Primary whose process does not know what its applications have seen: a peer that was there all the time has it, or
+ * For a Primary whose process does not know what its applications have seen: the peer that served it until then has it, or
  * my own disk has when nobody went on without it. A peer that went on and came back since may have lost its cache: nobody
  * can tell, a person decides.
  */
 bool bsr_connect_can_tell(const struct bsr_peer *p, const struct bsr_volume *vol)
 {
 	return p->device[vol->index].disk_known &&
-	       (stayed(p, vol) || bsr_gi_equal(p->hs_volume[vol->index].current, vol->sb.current_gi));
+	       (served(p, vol) || bsr_gi_equal(p->hs_volume[vol->index].current, vol->sb.current_gi));
 }
 
 /*
@@ -56,7 +56,7 @@ static enum bsr_disk_state disk_to_offer(
 		return BSR_DISK_DISKLESS;
 	}
 	if (vol->disk == BSR_DISK_NEGOTIATING && primary) {
-		if (live && (bsr_connect_serves(p, vol) || (vol->exposed_unknown && stayed(p, vol)))) {
+		if (live && (bsr_connect_serves(p, vol) || (vol->exposed_unknown && served(p, vol)))) {
 			return not_above(vol->settle_disk, BSR_DISK_OUTDATED); /* what was served meanwhile is newer */
 		}
 		if (live && vol->exposed_unknown && bsr_connect_can_tell(p, vol)) {
@@ -92,6 +92,7 @@ void bsr_connect_fill_record(
 	memcpy(m->history, vol->sb.history, sizeof(m->history));
 	m->flags |= vol->crashed_primary ? BSR_HSF_CRASHED_PRIMARY : 0;
 	m->flags |= pd->reconnected ? BSR_HSF_RECONNECT : 0;
+	m->flags |= pd->served_primary && (p->features & BSR_FEATURE_LIVE_VOLUMES) ? BSR_HSF_SERVED : 0;
 	m->bits = pd->slot >= 0 ? bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) : 0;
 }
 
@@ -320,7 +321,7 @@ static bool judge_exposed(
 	if (leaves_with_bits(p, vol)) {
 		return true; /* it was lost before my disk was: the bits name what it lacks */
 	}
-	if (vol->exposed_unknown && theirs->disk == BSR_DISK_UP_TO_DATE && compared && stayed(p, vol)) {
+	if (vol->exposed_unknown && theirs->disk == BSR_DISK_UP_TO_DATE && compared && served(p, vol)) {
 		vol->exposed_gi = theirs->current; /* nobody else has anything newer that applications could have read */
 		vol->exposed_unknown = false;
 	}

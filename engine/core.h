@@ -206,6 +206,7 @@ struct bsr_peer_device {
 	bool refused; /* it has answered NEGATIVE and was not resynced since: bits name what it lacks, too */
 	BSR_STATE_FIELD bool stale; /* its data is not what I, a Primary without a good disk, have exposed */
 	bool reconnected; /* has been Connected since my disk was attached */
+	bool served_primary; /* when last seen it was Primary without a disk, and mine was UpToDate */
 	bool unconfirmed; /* it was lost with writes that I, without a good disk, had acknowledged and it had not confirmed */
 	enum bsr_repl_state peer_repl; /* as the peer last said of itself */
 	uint64_t peer_capacity;

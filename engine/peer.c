@@ -104,6 +104,12 @@ static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason 
 	if (was_connected && !BSR_MUTATION(48)) {
 		note_loss(e, p);
 	}
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		if (was_connected && pd->exists) {
+			pd->served_primary = p->role == BSR_ROLE_PRIMARY && pd->disk < BSR_DISK_INCONSISTENT && vol->disk == BSR_DISK_UP_TO_DATE;
+		}
+	}
 	if (was_connected) {
 		bsr_heard_peer_lost(e, p);
 		bsr_mesh_peer_lost(e, p);

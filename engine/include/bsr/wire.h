@@ -122,6 +122,8 @@ struct bsr_msg_hs_resource {
 #define BSR_HSF_FULL_SYNC 4u	   /* every bit toward the peer is to be taken as set */
 /* was source of a resync to the receiver, and does not know how that ended */
 #define BSR_HSF_RESYNC_MISSED_END 8u
+/* with live-volumes: when the receiver was last seen it was Primary without a disk of its own: it cannot have gone on alone */
+#define BSR_HSF_SERVED 16u
 
 struct bsr_msg_hs_volume {
 	uint32_t vnr;
