@@ -26,6 +26,10 @@ base=$1 name=$2
 hostname "$name"
 mount --make-rprivate /
 mount -t proc proc /proc
+# copies of what others have mounted would keep their devices in use
+while read -r _ where _; do
+	case $where in "$base"*) ;; /tmp/*) umount -l "$where" 2>/dev/null || true ;; esac
+done < /proc/self/mounts
 for dir in dev etc; do
 	mkdir -p "$base/real-$dir"
 	mount --rbind /$dir "$base/real-$dir"
