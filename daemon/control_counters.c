@@ -10,6 +10,7 @@
  * Format:     docs/control.md, section 10
  */
 #include "control.h"
+#include "json_add.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,22 +19,6 @@
 #include <bsr/assert.h>
 #include <bsr/debug.h>
 #include <bsr/measure.h>
-
-static void add_text(struct json_object *object, const char *name, const char *text)
-{
-	json_object_object_add(object, name, json_object_new_string(text));
-}
-
-static void add_u64(struct json_object *object, const char *name, uint64_t value)
-{
-	json_object_object_add(
-		object, name, json_object_new_int64(value > INT64_MAX ? INT64_MAX : (int64_t)value));
-}
-
-static void add_bool(struct json_object *object, const char *name, bool value)
-{
-	json_object_object_add(object, name, json_object_new_boolean(value));
-}
 
 /* ---------------------------------------------------------------- collection */
 

@@ -10,6 +10,7 @@
  * Format:     docs/control.md, section 7
  */
 #include "control.h"
+#include "json_add.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,16 +21,6 @@
 #include <bsr/handshake.h>
 
 #define MARKS_PERIOD_NS 1000000000ull
-
-static void add_text(struct json_object *object, const char *name, const char *text)
-{
-	json_object_object_add(object, name, json_object_new_string(text));
-}
-
-static void add_int(struct json_object *object, const char *name, int64_t value)
-{
-	json_object_object_add(object, name, json_object_new_int64(value));
-}
 
 static bool wants(const struct control_client *client, bool statistics, uint64_t seq)
 {

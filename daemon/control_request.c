@@ -9,6 +9,7 @@
  * Format:     docs/control.md
  */
 #include "control.h"
+#include "json_add.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -50,16 +51,6 @@ static const char *control_error_name(enum bsr_control_error code)
 		return "FAULTS_OFF";
 	}
 	return "?";
-}
-
-static void add_text(struct json_object *object, const char *name, const char *text)
-{
-	json_object_object_add(object, name, json_object_new_string(text));
-}
-
-static void add_int(struct json_object *object, const char *name, int64_t value)
-{
-	json_object_object_add(object, name, json_object_new_int64(value));
 }
 
 static struct json_object *reply_begin(int64_t id, bool ok)

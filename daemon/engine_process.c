@@ -95,13 +95,7 @@ void bsrd_take_settings(struct bsrd *d, const struct bsrd_message *m)
 	if (m->arg[BSRD_SET_FILE_KIB] == 0) {
 		return; /* from a keeper that is older than these settings */
 	}
-	struct bsr_settings *s = &d->settings;
-	s->handlers = (m->arg[BSRD_SET_FLAGS] & BSRD_SETF_HANDLERS) != 0;
-	s->log_level_dbg = m->arg[BSRD_SET_LEVEL_DBG];
-	s->log_level_sys = m->arg[BSRD_SET_LEVEL_SYS];
-	s->log_categories = m->arg[BSRD_SET_CATEGORIES];
-	s->log_file_kib = m->arg[BSRD_SET_FILE_KIB];
-	s->log_file_count = m->arg[BSRD_SET_FILE_COUNT];
+	bsrd_message_take_settings(m, &d->settings);
 	d->faults_allowed = (m->arg[BSRD_SET_FLAGS] & BSRD_SETF_FAULTS) != 0;
 	bsrd_apply_settings(d);
 }

@@ -15,6 +15,8 @@
 
 #include <bsr/assert.h>
 
+#include "settings.h"
+
 #define HEAD_BYTES offsetof(struct bsrd_message, text)
 
 void bsrd_message_init(struct bsrd_message *m, enum bsrd_ipc_type type)
@@ -45,6 +47,16 @@ bool bsrd_message_add_text(struct bsrd_message *m, const char *text)
 	memcpy(m->text + m->text_bytes, text, bytes);
 	m->text_bytes += (uint32_t)bytes;
 	return true;
+}
+
+void bsrd_message_take_settings(const struct bsrd_message *m, struct bsr_settings *settings)
+{
+	settings->handlers = (m->arg[BSRD_SET_FLAGS] & BSRD_SETF_HANDLERS) != 0;
+	settings->log_level_dbg = m->arg[BSRD_SET_LEVEL_DBG];
+	settings->log_level_sys = m->arg[BSRD_SET_LEVEL_SYS];
+	settings->log_categories = m->arg[BSRD_SET_CATEGORIES];
+	settings->log_file_kib = m->arg[BSRD_SET_FILE_KIB];
+	settings->log_file_count = m->arg[BSRD_SET_FILE_COUNT];
 }
 
 int bsrd_ipc_send(int sock, const struct bsrd_message *m, const struct bsrd_fds *fds)

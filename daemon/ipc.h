@@ -14,6 +14,8 @@
 
 #include <bsr/limits.h>
 
+struct bsr_settings;
+
 #define BSRD_IPC_VERSION 1u
 #define BSRD_IPC_ARGS 8u
 #define BSRD_IPC_TEXT_MAX 12288u /* two paths, or a screenful for people */
@@ -119,6 +121,8 @@ void bsrd_message_set_text(struct bsrd_message *m, const char *text);
  * not fit
  */
 bool bsrd_message_add_text(struct bsrd_message *m, const char *text);
+/** bsrd_message_take_settings - what BSRD_SET_* of @m say; the caller has checked the ranges; other settings stay */
+void bsrd_message_take_settings(const struct bsrd_message *m, struct bsr_settings *settings);
 
 /** bsrd_ipc_send - @fds may be NULL; they stay the caller's. 0 or -errno (-EAGAIN: full) */
 int bsrd_ipc_send(int sock, const struct bsrd_message *m, const struct bsrd_fds *fds);

@@ -208,13 +208,7 @@ bool keeper_log_settings(struct keeper *k, const struct bsrd_message *m)
 			return false;
 		}
 	}
-	struct bsr_settings *s = &k->settings;
-	s->handlers = (m->arg[BSRD_SET_FLAGS] & BSRD_SETF_HANDLERS) != 0;
-	s->log_level_dbg = m->arg[BSRD_SET_LEVEL_DBG];
-	s->log_level_sys = m->arg[BSRD_SET_LEVEL_SYS];
-	s->log_categories = m->arg[BSRD_SET_CATEGORIES];
-	s->log_file_kib = m->arg[BSRD_SET_FILE_KIB];
-	s->log_file_count = m->arg[BSRD_SET_FILE_COUNT];
+	bsrd_message_take_settings(m, &k->settings);
 	apply(k);
 	if (k->log_path[0] != '\0') {
 		forget_oldest(k);

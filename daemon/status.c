@@ -7,6 +7,7 @@
  * Format:     docs/control.md, section 6
  */
 #include "control.h"
+#include "json_add.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,22 +21,6 @@ struct bit_word {
 	uint32_t bit;
 	const char *word;
 };
-
-static void add_text(struct json_object *object, const char *name, const char *text)
-{
-	json_object_object_add(object, name, json_object_new_string(text));
-}
-
-static void add_u64(struct json_object *object, const char *name, uint64_t value)
-{
-	json_object_object_add(
-		object, name, json_object_new_int64(value > INT64_MAX ? INT64_MAX : (int64_t)value));
-}
-
-static void add_bool(struct json_object *object, const char *name, bool value)
-{
-	json_object_object_add(object, name, json_object_new_boolean(value));
-}
 
 static void add_gi(struct json_object *object, const char *name, struct bsr_gi gi)
 {

@@ -7,6 +7,7 @@
  * Format:     docs/control.md, sections 8 and 9
  */
 #include "control.h"
+#include "json_add.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,16 +16,6 @@
 #include <string.h>
 
 #include "option_table.h"
-
-static void add_text(struct json_object *object, const char *name, const char *text)
-{
-	json_object_object_add(object, name, json_object_new_string(text));
-}
-
-static void add_int(struct json_object *object, const char *name, int64_t value)
-{
-	json_object_object_add(object, name, json_object_new_int64(value));
-}
 
 /* ------------------------------------------------------------- configuration */
 

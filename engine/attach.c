@@ -715,15 +715,16 @@ void bsr_md_failed(struct bsr_engine *e, struct bsr_volume *vol)
 }
 
 /* The disk stays, and nobody knows what the range of a failed write holds now. */
-static void mark_unknown(struct bsr_engine *e, struct bsr_volume *vol, bool write, uint64_t offset, uint32_t length)
+static void mark_unknown(struct bsr_engine *e, struct bsr_volume *vol, uint64_t offset, uint32_t length)
 {
-	for (uint32_t node = 0; write && node < BSR_NODES_MAX; node++) {
+	struct bsr_peer *p;
+	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		bsr_md_set_bits(e, vol, vol->sb.peer[node].bitmap_index, offset, length);
 	}
-	struct bsr_peer *p;
 	BSR_FOR_EACH_PEER (e, p) {
-		if (write && p->device[vol->index].exists && bsr_repl_is_source(p->device[vol->index].repl)) {
-			bsr_resync_unsure(&p->device[vol->index], offset, length);
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		if (pd->exists && bsr_repl_is_source(pd->repl)) {
+			bsr_resync_unsure(pd, offset, length);
 		}
 	}
 }
@@ -738,12 +739,16 @@ void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, ui
 	switch (vol->options.on_io_error) {
 	case BSR_IO_ERROR_PASSTHROUGH:
 		if (vol->options.max_passthrough_count == 0 || vol->io_errors <= vol->options.max_passthrough_count) {
-			mark_unknown(e, vol, write, offset, length);
+			if (write) {
+				mark_unknown(e, vol, offset, length);
+			}
 			return;
 		}
 		break;
 	case BSR_IO_ERROR_PASS_ON:
-		mark_unknown(e, vol, write, offset, length);
+		if (write) {
+			mark_unknown(e, vol, offset, length);
+		}
 		bsr_state_set_disk(e, vol, BSR_DISK_INCONSISTENT);
 		return;
 	case BSR_IO_ERROR_CALL_HANDLER: {

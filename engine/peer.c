@@ -97,6 +97,17 @@ static void note_loss(struct bsr_engine *e, struct bsr_peer *p)
 	bsr_log_peer_lost(e, p);
 }
 
+/* Whose disk its applications lived on: a Primary that had none of its own cannot go on without me. */
+static void note_service(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		struct bsr_peer_device *pd = &p->device[vol->index];
+		pd->served_primary = pd->exists && p->role == BSR_ROLE_PRIMARY && pd->disk < BSR_DISK_INCONSISTENT &&
+				     vol->disk == BSR_DISK_UP_TO_DATE;
+	}
+}
+
 static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason, enum bsr_conn_error error)
 {
 	struct bsr_volume *vol;
@@ -104,13 +115,8 @@ static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason 
 	if (was_connected && !BSR_MUTATION(48)) {
 		note_loss(e, p);
 	}
-	BSR_FOR_EACH_VOLUME (e, vol) {
-		struct bsr_peer_device *pd = &p->device[vol->index];
-		if (was_connected && pd->exists) {
-			pd->served_primary = p->role == BSR_ROLE_PRIMARY && pd->disk < BSR_DISK_INCONSISTENT && vol->disk == BSR_DISK_UP_TO_DATE;
-		}
-	}
 	if (was_connected) {
+		note_service(e, p);
 		bsr_heard_peer_lost(e, p);
 		bsr_mesh_peer_lost(e, p);
 	}
