@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "demo"))
-from cluster import GLOBAL_CONFIG, Cluster, Failure, resource_config, run, wait_until  # noqa: E402
+from cluster import Cluster, Failure, GLOBAL_CONFIG, connected, in_sync, resource_config, run, wait_until  # noqa: E402
 
 MIB = 1 << 20
 JOBS = {  # name -> fio options; the key of every table
@@ -258,16 +258,6 @@ def daemons(host):
         except (FileNotFoundError, ProcessLookupError):
             pass
     return found
-
-
-def connected(status):
-    return all(c["connection-state"] == "Connected" for c in status["connections"])
-
-
-def in_sync(status):
-    return connected(status) and all(d["disk-state"] == "UpToDate" for d in status["devices"]) and all(
-        p["peer-disk-state"] == "UpToDate" and p["replication-state"] == "Established" and p["out-of-sync"] == 0
-        for c in status["connections"] for p in c["peer_devices"])
 
 
 def plain_copy(pair, source, target, size):

@@ -50,6 +50,18 @@ exec sleep infinity
 """
 
 
+def connected(status):
+    """Is every connection of a host's `status --json` up?"""
+    return all(c["connection-state"] == "Connected" for c in status["connections"])
+
+
+def in_sync(status):
+    """Connected, UpToDate at both ends, and nothing left to copy?"""
+    return connected(status) and all(d["disk-state"] == "UpToDate" for d in status["devices"]) and all(
+        p["peer-disk-state"] == "UpToDate" and p["replication-state"] == "Established" and p["out-of-sync"] == 0
+        for c in status["connections"] for p in c["peer_devices"])
+
+
 class Failure(Exception):
     """A command failed, or something is not as it must be."""
 

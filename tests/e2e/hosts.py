@@ -8,7 +8,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demo"))
-from cluster import GLOBAL_CONFIG, ROOT, Cluster, Failure, resource_config, wait_until  # noqa: E402,F401
+from cluster import Cluster, Failure, GLOBAL_CONFIG, ROOT, connected, in_sync, resource_config, wait_until  # noqa: E402,F401
 
 SIZE = 64 << 20
 # What a process says that stops because of a mistake of its own; the keeper starts the next one, and all goes on.
@@ -29,16 +29,6 @@ def configure(cluster, hosts=None, protocol="C", secret="the secret", volumes=1,
         if not host.running():
             host.start()
     return disks
-
-
-def connected(status):
-    return all(c["connection-state"] == "Connected" for c in status["connections"])
-
-
-def in_sync(status):
-    return connected(status) and all(d["disk-state"] == "UpToDate" for d in status["devices"]) and all(
-        p["peer-disk-state"] == "UpToDate" and p["replication-state"] == "Established" and p["out-of-sync"] == 0
-        for c in status["connections"] for p in c["peer_devices"])
 
 
 def create(cluster):

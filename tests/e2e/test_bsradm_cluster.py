@@ -5,12 +5,12 @@ import json
 import os
 import re
 import signal
-import socket
 import time
 
 import pytest
 
 from conftest import program, run
+from node import free_ports
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -22,16 +22,6 @@ New bsr meta data block successfully created.
 """
 MIB = 1 << 20
 PATHS = ("daemon", "tools/bsradm", "tools/bsrsetup", "tools/bsrmeta")
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 class Host:
