@@ -8,19 +8,14 @@
  */
 #include "adm.h"
 
+#include "../journal.h"
 #include "settings.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-#define JOURNAL_BYTES_MAX (5 << 20)
-#define JOURNAL_LINE_MAX 4096
 
 /* What bsrcon set; the file is read once, and what is wrong with it is told by bsrcon. */
 static const struct bsr_settings *settings(void)
@@ -56,18 +51,10 @@ static void rotate(const char *path)
 {
 	struct dirent **older = NULL;
 	char renamed[PATH_MAX];
-	char stamp[32];
-	const time_t now = time(NULL);
-	struct tm local;
-	struct stat st;
 
-	if (stat(path, &st) != 0 || st.st_size < JOURNAL_BYTES_MAX ||
-		localtime_r(&now, &local) == NULL) {
+	if (!bsr_journal_put_aside(path)) {
 		return;
 	}
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H%M%S", &local);
-	snprintf(renamed, sizeof(renamed), "%.4000s_%s", path, stamp);
-	(void)rename(path, renamed);
 	const int count = scandir(log_directory(), &older, is_older_journal, alphasort);
 	for (int i = 0; i < count; i++) {
 		if (i < count - (int)settings()->cli_count_adm) {
@@ -80,25 +67,9 @@ static void rotate(const char *path)
 	free(older);
 }
 
-/* Name of the program that called us, for the question who did it. */
-static void parent_name(char *name, size_t size)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%ld/comm", (long)getppid());
-	FILE *f = fopen(path, "re");
-	if (f == NULL || fgets(name, (int)size, f) == NULL) {
-		snprintf(name, size, "?");
-	}
-	if (f != NULL) {
-		fclose(f);
-	}
-	name[strcspn(name, "\n")] = '\0';
-}
-
 static void append_words(char *line, size_t size, int argc, char **argv)
 {
-	size_t used = strlen(line);
+	size_t used = 0;
 
 	for (int i = 1; i < argc && used + 1 < size; i++) {
 		const bool secret = strncmp(argv[i], "--shared-secret", 15) == 0;
@@ -106,9 +77,6 @@ static void append_words(char *line, size_t size, int argc, char **argv)
 			secret ? "--shared-secret=(hidden)" : argv[i]);
 		used += n > 0 ? (size_t)n : 0;
 		i += secret && strchr(argv[i], '=') == NULL ? 1 : 0;
-	}
-	for (char *c = line; *c != '\0'; c++) {
-		*c = (unsigned char)*c < ' ' ? ' ' : *c; /* one command, one line */
 	}
 }
 
@@ -133,32 +101,13 @@ static bool only_looks(const struct adm *adm)
 void adm_journal(const struct adm *adm, int argc, char **argv, int code)
 {
 	char path[PATH_MAX];
-	char line[JOURNAL_LINE_MAX];
-	char caller[64] = "";
-	char when[32] = "";
-	char end[32];
-	const time_t now = time(NULL);
-	struct tm local;
+	char words[BSR_JOURNAL_LINE_MAX] = "";
 
 	if (adm->command == NULL || (code == 0 && settings()->status_commands == 0 && only_looks(adm))) {
 		return;
 	}
 	snprintf(path, sizeof(path), "%.4000s/bsradm.log", log_directory());
 	rotate(path);
-	const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		return;
-	}
-	if (localtime_r(&now, &local) != NULL) {
-		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
-	}
-	parent_name(caller, sizeof(caller));
-	snprintf(line, sizeof(line), "%s %s [%s:%ld] %ld bsradm", when,
-		code == 0 ? "bsr_info" : "bsr_erro", caller, (long)getppid(), (long)getpid());
-	append_words(line, sizeof(line) - sizeof(end), argc, argv);
-	snprintf(end, sizeof(end), " -> %d\n", code);
-	strcat(line, end);
-	const ssize_t written = write(fd, line, strlen(line));
-	(void)written; /* a full log device must not turn a done command into a failed one */
-	close(fd);
+	append_words(words, sizeof(words), argc, argv);
+	bsr_journal_append(path, "bsradm", words, code);
 }
