@@ -51,8 +51,9 @@ sim: build ## a minute of simulated clusters and faults
 	meson test -C $(BUILD) --suite sim --print-errorlogs
 
 SEEDS ?= 1..100000
-sim-long: build ## a campaign: make sim-long SEEDS=1..1000000 (resumable)
-	$(PYTHON) sim/run_seeds.py --sim $(BUILD)/sim/bsr-sim --seeds $(SEEDS)
+SIM ?=
+sim-long: build ## a campaign: make sim-long SEEDS=1..1000000 [SIM="--nodes mix"]; resumable
+	$(PYTHON) sim/run_seeds.py --sim $(BUILD)/sim/bsr-sim --seeds $(SEEDS) --state $(BUILD)/campaign-$(SEEDS)$(subst $() ,,$(SIM)).json --judge -- $(SIM)
 
 bench: build ## compare with the bare disk and with other servers; results in bench/results
 	$(SUDO) BSR_BUILD=$(abspath $(BUILD)) $(PYTHON) bench/bench.py

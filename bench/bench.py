@@ -18,8 +18,8 @@ import time
 
 import count
 import plot
-from targets import (JOBS, MIB, Bare, Device, Disk, Failure, Nbd, NbdFuse, Nbdkit, NbdkitUncached, Pair, cpu_seconds,
-                     machine_busy_seconds, plain_copy)
+from targets import (JOBS, MIB, Bare, Device, Disk, Failure, Nbd, NbdFuse, Nbdkit, NbdkitMemory, NbdkitNull, NbdkitUncached,
+                     Pair, cpu_seconds, machine_busy_seconds, plain_copy)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BARE, NBDKIT, NBDFUSE = Bare.name, Nbdkit.name, NbdFuse.name
@@ -35,7 +35,8 @@ GOALS = [  # (sentence, job, measured, yardstick, wanted ratio)
     ("protocol C through NBD, against the bare file", W1M, C_NBD, BARE, 0.35),
     ("resync, against a plain O_DIRECT copy over the same veth", "resync", "resync", "plain copy", 0.8),
 ]
-GOAL_TARGETS = {BARE, NBDKIT, NbdkitUncached.name, C_FLUSH, NBDFUSE, UNCONNECTED_NBD, UNCONNECTED_DEVICE, C_NBD, C_DEVICE}
+CEILINGS = (NbdkitNull, NbdkitMemory)  # servers without a disk, through the same client: what could be reached at most
+GOAL_TARGETS = {BARE, NBDKIT, NbdkitUncached.name, NbdkitNull.name, NbdkitMemory.name, C_FLUSH, NBDFUSE, UNCONNECTED_NBD, UNCONNECTED_DEVICE, C_NBD, C_DEVICE}
 
 
 class Runner:
@@ -67,8 +68,9 @@ class Runner:
                           "another BSR_BENCH_DIR, a smaller --size, or only one of --media disk,memory")
         self.bare = self.opened(Disk(self.folder, "bare.img", self.size))
         self.other = self.opened(Disk(self.folder, "nbdkit.img", self.size))
-        self.nbdkit = self.opened(Nbdkit(self.folder, self.other))
-        self.uncached = self.opened(NbdkitUncached(self.folder, self.other))
+        self.nbdkit = self.opened(Nbdkit(self.folder, self.other, self.size))
+        self.uncached = self.opened(NbdkitUncached(self.folder, self.other, self.size))
+        self.ceilings = [self.opened(kind(self.folder, self.other, self.size)) for kind in CEILINGS]
         self.nbdfuse = self.opened(NbdFuse(self.folder, self.nbdkit))
         self.pair = self.opened(Pair(self.folder, self.size))
         self.pair.start()
@@ -85,6 +87,7 @@ class Runner:
             busy = machine_busy_seconds()
             result = target.measure(job, self.args.seconds, self.area)
             result["machine_busy_s"] = machine_busy_seconds() - busy
+            result["client_us"] = result["fio_cpu_s"] / max(result["ios"], 1) * 1e6
             result["cpu_us"] = {who: (cpu_seconds(found) - before[who]) / max(result["ios"], 1) * 1e6
                                 for who, found in pids.items()}
             self.samples.setdefault(target.name, {}).setdefault(job, []).append(result)
@@ -96,6 +99,8 @@ class Runner:
         for target in (Bare(self.bare), self.nbdkit, self.nbdfuse):
             self.take(target)
         self.take(self.uncached, [W16, W1M])
+        for target in self.ceilings:
+            self.take(target, [W16])
         for protocol in "ABC":
             if self.only is None or protocol == "C":
                 self.pair.connect(protocol)
@@ -188,6 +193,21 @@ def print_goals(media):
                   f"{row['ratio']:.2f} (wanted {row['wanted']})")
 
 
+def ceilings(results):
+    """[(target, its IOPS to those of nbdkit file, the client's CPU time and the servers' per I/O)] of random writes, depth 16"""
+    base = results[NBDKIT][W16]["iops"]
+    names = [NBDKIT, *(kind.name for kind in CEILINGS), UNCONNECTED_NBD, C_NBD]
+    return [(name, results[name][W16]["iops"] / base, results[name][W16]["client_us"],
+             sum(results[name][W16]["cpu_us"].values())) for name in names if name in results]
+
+
+def print_ceilings(media):
+    print(f"\n== {W16} through NBD: what this client leaves on this machine, to nbdkit file")
+    for medium, found in media.items():
+        for name, ratio, client_us, server_us in ceilings(found["results"]):
+            print(f"  {medium:7} {name:26} {ratio:5.2f}   CPU per I/O: client {client_us:.1f} us, servers {server_us:.1f} us")
+
+
 def print_counts(counts):
     print("\n== instructions in user space per replicated 4 KiB write (callgrind, protocol C, NBD, qd16);")
     print("   the budget is for engine, host and daemon; the front end and libraries come on top")
@@ -201,6 +221,8 @@ def print_counts(counts):
               + ", ".join(f"{name} {each:.0f}" for name, each in side["folders"].items()) + "; the largest functions:")
         for name, share in side["functions"][:12]:
             print(f"          {share:7.1f}  {name}")
+    for burst, sides in counts["bursts"].items():
+        print(f"  in bursts of {burst}: " + ", ".join(f"{side['side']} {side['instructions']:.0f}" for side in sides))
 
 
 def write_markdown(path, report):
@@ -224,6 +246,11 @@ def write_markdown(path, report):
             lines.append(f"| {target} | " + " | ".join(cells) + " |")
         lines += ["", *(f"{name}: {results[name]['resync']['bytes_s'] / MIB:.0f} MiB/s  " for name in ("resync", "plain copy")),
                   ""]
+    for medium, found in report["media"].items():
+        lines += [f"{W16} through NBD, files in {medium}, CPU time per I/O in us:", "",
+                  "| target | to nbdkit file | client | servers |", "| --- | ---: | ---: | ---: |"]
+        lines += [f"| {name} | {ratio:.2f} | {client_us:.1f} | {server_us:.1f} |"
+                  for name, ratio, client_us, server_us in ceilings(found["results"])] + [""]
     lines += ["| goal | medium | wanted | measured | |", "| --- | --- | ---: | ---: | --- |"]
     for medium, found in report["media"].items():
         lines += [f"| {row['job']}: {row['goal']} | {medium} | {row['wanted']} | {row['ratio']:.2f} | "
@@ -282,6 +309,7 @@ def main():
     if "instructions" in report:
         print_counts(report["instructions"])
     print_goals(media)
+    print_ceilings(media)
     os.makedirs(args.results, exist_ok=True)
     with open(os.path.join(args.results, "bench.json"), "w", encoding="utf-8") as out:
         json.dump(report, out, indent=1)

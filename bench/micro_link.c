@@ -62,12 +62,12 @@ static void on_sent(void *ctx, const struct bsr_ev_sent *sent)
 	(void)sent;
 }
 
-static bool on_may_receive(void *ctx, uint32_t peer, enum bsr_stream stream)
+static uint32_t on_may_receive(void *ctx, uint32_t peer, enum bsr_stream stream)
 {
 	(void)ctx;
 	(void)peer;
 	(void)stream;
-	return true;
+	return 4;
 }
 
 static void on_report(void *ctx, uint32_t number, uint32_t peer, const char *text)

@@ -90,10 +90,12 @@ class Nbdkit:
     name = "nbdkit file, NBD"
     options = ()
 
-    def __init__(self, folder, disk):
+    def plugin(self, disk, _size):
+        return ["file", disk.path, *self.options]
+
+    def __init__(self, folder, disk, size):
         self.socket = os.path.join(folder, f"{type(self).__name__}.sock")
-        self.process = subprocess.Popen(["nbdkit", "--foreground", "--unix", self.socket, "file", disk.path,
-                                         *self.options])
+        self.process = subprocess.Popen(["nbdkit", "--foreground", "--unix", self.socket, *self.plugin(disk, size)])
         wait_until(lambda: os.path.exists(self.socket), 10, "nbdkit does not start")
 
     def pids(self):
@@ -111,6 +113,22 @@ class NbdkitUncached(Nbdkit):
     """The same, asked not to keep data in the page cache: what it writes goes to the disk, as with O_DIRECT."""
     name = "nbdkit file cache=none, NBD"
     options = ("cache=none",)
+
+
+class NbdkitNull(Nbdkit):
+    """A server that keeps nothing at all: what client and socket leave of this machine, the ceiling for any server."""
+    name = "nbdkit null, NBD"
+
+    def plugin(self, _disk, size):
+        return ["null", f"size={size}"]
+
+
+class NbdkitMemory(Nbdkit):
+    """A server that keeps its data in its own memory."""
+    name = "nbdkit memory, NBD"
+
+    def plugin(self, _disk, size):
+        return ["memory", f"size={size}"]
 
 
 class NbdFuse:

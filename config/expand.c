@@ -290,8 +290,46 @@ static void name_this_node(struct bsr_config *config, struct cfg_host *host)
 	}
 }
 
+static bool is_drbd_file(const char *path)
+{
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
+
+	return path != NULL && (strncmp(name, "drbd", 4) == 0 || strstr(path, "/drbd.d/") != NULL);
+}
+
+/* CRC32C without the usual complements, as DRBD 9 takes it of the address that 8.4 wrote. */
+static int32_t checksum_of_address(const char *address)
+{
+	uint32_t crc = 0x1a656f21u;
+
+	for (const char *c = address; *c != '\0'; c++) {
+		crc ^= (unsigned char)*c;
+		for (int bit = 0; bit < 8; bit++) {
+			crc = crc >> 1 ^ ((crc & 1u) != 0 ? 0x82f63b78u : 0);
+		}
+	}
+	return (int32_t)crc;
+}
+
+/* DRBD 8.4 knew no node ids. Its two hosts get those that drbdadm 9 gives them: what stands in metadata says the same. */
+static void number_hosts_of_8_4(const struct cfg_resource *resource)
+{
+	struct cfg_host *one = resource->hosts.first;
+	struct cfg_host *other = one != NULL ? one->next : NULL;
+
+	if (other == NULL || other->next != NULL || one->node_id >= 0 || other->node_id >= 0 || one->address.host == NULL ||
+		other->address.host == NULL || strcmp(one->address.host, other->address.host) == 0 ||
+		!(bsr_names()->drbd || is_drbd_file(resource->at.file))) {
+		return;
+	}
+	one->node_id = checksum_of_address(one->address.host) > checksum_of_address(other->address.host) ? 0 : 1;
+	other->node_id = 1 - one->node_id;
+}
+
 void cfg_expand_hosts(struct bsr_config *config, struct cfg_resource *resource)
 {
+	number_hosts_of_8_4(resource);
 	find_me(config, resource);
 	for (struct cfg_host *host = resource->hosts.first; host != NULL; host = host->next) {
 		expand_volumes(config, resource, host);

@@ -3,13 +3,11 @@
  * fuzz_config.c - any bytes as a configuration: no crash, and what is valid survives its own dump
  */
 #include "config.h"
+#include "../tests/fuzz.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
 
 static struct bsr_config *parse(const char *text, size_t size, bool running)
 {
@@ -148,13 +146,5 @@ static const char *const examples[] = {
 
 size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room)
 {
-	if (index >= sizeof(examples) / sizeof(examples[0])) {
-		return 0;
-	}
-	const size_t size = strlen(examples[index]);
-	if (size > room) {
-		abort();
-	}
-	memcpy(out, examples[index], size);
-	return size;
+	return fuzz_example_text(examples, sizeof(examples) / sizeof(examples[0]), index, out, room);
 }

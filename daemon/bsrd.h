@@ -27,6 +27,7 @@
 #include "../device/device.h"
 #include "../host/link.h"
 #include "../host/loop.h"
+#include "../host/digest.h"
 #include "../host/pool.h"
 #include "ipc.h"
 
@@ -61,6 +62,7 @@ struct bsrd_volume {
 	char md_path[BSRD_PATH_MAX]; /* equals disk_path for internal metadata */
 	enum bsr_md_kind md_kind;
 	uint32_t md_index;	     /* indexed only */
+	uint32_t md_stride_mib;	     /* indexed only: 256 of bsr, 128 of DRBD */
 	uint64_t size_bytes;	     /* option `size`, 0 = as large as possible */
 	bool write_through;
 	struct bsr_disk_options disk;
@@ -108,6 +110,7 @@ struct bsrd_perform;
 struct bsrd_ipc;
 struct bsrd_flows;
 struct bsrd_adopt;
+struct bsrd_handlers;
 struct bsrd_faults;
 struct bsr_control; /* the control side's own state, defined in control.c */
 
@@ -121,6 +124,7 @@ struct bsrd_trouble {
 struct bsrd {
 	struct bsr_loop *loop;
 	struct bsr_pool *pool;
+	struct bsr_digests *digests; /* of data blocks, for verify */
 	struct bsr_links *links;     /* NULL until new-resource */
 	struct bsr_devices *devices;
 	struct bsr_engine *engine;   /* NULL until new-resource */
@@ -129,6 +133,7 @@ struct bsrd {
 	struct bsrd_ipc *ipc;
 	struct bsrd_flows *flows;
 	struct bsrd_adopt *adopt;
+	struct bsrd_handlers *handlers;
 	struct bsr_control *control;
 	struct bsr_settings settings; /* of the host, what this process needs of them */
 	bool log_full_told; /* the keeper knows that the log file is full */
@@ -249,8 +254,10 @@ void bsrd_flow_primary(struct bsrd *d, uint32_t flags, bsrd_done_fn done, void *
 /**
  * bsrd_flow_secondary - -BSR_E_DEVICE_OPEN with the holders as text (nothing changed), else remove
  * devices, demote
+ * @flags: BSR_CMDF_FORCE: devices are taken away from whoever holds them: their I/O fails from then on; success names
+ *   them as text
  */
-void bsrd_flow_secondary(struct bsrd *d, bsrd_done_fn done, void *ctx);
+void bsrd_flow_secondary(struct bsrd *d, uint32_t flags, bsrd_done_fn done, void *ctx);
 /**
  * bsrd_flow_down - refused like secondary while a device is held; else demote, disconnect, detach,
  * release everything After success both processes end: @done must have written its reply when it

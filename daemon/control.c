@@ -506,9 +506,8 @@ static void look_at_hold(struct bsr_control *control)
 	control_resume(control);
 }
 
-void bsr_control_flush(struct bsr_control *control)
+static __attribute__((noinline)) void flush(struct bsr_control *control)
 {
-	/* called every turn of the loop: nearly always there is nothing to do */
 	if (control->subscribers > 0 && (control->marks_dirty || bsrd_now_ns(control->d) >= control->marks_ns)) {
 		control_check_marks(control);
 	}
@@ -532,5 +531,14 @@ void bsr_control_flush(struct bsr_control *control)
 		if (control->client[i].used) {
 			control_write(&control->client[i]);
 		}
+	}
+}
+
+void bsr_control_flush(struct bsr_control *control)
+{
+	/* called every turn of the loop: nearly always there is nothing to do */
+	if (control->subscribers > 0 || control->accept_again_ns != 0 || control->hold_until_ns != 0 || control->measuring ||
+		control->dirty) {
+		flush(control);
 	}
 }

@@ -141,6 +141,7 @@ enum control_field_type {
 	CONTROL_NEW_MINOR, /* into request.number */
 	CONTROL_VOLUME,	   /* of an existing volume: into request.volume */
 	CONTROL_NEW_VOLUME, /* into request.vnr */
+	CONTROL_SECTORS, /* a position in a volume; control_sectors() */
 };
 
 struct control_field {
@@ -197,6 +198,8 @@ void control_done(void *request, const struct bsrd_answer *answer);
  */
 struct json_object *control_make_error(int64_t id, enum bsr_control_error code, const char *message);
 bool control_bool(const struct control_request *request, const char *name);
+/** control_sectors - a field of type CONTROL_SECTORS in bytes; false when not given */
+bool control_sectors(const struct control_request *request, const char *name, uint64_t *bytes);
 /** control_text - a text field, NULL when not given */
 const char *control_text(const struct control_request *request, const char *name);
 /** control_options - the options field; NULL when not given */

@@ -376,7 +376,7 @@ static void run_primary(struct control_request *request)
 
 static void run_secondary(struct control_request *request)
 {
-	bsrd_flow_secondary(request->control->d, control_done, request);
+	bsrd_flow_secondary(request->control->d, force_flag(request), control_done, request);
 }
 
 static bool option_is_yes(struct json_object *given, const char *name)
@@ -424,6 +424,7 @@ static void run_plain(struct control_request *request)
 		{"suspend-io", BSR_CMD_SUSPEND_IO},
 		{"resume-io", BSR_CMD_RESUME_IO},
 		{"new-current-uuid", BSR_CMD_NEW_CURRENT_UUID},
+		{"verify-stop", BSR_CMD_VERIFY_STOP},
 	};
 	struct bsr_command cmd = {.volume = request->volume, .peer = request->peer};
 	bool found = false;
@@ -437,11 +438,22 @@ static void run_plain(struct control_request *request)
 	if (cmd.type == BSR_CMD_INVALIDATE) {
 		cmd.peer = request->number; /* UINT32_MAX: any peer that can */
 	}
-	if (control_bool(request, "clear_bitmap")) {
-		cmd.flags |= BSR_CMDF_CLEAR_BITMAP;
-	}
+	cmd.flags = control_bool(request, "clear_bitmap") ? BSR_CMDF_CLEAR_BITMAP : 0;
+	cmd.flags |= control_bool(request, "force_resync") ? BSR_CMDF_FORCE_RESYNC : 0;
+	cmd.flags |= control_bool(request, "keep_bitmap") ? BSR_CMDF_KEEP_BITMAP : 0;
 	if (cmd.volume < BSR_VOLUMES_MAX) {
 		cmd.vnr = request->control->d->running.volume[cmd.volume].vnr;
+	}
+	bsrd_command(request->control->d, &cmd, control_done, request);
+}
+
+static void run_verify(struct control_request *request)
+{
+	struct bsr_command cmd = {.type = BSR_CMD_VERIFY, .volume = request->volume, .peer = request->peer};
+	cmd.flags = control_sectors(request, "start", &cmd.u.verify.start_bytes) ? BSR_CMDF_START : 0;
+	cmd.flags |= control_bool(request, "auto_sync") ? BSR_CMDF_AUTO_SYNC : 0;
+	if (!control_sectors(request, "stop", &cmd.u.verify.stop_bytes)) {
+		cmd.u.verify.stop_bytes = 0; /* the volume's end */
 	}
 	bsrd_command(request->control->d, &cmd, control_done, request);
 }
@@ -588,16 +600,19 @@ static const struct control_command commands[] = {
 	{"net-options", {PEER, OPTIONS, DEFAULTS}, false, run_net_options},
 	{"peer-device-options", {PEER, VOLUME, OPTIONS, DEFAULTS}, false, run_peer_device_options},
 	{"primary", {FORCE, FLAG("full_sync")}, false, run_primary},
-	{"secondary", {{NULL, CONTROL_BOOL, false}}, false, run_secondary},
+	{"secondary", {{"force", CONTROL_BOOL, false}}, false, run_secondary},
 	{"apply-persist-role", {{NULL, CONTROL_BOOL, false}}, false, run_apply_persist_role},
-	{"invalidate", {MINOR, {"from_peer", CONTROL_NODE_ID, false}}, false, run_plain},
-	{"invalidate-remote", {PEER, VOLUME}, false, run_plain},
+	{"invalidate", {MINOR, {"from_peer", CONTROL_NODE_ID, false}, FLAG("keep_bitmap")}, false, run_plain},
+	{"invalidate-remote", {PEER, VOLUME, FLAG("keep_bitmap")}, false, run_plain},
 	{"outdate", {MINOR}, false, run_plain},
+	{"verify", {PEER, VOLUME, {"start", CONTROL_SECTORS, false}, {"stop", CONTROL_SECTORS, false}, FLAG("auto_sync")},
+		false, run_verify},
+	{"verify-stop", {PEER, VOLUME}, false, run_plain},
 	{"pause-sync", {PEER, VOLUME}, false, run_plain},
 	{"resume-sync", {PEER, VOLUME}, false, run_plain},
 	{"suspend-io", {MINOR}, false, run_plain},
 	{"resume-io", {MINOR}, false, run_plain},
-	{"new-current-uuid", {MINOR, FLAG("clear_bitmap")}, false, run_plain},
+	{"new-current-uuid", {MINOR, FLAG("clear_bitmap"), FLAG("force_resync")}, false, run_plain},
 	{"forget-peer", {PEER}, false, run_forget_peer},
 	{"down", {{NULL, CONTROL_BOOL, false}}, true, run_down},
 	{"del-resource", {{NULL, CONTROL_BOOL, false}}, true, run_del_resource},

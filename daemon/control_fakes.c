@@ -425,10 +425,10 @@ void bsrd_flow_primary(struct bsrd *d, uint32_t flags, bsrd_done_fn done, void *
 	later((flags & BSR_CMDF_FORCE) != 0 ? "primary --force" : "primary", done, ctx);
 }
 
-void bsrd_flow_secondary(struct bsrd *d, bsrd_done_fn done, void *ctx)
+void bsrd_flow_secondary(struct bsrd *d, uint32_t flags, bsrd_done_fn done, void *ctx)
 {
 	(void)d;
-	later("secondary", done, ctx);
+	later((flags & BSR_CMDF_FORCE) != 0 ? "secondary --force" : "secondary", done, ctx);
 }
 
 void bsrd_flow_down(struct bsrd *d, bsrd_done_fn done, void *ctx)

@@ -104,6 +104,7 @@ static const struct {
 	{BSR_E_NOT_CONNECTED, "bsradm connect ", ""},
 	{BSR_E_CONNECTED, "bsradm disconnect ", ""},
 	{BSR_E_RES_IN_USE, "bsradm down ", ""},
+	{BSR_E_SUSPENDED, "see bsradm why; or bsradm resume-io ", ""},
 	{0, NULL, NULL},
 };
 
@@ -137,6 +138,19 @@ static void add_message(struct json_object *error, const struct control_request 
 	}
 }
 
+/* What this refusal adds to the general text; one line "what is wrong; what helps" is more precise than that text. */
+static void add_info(struct json_object *error, const char *text)
+{
+	const char *advice = strchr(text, '\n') == NULL ? strstr(text, "; ") : NULL;
+	struct json_object *lines = advice == NULL ? lines_of(text) : json_object_new_array();
+	if (advice != NULL) {
+		json_object_array_add(lines, json_object_new_string_len(text, (int)(advice - text)));
+		json_object_object_del(error, "remedy");
+		add_text(error, "remedy", advice + 2);
+	}
+	json_object_object_add(error, "info", lines);
+}
+
 static struct json_object *error_of_answer(
 	const struct control_request *request, const struct bsrd_answer *answer)
 {
@@ -147,7 +161,7 @@ static struct json_object *error_of_answer(
 	add_text(error, "name", bsr_error_name(number));
 	add_message(error, request, number);
 	if (answer->text != NULL && answer->text[0] != '\0') {
-		json_object_object_add(error, "info", lines_of(answer->text));
+		add_info(error, answer->text);
 	}
 	if (answer->peer < BSR_NODES_MAX) {
 		add_int(error, "peer", answer->peer);
@@ -244,6 +258,16 @@ bool control_bool(const struct control_request *request, const char *name)
 	return json_object_object_get_ex(request->fields, name, &value) && json_object_get_boolean(value);
 }
 
+bool control_sectors(const struct control_request *request, const char *name, uint64_t *bytes)
+{
+	struct json_object *value = NULL;
+	if (!json_object_object_get_ex(request->fields, name, &value)) {
+		return false;
+	}
+	*bytes = (uint64_t)json_object_get_int64(value) * BSR_SECTOR_BYTES;
+	return true;
+}
+
 const char *control_text(const struct control_request *request, const char *name)
 {
 	struct json_object *value = NULL;
@@ -337,6 +361,12 @@ static int check_field(struct control_request *request, const struct control_fie
 		break;
 	case CONTROL_NEW_VOLUME:
 		ok = number_ok(value, field->name, BSR_VNR_MAX, &request->vnr, why, room);
+		break;
+	case CONTROL_SECTORS:
+		ok = json_object_is_type(value, json_type_int) && json_object_get_int64(value) >= 0 &&
+		     json_object_get_int64(value) <= (int64_t)(BSR_VOLUME_BYTES_MAX / BSR_SECTOR_BYTES);
+		snprintf(why, room, "field '%s' must be a number of sectors, 0..%llu", field->name,
+			(unsigned long long)(BSR_VOLUME_BYTES_MAX / BSR_SECTOR_BYTES));
 		break;
 	case CONTROL_MINOR:
 	case CONTROL_VOLUME:

@@ -60,6 +60,14 @@ static void refusals_say_who_and_what_helps(void **state)
 	assert_string_equal(json_object_get_string(control_test_get(error, "remedy")), "close or unmount it");
 	assert_int_equal(json_object_array_length(control_test_get(error, "info")), 2);
 	json_object_put(reply);
+	fakes.refuse = -BSR_E_DEVICE_OPEN;
+	fakes.refuse_text = "no such peer; new-peer makes it known"; /* one line: what helps after the semicolon */
+	reply = control_test_ask(fd, "{\"id\":7,\"command\":\"secondary\"}", 1012);
+	error = control_test_get(reply, "error");
+	assert_string_equal(json_object_get_string(control_test_get(error, "remedy")), "new-peer makes it known");
+	assert_string_equal(
+		json_object_get_string(json_object_array_get_idx(control_test_get(error, "info"), 0)), "no such peer");
+	json_object_put(reply);
 	fakes.refuse = -BSR_E_TWO_PRIMARIES;
 	fakes.refuse_peer = 1;
 	reply = control_test_ask(fd, "{\"id\":8,\"command\":\"primary\"}", 1001);

@@ -47,6 +47,19 @@ void bsrd_adopt_listener(struct bsrd *d, const struct sockaddr_storage *address,
 	a->listener_fd[a->listener_count++] = copy_of(fd);
 }
 
+void bsrd_adopt_no_listener(struct bsrd *d, const struct sockaddr_storage *address)
+{
+	struct bsrd_adopt *a = d->adopt;
+	for (uint32_t i = 0; i < a->listener_count; i++) {
+		if (memcmp(&a->listener[i], address, sizeof(*address)) == 0) {
+			close(a->listener_fd[i]);
+			a->listener_fd[i] = a->listener_fd[--a->listener_count];
+			a->listener[i] = a->listener[a->listener_count];
+			return;
+		}
+	}
+}
+
 void bsrd_adopt_channel(struct bsrd *d, uint32_t volume, int fd)
 {
 	int *place = &d->adopt->channel_fd[volume];

@@ -253,6 +253,7 @@ static void warm_up(struct bsrd *d)
 	if (bsr_links_create(&links, &config) == 0) { /* OpenSSL reads its configuration */
 		bsr_links_destroy(links);
 	}
+	d->digests = bsr_digests_create();
 	struct json_object *o = json_object_new_object();
 	json_object_object_add(o, "warm", json_object_new_int(1)); /* seeds its hash function */
 	json_object_put(o);
@@ -311,6 +312,7 @@ static void on_turn(void *ctx)
 	struct bsrd *d = ctx;
 	bsrd_ipc_turn(d->ipc);
 	bsrd_flows_turn(d->flows);
+	bsrd_handlers_turn(d);
 	bsrd_perform_turn(d);
 	bsr_control_flush(d->control);
 	look_at_log(d);
@@ -325,6 +327,9 @@ static int begin(struct bsrd *d, struct handed *h, int keeper_fd)
 	}
 	if (error == 0) {
 		error = bsrd_flows_create(&d->flows, d);
+	}
+	if (error == 0) {
+		error = bsrd_handlers_create(&d->handlers, d);
 	}
 	if (error == 0) {
 		error = bsr_control_create(&d->control, d, h->hello.fd[BSRD_FD_CONTROL]);

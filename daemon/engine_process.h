@@ -61,6 +61,8 @@ int bsrd_adopt_create(struct bsrd *d, const struct bsrd_fds *hello);
 /** bsrd_adopt_wait - from now on a new keeper may come */
 void bsrd_adopt_wait(struct bsrd *d);
 void bsrd_adopt_listener(struct bsrd *d, const struct sockaddr_storage *address, int fd);
+/** bsrd_adopt_no_listener - the address is listened on no longer */
+void bsrd_adopt_no_listener(struct bsrd *d, const struct sockaddr_storage *address);
 /** bsrd_adopt_channel - remember a copy of a volume's FUSE channel; @fd -1: it has ended */
 void bsrd_adopt_channel(struct bsrd *d, uint32_t volume, int fd);
 
@@ -117,6 +119,9 @@ int bsrd_flows_listener(struct bsrd *d, const struct bsrd_message *m, struct bsr
 /** bsrd_flows_channel - CHANNEL from the keeper while running */
 void bsrd_flows_channel(struct bsrd *d, const struct bsrd_message *m, struct bsrd_fds *fds);
 void bsrd_flows_stop(struct bsrd *d);
+/** bsrd_flows_disk_leaves - the disk of @volume begins to leave: a next process goes on without it */
+void bsrd_flows_disk_leaves(struct bsrd *d, uint32_t volume);
+
 /** bsrd_flows_disk_gone - BSR_FX_DISK_GONE */
 void bsrd_flows_disk_gone(struct bsrd *d, uint32_t volume);
 /** bsrd_flows_state - a state effect, before the control side sees it */
@@ -125,7 +130,17 @@ void bsrd_flows_state(struct bsrd *d, const struct bsr_fx_state *state);
 uint64_t bsrd_flows_deadline(const struct bsrd_flows *flows);
 void bsrd_flows_tick(struct bsrd_flows *flows);
 void bsrd_flows_keeper_gone(struct bsrd *d);
+int bsrd_handlers_create(struct bsrd_handlers **handlers, struct bsrd *d);
 /** bsrd_handler_run - BSR_FX_HANDLER */
 void bsrd_handler_run(struct bsrd *d, const struct bsr_fx_handler *handler);
+/** @status: the handler's exit code, 0 without one; -1 when it could not be run or was killed */
+typedef void (*bsrd_handler_fn)(void *ctx, int status);
+/** bsrd_handler_ask - call a handler of the whole resource; @fn later, once */
+void bsrd_handler_ask(struct bsrd *d, enum bsr_handler handler, bsrd_handler_fn fn, void *ctx);
+/** bsrd_handlers_state, bsrd_handlers_log - what the engine says: some of it calls a handler */
+void bsrd_handlers_state(struct bsrd *d, const struct bsr_fx_state *state);
+void bsrd_handlers_log(struct bsrd *d, const struct bsr_fx_log *log);
+/** bsrd_handlers_turn - once a turn of the loop: calls that were collected begin */
+void bsrd_handlers_turn(struct bsrd *d);
 
 #endif

@@ -97,7 +97,7 @@ const struct bsrd_fault *bsrd_faults_at(const struct bsrd *d, uint32_t index)
 
 static uint32_t op_bit(enum bsr_op op)
 {
-	return op == BSR_OP_READ ? BSRD_FAULT_READ : op == BSR_OP_FLUSH ? BSRD_FAULT_FLUSH : BSRD_FAULT_WRITE;
+	return op == BSR_OP_READ || op == BSR_OP_DIGEST ? BSRD_FAULT_READ : op == BSR_OP_FLUSH ? BSRD_FAULT_FLUSH : BSRD_FAULT_WRITE;
 }
 
 static bool concerns(const struct bsrd_fault *rule, const struct bsr_effect *e)
@@ -135,13 +135,19 @@ static bsr_buf_t buffer_of(const struct bsr_effect *e)
 	return e->type == BSR_FX_SEND ? e->u.send.buf : e->type == BSR_FX_DISK ? e->u.disk.buf : BSR_BUF_NONE;
 }
 
+/* Whoever carries it out has the buffer's reference already. */
+static bool gives_buffer(const struct bsr_effect *e)
+{
+	return e->type == BSR_FX_DISK && (e->u.disk.flags & BSR_DISK_GIVES_BUFFER) != 0;
+}
+
 static void hold(
 	struct bsrd *d, const struct bsr_effect *e, const uint8_t *arena, uint32_t delay_ms, bool error)
 {
 	struct bsrd_faults *f = d->faults;
 	struct held *h = make_held(e, arena);
 	const bsr_buf_t buf = buffer_of(e);
-	if (buf != BSR_BUF_NONE) {
+	if (buf != BSR_BUF_NONE && !gives_buffer(e)) {
 		bsr_pool_ref(d->pool, buf); /* FI-2 */
 	}
 	h->error = error;
@@ -213,7 +219,7 @@ static void release(struct bsrd *d, struct held *h)
 	} else {
 		bsrd_perform_late(d, &h->effect, h->head);
 	}
-	if (buf != BSR_BUF_NONE) {
+	if (buf != BSR_BUF_NONE && (h->error || !gives_buffer(&h->effect))) {
 		bsr_pool_put(d->pool, buf);
 	}
 	free(h);

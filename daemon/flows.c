@@ -275,116 +275,18 @@ void bsrd_flows_stop(struct bsrd *d)
 
 void bsrd_flows_state(struct bsrd *d, const struct bsr_fx_state *state)
 {
-	if (state->object == BSR_OBJ_VOLUME && d->running.role == BSR_ROLE_PRIMARY && !d->going_down) {
-		d->flows->check_devices = true;
+	if (state->object != BSR_OBJ_VOLUME || d->going_down) {
+		return;
 	}
-}
-
-/* ----------------------------------------------------------------- handlers */
-
-struct handler_run {
-	struct bsrd *d;
-	struct bsr_fx_handler handler;
-};
-
-static void add_variable(struct bsrd_message *m, const char *name, const char *value)
-{
-	char text[BSRD_PATH_MAX + 64];
-	snprintf(text, sizeof(text), "%s=%s", name, value);
-	if (!bsrd_message_add_text(m, text)) {
-		return; /* more volumes than fit: the lists are cut, as documented for handlers */
+	d->flows->check_devices |= d->running.role == BSR_ROLE_PRIMARY;
+	if (state->u.volume.disk == BSR_DISK_DETACHING || state->u.volume.disk == BSR_DISK_FAILED) {
+		bsrd_flows_disk_leaves(d, state->volume);
 	}
-}
-
-static void add_number(struct bsrd_message *m, const char *name, uint32_t value)
-{
-	char text[16];
-	snprintf(text, sizeof(text), "%u", (unsigned)value);
-	add_variable(m, name, text);
-}
-
-/* "ipv4:10.0.0.1:7789": family and address, without the port */
-static void add_address(struct bsrd_message *m, const char *name, const char *af_name, const char *text)
-{
-	char copy[BSRD_ADDRESS_TEXT];
-	snprintf(copy, sizeof(copy), "%s", text);
-	bool v6 = strncmp(copy, "ipv6:", 5) == 0;
-	char *address = v6 || strncmp(copy, "ipv4:", 5) == 0 ? copy + 5 : copy;
-	char *port = strrchr(address, ':');
-	if (port != NULL) {
-		*port = '\0';
+	const enum bsr_disk_state disk = state->u.volume.disk;
+	if (state->object == BSR_OBJ_VOLUME && d->running.role == BSR_ROLE_PRIMARY && !d->going_down &&
+		(disk == BSR_DISK_FAILED || disk == BSR_DISK_DETACHING) && d->running.volume[state->volume].attached) {
+		/* from now on peers may have what this disk lacks: a successor must not begin with it, should I die before it is gone */
+		d->running.volume[state->volume].attached = false;
+		bsrd_save_running(d);
 	}
-	if (address[0] == '[' && address[strlen(address) - 1] == ']') {
-		address[strlen(address) - 1] = '\0';
-		address++;
-	}
-	add_variable(m, name, address);
-	add_variable(m, af_name, v6 ? "ipv6" : "ipv4");
-}
-
-static void describe_volumes(const struct bsrd *d, struct bsrd_message *m)
-{
-	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {
-		const struct bsrd_volume *v = &d->running.volume[i];
-		char name[40];
-		if (!v->exists) {
-			continue;
-		}
-		snprintf(name, sizeof(name), "BSR_MINOR_%u", (unsigned)v->vnr);
-		add_number(m, name, v->minor);
-		if (v->attached) {
-			snprintf(name, sizeof(name), "BSR_BACKING_DEV_%u", (unsigned)v->vnr);
-			add_variable(m, name, v->disk_path);
-		}
-	}
-}
-
-static void describe(const struct bsrd *d, const struct bsr_fx_handler *h, struct bsrd_message *m)
-{
-	add_variable(m, "BSR_RESOURCE", d->running.resource);
-	add_number(m, "BSR_MY_NODE_ID", d->running.node_id);
-	if (h->volume < BSR_VOLUMES_MAX) {
-		const struct bsrd_volume *v = &d->running.volume[h->volume];
-		add_number(m, "BSR_MINOR", v->minor);
-		add_number(m, "BSR_VOLUME", v->vnr);
-		if (v->attached) {
-			add_variable(m, "BSR_BACKING_DEV", v->disk_path);
-		}
-	} else {
-		describe_volumes(d, m);
-	}
-	if (h->peer < BSR_NODES_MAX) {
-		const struct bsrd_peer *p = &d->running.peer[h->peer];
-		add_number(m, "BSR_PEER_NODE_ID", h->peer);
-		if (p->path_count > 0) {
-			add_address(m, "BSR_MY_ADDRESS", "BSR_MY_AF", p->path[0].local_text);
-			add_address(m, "BSR_PEER_ADDRESS", "BSR_PEER_AF", p->path[0].remote_text);
-		}
-	}
-}
-
-static void handler_answered(void *ctx, const struct bsrd_message *answer, struct bsrd_fds *fds)
-{
-	struct handler_run *run = ctx;
-	struct bsrd *d = run->d;
-	(void)fds;
-	int status = answer->arg[0] > 255 ? -1 : (int)answer->arg[0];
-	struct bsr_event event = {.type = BSR_EV_HANDLER_EXIT,
-		.u.handler_exit = {.handler_id = run->handler.handler_id, .status = status}};
-	control_on_helper(d->control, &run->handler, true, status);
-	free(run);
-	bsrd_step(d, &event);
-}
-
-void bsrd_handler_run(struct bsrd *d, const struct bsr_fx_handler *handler)
-{
-	struct bsrd_message m;
-	struct handler_run *run = malloc(sizeof(*run));
-	BSR_ASSERT(run != NULL);
-	*run = (struct handler_run){.d = d, .handler = *handler};
-	bsrd_message_init(&m, BSRD_IPC_HANDLER);
-	m.arg[0] = (uint64_t)handler->handler;
-	describe(d, handler, &m);
-	control_on_helper(d->control, handler, false, -1);
-	bsrd_ipc_request(d->ipc, &m, handler_answered, run);
 }

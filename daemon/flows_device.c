@@ -7,7 +7,8 @@
  * channel). The keeper sends the channel first; serving it lets the keeper's half come up.
  * Invariants:
  *   FD-1  Channels are served only while this node is Primary: a Secondary's device does not exist.
- *   FD-2  Nothing is removed while anything of this resource is held.
+ *   FD-2  Nothing is removed while anything of this resource is held, unless an administrator forces it: then our end is
+ *         closed before the keeper's, so that nothing of its holders reaches the volume any more.
  */
 #include <stdio.h>
 #include <string.h>
@@ -287,9 +288,29 @@ static void remove_answer(void *ctx, const struct bsrd_message *answer, struct b
 		flow_create_devices(f, put_back);
 		return;
 	}
+	if (answer->text[0] != '\0' && !d->keeper_gone) { /* forced */
+		char lines[BSRD_ANSWER_TEXT];
+		snprintf(lines, sizeof(lines), "volume %u was taken away: %.1800s", (unsigned)d->running.volume[f->at].vnr, answer->text);
+		flow_add_text(f, lines);
+	}
 	flow_forget_device(d, f->at);
 	f->at++;
 	remove_next(f);
+}
+
+static void take_away(struct flow *f)
+{
+	struct bsrd *d = f->d;
+	struct bsrd_message m;
+	volume_message(&m, BSRD_IPC_REMOVE_DEVICE, f->at);
+	m.arg[0] = 1;
+	if (d->flows->volume[f->at].channel_fd >= 0) {
+		close(d->flows->volume[f->at].channel_fd);
+		d->flows->volume[f->at].channel_fd = -1;
+	}
+	bsrd_adopt_channel(d, f->at, -1);
+	bsr_fuse_stop(d->devices, f->at);
+	bsrd_ipc_request(d->ipc, &m, remove_answer, f);
 }
 
 static void remove_next(struct flow *f)
@@ -297,9 +318,14 @@ static void remove_next(struct flow *f)
 	struct bsrd *d = f->d;
 	for (; f->at < BSR_VOLUMES_MAX; f->at++) {
 		struct bsrd_volume *v = &d->running.volume[f->at];
+		const bool force = (f->flags & BSR_CMDF_FORCE) != 0;
 		if (v->exists && v->nbd_exported) {
 			bsr_nbd_unexport(d->devices, f->at);
 			v->nbd_exported = false;
+		}
+		if (v->exists && v->has_device && force) {
+			take_away(f);
+			return;
 		}
 		if (v->exists && v->has_device) {
 			struct bsrd_message m;

@@ -219,16 +219,26 @@ void flow_wait_closed(struct flow *f, flow_next_fn next)
 	next(f, 0);
 }
 
+/*
+ * From the moment that a disk begins to leave, writes may go on without it. Leaving can take as long as a disk hangs, and
+ * the process may die meanwhile: the next one must not take the disk for what it was.
+ */
+void bsrd_flows_disk_leaves(struct bsrd *d, uint32_t volume)
+{
+	BSR_ASSERT(volume < BSR_VOLUMES_MAX);
+	if (d->running.volume[volume].attached && !d->going_down) {
+		d->running.volume[volume].attached = false;
+		bsrd_save_running(d);
+	}
+}
+
 void bsrd_flows_disk_gone(struct bsrd *d, uint32_t volume)
 {
 	BSR_ASSERT(volume < BSR_VOLUMES_MAX);
 	if (!bsrd_disk_in_use(d, volume) || d->flows->volume[volume].closing) {
 		return;
 	}
-	if (d->running.volume[volume].attached && !d->going_down) {
-		d->running.volume[volume].attached = false;
-		bsrd_save_running(d);
-	}
+	bsrd_flows_disk_leaves(d, volume);
 	close_disk(d, volume);
 }
 
@@ -257,6 +267,7 @@ static void attached(struct flow *f, int error)
 	snprintf(v->md_path, sizeof(v->md_path), "%s", f->text2);
 	v->md_kind = f->md_kind;
 	v->md_index = f->md_index;
+	v->md_stride_mib = f->md_stride_mib;
 	v->size_bytes = f->size_bytes;
 	v->disk = f->o.disk;
 	json_object_put(v->disk_given);
@@ -283,12 +294,13 @@ static void disk_opened(void *ctx, const struct bsrd_message *answer, struct bsr
 	d->flows->volume[f->volume].data_bytes = answer->arg[0];
 	d->flows->volume[f->volume].md_bytes = answer->arg[1];
 	d->running.volume[f->volume].write_through = answer->arg[2] != 0;
+	f->md_stride_mib = answer->arg[3] == 128 ? 128 : 256;
 	f->cmd.volume = f->volume;
 	f->cmd.u.attach = (struct bsr_attach){.data_bytes = answer->arg[0],
 		.md_bytes = answer->arg[1],
 		.md_kind = f->md_kind,
 		.md_index = f->md_index,
-		.md_index_stride_bytes = MD_INDEX_STRIDE,
+		.md_index_stride_bytes = (uint64_t)f->md_stride_mib << 20,
 		.size_bytes = f->size_bytes,
 		.write_through = answer->arg[2] != 0,
 		.options = f->o.disk};
@@ -316,7 +328,6 @@ static void attach_start(struct flow *f)
 	m.volume = f->volume;
 	m.arg[0] = (uint64_t)f->md_kind;
 	m.arg[1] = f->md_index;
-	m.arg[2] = MD_INDEX_STRIDE;
 	if (!bsrd_message_add_text(&m, f->text1) || !bsrd_message_add_text(&m, f->text2)) {
 		flow_fail(f, -BSR_E_OPEN_BACKING, "the path is too long");
 		return;
@@ -447,7 +458,7 @@ void flow_fill_attach(struct flow *f, uint32_t volume)
 		.md_bytes = fv->md_bytes,
 		.md_kind = v->md_kind,
 		.md_index = v->md_index,
-		.md_index_stride_bytes = MD_INDEX_STRIDE,
+		.md_index_stride_bytes = (uint64_t)v->md_stride_mib << 20,
 		.size_bytes = v->size_bytes,
 		.write_through = v->write_through,
 		.options = v->disk};

@@ -37,7 +37,7 @@ static void new_resource_start(struct flow *f)
 	struct bsrd *d = f->d;
 	char why[400] = "";
 	if (d->running.exists) {
-		flow_fail(f, -BSR_E_INVALID_REQUEST, "the resource exists already");
+		flow_fail(f, -BSR_E_INVALID_REQUEST, "the resource exists already; adjust changes what runs, up only starts what does not");
 		return;
 	}
 	if (f->node_id >= BSR_NODES_MAX) {
@@ -184,6 +184,40 @@ void bsrd_flow_new_peer(struct bsrd *d, uint32_t peer, const char *name, struct 
 	flow_submit(f);
 }
 
+static bool is_local_address(const struct bsrd *d, const struct sockaddr_storage *address)
+{
+	for (uint32_t i = 0; i < BSR_NODES_MAX; i++) {
+		const struct bsrd_peer *p = &d->running.peer[i];
+		for (uint32_t path = 0; p->exists && path < p->path_count; path++) {
+			if (memcmp(&p->path[path].path.local, address, sizeof(*address)) == 0) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* An address that no path has any more is not ours: its port is free for others, and nobody comes in by it. */
+static void close_idle_listeners(struct bsrd *d)
+{
+	struct bsrd_flows *flows = d->flows;
+	for (uint32_t i = flows->listening_count; i-- > 0;) {
+		struct bsrd_message m;
+		if (is_local_address(d, &flows->listening[i])) {
+			continue;
+		}
+		bsrd_message_init(&m, BSRD_IPC_UNLISTEN);
+		memcpy(m.text, &flows->listening[i], sizeof(flows->listening[i]));
+		m.text_bytes = sizeof(flows->listening[i]);
+		bsrd_ipc_note(d->ipc, &m, NULL);
+		bsr_links_remove_listener(d->links, flows->listening_fd[i]);
+		bsrd_adopt_no_listener(d, &flows->listening[i]);
+		flows->listening_count--;
+		flows->listening[i] = flows->listening[flows->listening_count];
+		flows->listening_fd[i] = flows->listening_fd[flows->listening_count];
+	}
+}
+
 static void peer_removed(struct flow *f, int error)
 {
 	struct bsrd *d = f->d;
@@ -191,6 +225,7 @@ static void peer_removed(struct flow *f, int error)
 		bsr_links_remove_peer(d->links, f->peer);
 		bsrd_running_clear_peer(&d->running.peer[f->peer]);
 		bsrd_save_running(d);
+		close_idle_listeners(d);
 	}
 	flow_end(f, error);
 }
@@ -319,10 +354,14 @@ int bsrd_flows_listener(struct bsrd *d, const struct bsrd_message *m, struct bsr
 	}
 	int fd = fds->fd[0];
 	fds->count = 0;
-	struct sockaddr_storage *address = &flows->listening[flows->listening_count++];
+	struct sockaddr_storage *address = &flows->listening[flows->listening_count];
 	memcpy(address, m->text, sizeof(*address));
-	bsrd_adopt_listener(d, address, fd);
-	return bsr_links_add_listener(d->links, fd);
+	const int error = bsr_links_add_listener(d->links, fd);
+	if (error == 0) {
+		flows->listening_fd[flows->listening_count++] = fd;
+		bsrd_adopt_listener(d, address, fd);
+	}
+	return error;
 }
 
 static int find_path(const struct bsrd_peer *p, const struct bsr_link_path *path)
@@ -455,6 +494,7 @@ static void del_path_start(struct flow *f)
 	memmove(&p->path[at], &p->path[at + 1], (p->path_count - (uint32_t)at) * sizeof(p->path[0]));
 	memset(&p->path[p->path_count], 0, sizeof(p->path[0]));
 	bsrd_save_running(d);
+	close_idle_listeners(d);
 	flow_end(f, flow_set_link(d, f->peer));
 }
 

@@ -12,8 +12,6 @@
 
 #define FLOWS_RUNNING_MAX 60u /* below BSRD_COMMANDS_MAX: each has at most one command under way */
 #define FLOWS_LISTENERS_MAX 64u
-/* of indexed external metadata, as in the product we succeed */
-#define MD_INDEX_STRIDE (256ull << 20)
 
 struct flow;
 typedef void (*flow_fn)(struct flow *f);
@@ -34,9 +32,11 @@ struct flow {
 	struct bsrd_fds disk_fds; /* attach: what these paths named, opened by who asked */
 	enum bsr_md_kind md_kind;
 	uint32_t md_index;
+	uint32_t md_stride_mib; /* as found on the device */
 	struct bsr_command cmd;
 	/* where it is */
 	uint32_t phase, at;
+	bool changes_role; /* handlers of promotion and demotion are called */
 	int32_t pending_error; /* result, while devices are put back */
 	uint64_t size_bytes;
 	flow_next_fn next_fn;  /* after the current step */
@@ -79,6 +79,7 @@ struct bsrd_flows {
 	uint64_t deadline_ns;
 	struct flow_volume volume[BSR_VOLUMES_MAX];
 	struct sockaddr_storage listening[FLOWS_LISTENERS_MAX];
+	int listening_fd[FLOWS_LISTENERS_MAX];
 	uint32_t listening_count;
 };
 

@@ -10,9 +10,7 @@
 #include <unistd.h>
 
 #include "control_fakes.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
+#include "../tests/fuzz.h"
 
 static const char *const opening[] = {
 	"{\"id\":1,\"command\":\"new-resource\",\"node_id\":0,\"options\":{}}",
@@ -35,16 +33,21 @@ static const char *const examples[] = {
 	"{\"id\":8,\"command\":\"fault\",\"options\":{\"kind\":\"disk\",\"volume\":\"0\",\"op\":\"write\",\"delay\":\"5\",\"count\":\"3\"}}\n"
 	"{\"id\":8,\"command\":\"fault\"}\n{\"id\":8,\"command\":\"log\",\"level\":\"5\",\"text\":\"x\"}\n",
 	"{\"id\":8,\"command\":\"measure\",\"on\":true}\n{\"id\":8,\"command\":\"counters\"}\n{\"id\":8,\"command\":\"debug\"}\n",
+	"{\"command\":\"primary\",\"force\":true}\n{\"command\":\"secondary\"}\n{\"command\":\"down\"}\n{\"command\":\"del-resource\"}\n",
+	"{\"command\":\"connect\",\"peer\":1,\"discard_my_data\":true}\n{\"command\":\"disconnect\",\"peer\":1}\n"
+	"{\"command\":\"del-path\",\"peer\":1,\"local\":\"ipv4:10.0.0.1:7000\",\"remote\":\"ipv4:10.0.0.2:7000\"}\n"
+	"{\"command\":\"del-peer\",\"peer\":1}\n{\"command\":\"forget-peer\",\"peer\":1}\n",
+	"{\"command\":\"new-minor\",\"minor\":2,\"volume\":1}\n{\"command\":\"disk-options\",\"minor\":2,\"options\":{\"on-io-error\":"
+	"\"detach\"}}\n{\"command\":\"detach\",\"minor\":2}\n{\"command\":\"del-minor\",\"minor\":2}\n",
+	"{\"command\":\"invalidate\",\"minor\":1,\"from_peer\":1}\n{\"command\":\"pause-sync\",\"peer\":1,\"volume\":0}\n"
+	"{\"command\":\"verify\",\"peer\":1,\"volume\":0,\"start\":0,\"stop\":2048}\n{\"command\":\"verify-stop\",\"peer\":1,\"volume\":0}\n"
+	"{\"command\":\"suspend-io\",\"minor\":1}\n{\"command\":\"unsubscribe\"}\n{\"command\":\"ping\"}\n",
 	"{\"id\":9,\"command\":\"resource-options\",\"options\":{\"quorum\":\"majority\"}}\n",
 };
 
 size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room)
 {
-	if (index >= sizeof(examples) / sizeof(examples[0]) || strlen(examples[index]) > room) {
-		return 0;
-	}
-	memcpy(out, examples[index], strlen(examples[index]));
-	return strlen(examples[index]);
+	return fuzz_example_text(examples, sizeof(examples) / sizeof(examples[0]), index, out, room);
 }
 
 static void never_ready(struct bsr_watch *watch, uint32_t events)

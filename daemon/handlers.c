@@ -56,6 +56,16 @@ const char *bsr_handler_word(enum bsr_handler handler)
 		return "local-io-error";
 	case BSR_HANDLER_QUORUM_LOST:
 		return "quorum-lost";
+	case BSR_HANDLER_BEFORE_PROMOTE:
+		return "before-promote";
+	case BSR_HANDLER_AFTER_PROMOTE:
+		return "after-promote";
+	case BSR_HANDLER_BEFORE_DEMOTE:
+		return "before-demote";
+	case BSR_HANDLER_AFTER_DEMOTE:
+		return "after-demote";
+	case BSR_HANDLER_DISCONNECTED:
+		return "disconnected";
 	}
 	return "?";
 }
@@ -90,7 +100,7 @@ static bool variable_ok(const char *text)
 /* @environment receives pointers into @m and into static text; returns their number. */
 static uint32_t build_environment(const struct bsrd_message *m, const char **environment)
 {
-	static const char *const always[] = {"HOME=/", "TERM=linux", "PATH=/sbin:/usr/sbin:/bin:/usr/bin"};
+	static const char *const always[] = {"HOME=/", "TERM=linux", "PATH=/sbin:/usr/sbin:/bin:/usr/bin", "BSR_CALLED_BY=bsrd"};
 	uint32_t count = 0;
 	for (; count < sizeof(always) / sizeof(always[0]); count++) {
 		environment[count] = always[count];
@@ -135,6 +145,16 @@ static struct keeper_handler *free_slot(struct keeper *k)
 	return NULL;
 }
 
+/* It may be missing while packages are replaced: that is no reason to refuse a promotion. */
+static bool helper_is_there(const char *helper)
+{
+	if (access(helper, X_OK) == 0) {
+		return true;
+	}
+	bsr_log(BSR_LOGN_HANDLER_NOT_RUN, "helper=%s error=\"%s\"", helper, strerror(errno));
+	return false;
+}
+
 _Noreturn static void run_child(const struct keeper *k, const char *word, const char *const *environment)
 {
 	char command[4096 + 300];
@@ -154,12 +174,12 @@ _Noreturn static void run_child(const struct keeper *k, const char *word, const 
 void keeper_handler_start(struct keeper *k, const struct bsrd_message *request)
 {
 	const char *environment[ENVIRONMENT_MAX];
-	if (request->arg[0] > BSR_HANDLER_QUORUM_LOST) {
+	if (request->arg[0] >= BSR_HANDLER_COUNT) {
 		answer_status(k, request->request, UINT64_MAX);
 		return;
 	}
 	const char *word = bsr_handler_word((enum bsr_handler)request->arg[0]);
-	if (k->helper == NULL || k->settings.handlers == 0) {
+	if (k->helper == NULL || k->settings.handlers == 0 || !helper_is_there(k->helper)) {
 		answer_status(k, request->request, 0);
 		return;
 	}

@@ -44,14 +44,15 @@ enum bsrd_ipc_type {
 	/* engine to keeper, answered */
 	BSRD_IPC_CLAIM_MINOR, /* volume; arg0 minor, arg1 vnr */
 	BSRD_IPC_FREE_MINOR,  /* volume */
-	BSRD_IPC_OPEN_DISK,   /* volume; arg0 md kind, arg1 md index, arg2 stride; text disk path \0 md path \0 (for
+	BSRD_IPC_OPEN_DISK,   /* volume; arg0 md kind, arg1 md index; text disk path \0 md path \0 (for
 				 messages only); fds: what the administrator's program opened (O_PATH): disk,
 				 metadata device; none when it could not. Answer: arg0 data bytes, arg1 md
-				 bytes, arg2 write-through; fds data[, md] */
+				 bytes, arg2 write-through, arg3 MiB of an indexed slot; fds data[, md] */
 	BSRD_IPC_CLOSE_DISK,  /* volume */
 	/* volume; arg0 bytes. CHANNEL comes first; answer: text device path */
 	BSRD_IPC_CREATE_DEVICE,
-	BSRD_IPC_REMOVE_DEVICE, /* volume; DEVICE_OPEN and the holders as text when held */
+	/* volume; arg0: 1 = take it away from holders, text names them; else DEVICE_OPEN and the holders as text when held */
+	BSRD_IPC_REMOVE_DEVICE,
 	BSRD_IPC_RESIZE_DEVICE, /* volume; arg0 bytes */
 	BSRD_IPC_HOLDERS,	/* volume; answer: text, "" for nobody */
 	BSRD_IPC_LISTEN,	/* text: struct sockaddr_storage; answer: fd */
@@ -68,8 +69,10 @@ enum bsrd_ipc_type {
 	BSRD_IPC_SETTINGS, /* an administrator changed enum bsrd_setting: arg2.. as in HELLO */
 	/* keeper to engine: what is logged, arg2.. as in HELLO; fd: a new log file, or none */
 	BSRD_IPC_LOG,
+	/* engine to keeper, not answered: text: struct sockaddr_storage of LISTEN; close that socket */
+	BSRD_IPC_UNLISTEN,
 };
-#define BSRD_IPC_TYPE_COUNT 25u /* first number that is none */
+#define BSRD_IPC_TYPE_COUNT 26u /* first number that is none */
 
 /** Arguments of HELLO, LOG and SETTINGS that are settings of the host. */
 enum bsrd_setting {

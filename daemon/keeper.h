@@ -29,6 +29,7 @@ struct keeper_disk {
 	int data_fd;
 	int md_fd; /* equals data_fd for metadata on the same device */
 	bool md_shared; /* an indexed slot: others use the rest of the device */
+	uint64_t slot_bytes; /* of it; 0 when not known here (adopted) */
 	int lock_fd;
 	uint64_t data_bytes;
 	uint64_t md_bytes;
@@ -161,6 +162,8 @@ int keeper_engine_lock(const struct keeper *k);
 int keeper_minor_claim(const struct keeper *k, uint32_t minor, char *why, size_t room);
 void keeper_minor_free(uint32_t minor, int claim_fd);
 int keeper_listen(struct keeper *k, const struct sockaddr_storage *address, char *why, size_t room);
+/** keeper_unlisten - close the socket of an address; none is fine */
+void keeper_unlisten(struct keeper *k, const struct sockaddr_storage *address);
 
 /* keeper_disk.c: run in job threads */
 void keeper_disk_open(struct keeper_job *job);

@@ -27,6 +27,7 @@
 #include <bsr/assert.h>
 
 #include "keeper.h"
+#include "superblock.h"
 
 #define LOCK_TRIES 20
 #define LOCK_PAUSE_US 50000 /* 20 times: one second, as all tools wait */
@@ -38,6 +39,7 @@ struct opened {
 	bool is_block;
 	dev_t device;
 	uint64_t bytes;
+	uint64_t slot_bytes; /* metadata device with indexed slots */
 };
 
 enum claim { CLAIM_WHOLE, CLAIM_SLOT };
@@ -132,15 +134,35 @@ static int refuse_unopened(struct keeper_job *job, const char *path, bool data)
 		path, why);
 }
 
+/*
+ * bsr's slots have 256 MiB, DRBD's 128: the same index is another place. The superblock there says how much it owns; where
+ * neither does, bsr's is meant.
+ */
+static uint64_t slot_bytes(int fd, uint64_t index)
+{
+	static const uint64_t known[] = {BSR_MD_STRIDE_BSR_BYTES, BSR_MD_STRIDE_DRBD_BYTES};
+	_Alignas(BSR_MD_BLOCK_BYTES) uint8_t block[BSR_MD_BLOCK_BYTES];
+	struct bsr_superblock sb;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (pread(fd, block, sizeof(block), (off_t)(index * known[i])) == (ssize_t)sizeof(block) &&
+			bsr_superblock_decode_unchecked(&sb, block) == 0 && sb.md_sectors == known[i] / BSR_SECTOR_BYTES) {
+			return known[i];
+		}
+	}
+	return BSR_MD_STRIDE_BSR_BYTES;
+}
+
 /* 0 or -BSR_E_*, text set. @data: the disk itself, else its metadata device. */
 static int open_one(struct keeper_job *job, const char *path, bool data, enum claim claim, struct opened *out)
 {
 	struct stat st = {0};
-	uint64_t stride = job->message.arg[2];
 	int fd = open_checked(job->fds.fd[data ? 0 : 1], claim, &st);
 	int error = fd < 0 ? fd : size_of(fd, &st, &out->bytes);
+	const uint64_t index = job->message.arg[1];
+	const uint64_t stride = claim == CLAIM_SLOT && error == 0 ? slot_bytes(fd, index) : BSR_MD_STRIDE_BSR_BYTES;
+	out->slot_bytes = stride;
 	if (error == 0 && (!S_ISBLK(st.st_mode) || claim == CLAIM_SLOT)) {
-		error = claim_range(fd, claim, job->message.arg[1] * stride, stride);
+		error = claim_range(fd, claim, index * stride, stride);
 	}
 	if (error != 0) {
 		bool claimed = error == -EBUSY || error == -EWOULDBLOCK || (fd >= 0 && error == -EACCES);
@@ -270,6 +292,7 @@ void keeper_disk_open(struct keeper_job *job)
 		.data_fd = data.fd,
 		.md_fd = md.fd,
 		.md_shared = job->message.arg[0] == BSR_MD_INDEXED,
+		.slot_bytes = md.slot_bytes,
 		.lock_fd = lock_fd,
 		.data_bytes = data.bytes,
 		.md_bytes = md.bytes};

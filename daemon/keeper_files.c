@@ -282,6 +282,17 @@ static int open_listener(const struct sockaddr_storage *address, socklen_t bytes
 	return fd;
 }
 
+void keeper_unlisten(struct keeper *k, const struct sockaddr_storage *address)
+{
+	for (uint32_t i = 0; i < k->listener_count; i++) {
+		if (memcmp(&k->listener[i].address, address, sizeof(*address)) == 0) {
+			close(k->listener[i].fd);
+			k->listener[i] = k->listener[--k->listener_count];
+			return;
+		}
+	}
+}
+
 int keeper_listen(struct keeper *k, const struct sockaddr_storage *address, char *why, size_t room)
 {
 	socklen_t bytes = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);

@@ -72,6 +72,19 @@ static void device_bind(struct keeper_job *job)
 		(unsigned)job->volume.minor, device->path, (unsigned long long)device->bytes);
 }
 
+/* All ends of the channel are closed: what its holders ask for, now and later, fails; the loop device goes with its last user. */
+static int take_away(struct keeper_job *job)
+{
+	struct keeper_device *device = &job->volume.device;
+	char text[120];
+	close(device->channel_fd);
+	device->channel_fd = -1;
+	bsr_loopdev_abandon(device->loopdev);
+	snprintf(text, sizeof(text), "I/O on %s fails from now on; unmount or close it", device->path);
+	bsrd_message_set_text(&job->message, text);
+	return 0;
+}
+
 static void device_remove(struct keeper_job *job)
 {
 	struct keeper_device *device = &job->volume.device;
@@ -79,12 +92,14 @@ static void device_remove(struct keeper_job *job)
 	if (device->loopdev == NULL) {
 		return;
 	}
-	if (bsr_loopdev_holders(device->loopdev, holders, sizeof(holders)) > 0) {
+	const bool force = job->message.arg[0] != 0;
+	/* its server is gone when it is forced: looking at it may wait for ever */
+	if (!force && bsr_loopdev_holders(device->loopdev, holders, sizeof(holders)) > 0) {
 		bsrd_message_set_text(&job->message, holders);
 		job->message.error = -BSR_E_DEVICE_OPEN;
 		return;
 	}
-	int error = bsr_loopdev_destroy(device->loopdev, false);
+	int error = force ? take_away(job) : bsr_loopdev_destroy(device->loopdev, false);
 	if (error == -EBUSY) {
 		/* somebody has opened it since; name them if they can be seen */
 		if (bsr_loopdev_holders(device->loopdev, holders, sizeof(holders)) <= 0) {
@@ -100,7 +115,9 @@ static void device_remove(struct keeper_job *job)
 	bsr_log(BSR_LOGN_DEVICE_REMOVED, "volume=%u minor=%u device=%s%s%s", (unsigned)job->volume.vnr,
 		(unsigned)job->volume.minor, device->path, error != 0 ? " error=" : "",
 		error != 0 ? strerror(-error) : "");
-	close(device->channel_fd);
+	if (device->channel_fd >= 0) {
+		close(device->channel_fd);
+	}
 	*device = (struct keeper_device){.channel_fd = -1};
 }
 
@@ -236,6 +253,7 @@ static void answer_job(struct keeper *k, struct keeper_job *job)
 		job->message.arg[0] = disk->data_bytes;
 		job->message.arg[1] = disk->md_bytes;
 		job->message.arg[2] = disk->write_through;
+		job->message.arg[3] = disk->slot_bytes >> 20;
 		fds.fd[fds.count++] = disk->data_fd;
 		if (disk->md_fd != disk->data_fd) {
 			fds.fd[fds.count++] = disk->md_fd;

@@ -86,9 +86,8 @@ static bool two_paths(const struct bsrd_message *m)
  */
 static void open_disk(struct keeper *k, const struct bsrd_message *m, struct bsrd_fds *fds)
 {
-	uint64_t end;
-	if (!two_paths(m) || (fds->count != 0 && fds->count != BSRD_DISK_FDS) || m->arg[0] > BSR_MD_INDEXED || !bsr_mul_u64(m->arg[1] + 1, m->arg[2], &end) ||
-		end > INT64_MAX || m->arg[1] > UINT32_MAX) {
+	if (!two_paths(m) || (fds->count != 0 && fds->count != BSRD_DISK_FDS) || m->arg[0] > BSR_MD_INDEXED ||
+		m->arg[1] > UINT8_MAX) {
 		refuse(k, m, "bad description of a disk");
 		return;
 	}
@@ -128,6 +127,17 @@ static void listen_request(struct keeper *k, const struct bsrd_message *m)
 	ok.request = m->request;
 	bsrd_message_set_text(&ok, "");
 	keeper_answer(k, &ok, &fds);
+}
+
+static void unlisten(struct keeper *k, const struct bsrd_message *m)
+{
+	struct sockaddr_storage address;
+	if (m->text_bytes != sizeof(address)) {
+		refuse(k, m, "bad address");
+		return;
+	}
+	memcpy(&address, m->text, sizeof(address));
+	keeper_unlisten(k, &address);
 }
 
 static void new_config(struct keeper *k, struct bsrd_fds *fds)
@@ -181,6 +191,9 @@ static void dispatch_checked(struct keeper *k, struct bsrd_message *m, struct bs
 		break;
 	case BSRD_IPC_LISTEN:
 		listen_request(k, m);
+		break;
+	case BSRD_IPC_UNLISTEN:
+		unlisten(k, m);
 		break;
 	case BSRD_IPC_HANDLER:
 		keeper_handler_start(k, m);

@@ -226,6 +226,8 @@ static void net_numbers(struct json_object *given, struct bsr_net_options *net)
 	net->on_congestion = (enum bsr_on_congestion)word_of(section, given, "on-congestion", congestion);
 	net->congestion_fill_bytes = (uint64_t)number_of(section, given, "congestion-fill");
 	net->congestion_extents = u32_of(section, given, "congestion-extents");
+	const char *verify_alg = text_of(bsr_option_find(section, "verify-alg"), given);
+	net->verify_alg = bsr_digest_by_word(verify_alg != NULL ? verify_alg : "");
 	net->fencing = (enum bsr_fencing)word_of(section, given, "fencing", fencing);
 }
 
@@ -241,6 +243,11 @@ static int net_rules(struct json_object *given, const struct bsr_net_options *ne
 	if (net->fencing == BSR_FENCING_RESOURCE_AND_STONITH && net->protocol == BSR_PROTOCOL_A) {
 		snprintf(why, room, "fencing resource-and-stonith needs protocol B or C");
 		return -BSR_E_STONITH_AND_A;
+	}
+	const char *verify_alg = text_of(bsr_option_find(section, "verify-alg"), given);
+	if (verify_alg != NULL && verify_alg[0] != 0 && net->verify_alg == BSR_DIGEST_NONE) {
+		snprintf(why, room, "verify-alg '%.64s' is not known; known are crc32c, md5, sha1, sha256, sha512", verify_alg);
+		return -BSR_E_VERIFY_ALG;
 	}
 	if (net->sndbuf_bytes != 0 && net->sndbuf_bytes < (uint64_t)sndbuf->min) {
 		snprintf(why, room, "sndbuf-size must be 0 or at least 10M");
@@ -294,6 +301,11 @@ int bsr_options_net(struct json_object *given, struct bsr_net_options *net, stru
 	return 0;
 }
 
+static bool is_given(struct json_object *given, const char *name)
+{
+	return given != NULL && json_object_object_get_ex(given, name, NULL);
+}
+
 int bsr_options_peer_device(
 	struct json_object *given, struct bsr_peer_device_options *out, char *why, size_t room)
 {
@@ -309,6 +321,10 @@ int bsr_options_peer_device(
 	out->c_fill_target_sectors = u32_of(section, given, "c-fill-target");
 	out->c_max_rate_kib = u32_of(section, given, "c-max-rate");
 	out->c_min_rate_kib = u32_of(section, given, "c-min-rate");
+	/* without either of them a verify is as fast as a resync */
+	const bool paced = is_given(given, "ov-req-num") || is_given(given, "ov-req-interval");
+	out->ov_req_blocks = paced ? u32_of(section, given, "ov-req-num") : 0;
+	out->ov_req_interval_ms = u32_of(section, given, "ov-req-interval");
 	return 0;
 }
 
@@ -319,7 +335,7 @@ static const char *const acted_on[] = {"on-no-data-accessible", "twopc-timeout",
 	"max-passthrough-count", "al-extents", "al-updates", "disk-flushes", "disk-barrier", "protocol", "timeout",
 	"ko-count", "max-epoch-size", "connect-int", "ping-int", "ping-timeout", "sndbuf-size", "rcvbuf-size",
 	"tcp_ack_timeout", "cram-hmac-alg", "shared-secret", "after-sb-0pri", "after-sb-1pri", "after-sb-2pri",
-	"always-asbp", "rr-conflict", "resync-rate", "c-plan-ahead", "c-max-rate",
+	"always-asbp", "rr-conflict", "resync-rate", "c-plan-ahead", "c-max-rate", "verify-alg", "ov-req-num", "ov-req-interval",
 	/* true without them: payloads carry checksums, bitmaps are compact */
 	"data-integrity-alg", "use-rle", NULL};
 

@@ -9,7 +9,7 @@
  *   PF-1  A step never runs inside of another one: what an effect causes at once is noted and done
  *         after it (a command's callback; the next piece of a long discard, which a front end hands
  *         over when the one before completes).
- *   PF-2  A buffer has a reference of ours as long as a disk operation uses it.
+ *   PF-2  A buffer has a reference of ours, or one that the engine has given away, as long as a disk operation uses it.
  *   PF-3  Descriptors of a disk are closed only when nothing is in flight on them.
  *   PF-4  No allocation and no system call per operation: operations come from a table, submission
  *         is per turn.
@@ -67,17 +67,32 @@ static void release_if_idle(struct bsrd *d, struct disk_use *use)
 }
 
 static void op_finish(struct disk_op *op, int32_t error);
+static inline __attribute__((always_inline)) void finish_op(struct disk_op *op, int32_t error);
+
+static void digest_finish(struct disk_op *op, int32_t error);
+
+/* True: it has ended already, or goes on. */
+static __attribute__((noinline)) bool rare_done(struct disk_op *op, int64_t result)
+{
+	if (op->op == BSR_OP_DIGEST) {
+		digest_finish(op, take_result(op, result));
+		return true;
+	}
+	if (result >= 0 && op->stage == OP_MAIN && (op->flags & BSR_REQ_FUA) != 0) {
+		op->stage = OP_AFTER;
+		bsr_loop_flush(op->d->loop, &op->io, op->d->perform->disk[op->volume].data_slot);
+		return true;
+	}
+	return false;
+}
 
 static void main_done(struct bsr_io *io, int64_t result)
 {
 	struct disk_op *op = (struct disk_op *)io;
-	bool zeroing = op->op >= BSR_OP_DISCARD && !op->is_md && (op->op == BSR_OP_DISCARD || op->op == BSR_OP_ZEROES);
-	if (result >= 0 && zeroing && op->stage == OP_MAIN && (op->flags & BSR_REQ_FUA) != 0) {
-		op->stage = OP_AFTER;
-		bsr_loop_flush(op->d->loop, io, op->d->perform->disk[op->volume].data_slot);
+	if (op->op >= BSR_OP_DISCARD && rare_done(op, result)) {
 		return;
 	}
-	op_finish(op, take_result(op, result));
+	finish_op(op, take_result(op, result)); /* in place: of every write */
 }
 
 static void read_into(struct disk_op *op, uint32_t buf_offset)
@@ -141,10 +156,10 @@ void bsrd_perform_retry(struct bsrd_perform *p)
 static inline __attribute__((always_inline)) struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t op_id, bool is_md)
 {
 	BSR_ASSERT(volume < BSR_VOLUMES_MAX && op_id < BSR_DISK_OPS_MAX);
-	struct disk_use *use = &d->perform->disk[volume];
+	struct disk_use *use = d->perform->use[volume];
 	BSR_ASSERT(use->open); /* operations stop before BSR_FX_DISK_GONE */
 	use->in_flight++;
-	struct disk_op *op = &d->perform->op[op_id];
+	struct disk_op *op = d->perform->by_id[op_id];
 	BSR_ASSERT(!op->busy); /* the engine uses an id again when it has been answered */
 	op->volume = (uint16_t)volume;
 	op->stage = OP_MAIN;
@@ -165,6 +180,7 @@ static __attribute__((noinline)) void perform_other_disk(struct bsrd *d, const s
 	op->length = fx->length;
 	switch ((enum bsr_op)fx->op) {
 	case BSR_OP_READ:
+	case BSR_OP_DIGEST:
 		start_read(d->perform, op, fx);
 		break;
 	case BSR_OP_WRITE:
@@ -191,9 +207,11 @@ static inline __attribute__((always_inline)) void perform_disk(struct bsrd *d, c
 	op->op = BSR_OP_WRITE;
 	op->flags = fx->flags;
 	op->buf = fx->buf;
-	bsr_loop_write(d->loop, &op->io, d->perform->disk[fx->volume].data_slot,
-		bsr_pool_borrow(d->pool, fx->buf) + fx->buf_offset, fx->length, fx->offset,
-		(fx->flags & BSR_REQ_FUA) != 0 ? BSR_IO_DSYNC : 0);
+	/* PF-2 */
+	const uint8_t *mem = (fx->flags & BSR_DISK_GIVES_BUFFER) != 0 ? bsr_pool_mem(d->pool, fx->buf)
+								       : bsr_pool_borrow(d->pool, fx->buf);
+	bsr_loop_write(d->loop, &op->io, d->perform->use[fx->volume]->data_slot, mem + fx->buf_offset, fx->length, fx->offset,
+		 (fx->flags & BSR_REQ_FUA) != 0 ? BSR_IO_DSYNC : 0);
 }
 
 static void md_write(struct disk_op *op)
@@ -325,6 +343,7 @@ static void perform_log(struct bsrd *d, const struct bsr_fx_log *log)
 	char more[BSRD_PATH_MAX + 128];
 	bsrd_trouble_text(d, log, more, sizeof(more));
 	bsr_log_effect(log, vnr, more);
+	bsrd_handlers_log(d, log);
 	control_on_log(d->control, log);
 }
 
@@ -383,6 +402,7 @@ static __attribute__((noinline)) void perform_other(struct bsrd *d, const struct
 		break;
 	case BSR_FX_STATE:
 		bsrd_flows_state(d, &e->u.state);
+		bsrd_handlers_state(d, &e->u.state);
 		control_on_state(d->control, &e->u.state);
 		break;
 	case BSR_FX_LOG:
@@ -432,19 +452,45 @@ static inline struct bsr_fx *begin_step(struct bsrd *d)
 	return fx;
 }
 
+static __attribute__((noinline)) void perform_with_faults(struct bsrd *d, const struct bsr_fx *fx)
+{
+	for (uint32_t i = 0; i < fx->count; i++) {
+		if (!bsrd_faults_take(d, &fx->effect[i], fx->arena)) {
+			perform_effect(d, &fx->effect[i]);
+		}
+	}
+}
+
 /* Inlined where each write comes by. */
 static inline __attribute__((always_inline)) void end_step(struct bsrd *d, const struct bsr_fx *fx)
 {
 	struct bsrd_perform *p = d->perform;
-	const uint32_t count = fx->count; /* carrying out an effect adds none */
-	for (uint32_t i = 0; i < count; i++) {
-		if (d->faults == NULL || !bsrd_faults_take(d, &fx->effect[i], fx->arena)) {
-			perform_effect(d, &fx->effect[i]);
+	if (d->faults == NULL) {
+		const struct bsr_effect *end = &fx->effect[fx->count]; /* carrying out an effect adds none */
+		for (const struct bsr_effect *e = fx->effect; e != end; e++) {
+			perform_effect(d, e);
 		}
+	} else {
+		perform_with_faults(d, fx);
 	}
 	p->in_step = false;
 	if (p->put_off) {
 		drain(p);
+	}
+}
+
+/* Where there are usually few effects, or none: of events that come once in a turn. */
+static __attribute__((noinline)) void carry_out(struct bsrd *d, const struct bsr_fx *fx)
+{
+	end_step(d, fx);
+}
+
+static inline void end_step_apart(struct bsrd *d, const struct bsr_fx *fx)
+{
+	if (fx->count == 0 && !d->perform->put_off) {
+		d->perform->in_step = false;
+	} else {
+		carry_out(d, fx);
 	}
 }
 
@@ -453,14 +499,36 @@ void bsrd_step(struct bsrd *d, struct bsr_event *event)
 	struct bsr_fx *fx = begin_step(d);
 	event->now_ns = bsrd_now_ns(d);
 	bsr_engine_step(d->engine, event, fx);
-	end_step(d, fx);
+	end_step_apart(d, fx);
 }
 
-static void op_finish(struct disk_op *op, int32_t error)
+/* The engine gets the digests and not the data. */
+static void digest_finish(struct disk_op *op, int32_t error)
+{
+	struct bsrd *d = op->d;
+	struct disk_use *use = &d->perform->disk[op->volume];
+	struct bsr_event event = {.type = BSR_EV_DIGEST_DONE, .u.digest_done = {.op_id = op->id, .result = error}};
+	struct bsr_ev_digest_done *done = &event.u.digest_done;
+	if (error == 0) {
+		done->bytes = bsr_digests_blocks(
+			d->digests, op->flags, bsr_pool_mem(d->pool, op->buf), op->length, &done->digests);
+		done->result = done->bytes == 0 ? -BSR_E_UNSUPPORTED : 0;
+	}
+	bsr_pool_put(d->pool, op->buf);
+	op->busy = false;
+	BSR_ASSERT(use->in_flight > 0);
+	use->in_flight--;
+	bsrd_step(d, &event);
+	if (use->releasing) {
+		release_if_idle(d, use);
+	}
+}
+
+static inline __attribute__((always_inline)) void finish_op(struct disk_op *op, int32_t error)
 {
 	struct bsrd *d = op->d;
 	struct bsrd_perform *p = d->perform;
-	struct disk_use *use = &p->disk[op->volume];
+	struct disk_use *use = p->use[op->volume];
 	struct bsr_ev_disk_done done = {.op_id = op->id, .result = error, .buf = BSR_BUF_NONE};
 	if (op->buf != BSR_BUF_NONE && op->own_buf && error == 0) {
 		done.buf = op->buf;
@@ -478,17 +546,15 @@ static void op_finish(struct disk_op *op, int32_t error)
 	}
 }
 
-static void request_event(struct bsrd *d, const struct bsr_device_request *r)
+static __attribute__((noinline)) void op_finish(struct disk_op *op, int32_t error)
 {
-	const struct bsr_ev_request request = {.tag = r->tag,
-		.op = r->op,
-		.flags = r->flags,
-		.volume = r->volume,
-		.offset = r->offset,
-		.length = r->length,
-		.buf = r->buf};
+	finish_op(op, error);
+}
+
+static void request_event(struct bsrd *d, const struct bsr_ev_request *r)
+{
 	struct bsr_fx *fx = begin_step(d);
-	bsr_engine_request(d->engine, bsrd_now_ns(d), &request, fx);
+	bsr_engine_request(d->engine, bsrd_now_ns(d), r, fx);
 	end_step(d, fx);
 }
 
@@ -514,7 +580,7 @@ static __attribute__((noinline)) void drain(struct bsrd_perform *p)
 	while (p->commands_done > 0 || p->deferred_count > 0) {
 		run_commands_done(p);
 		if (p->deferred_count > 0) {
-			const struct bsr_device_request request = p->deferred[p->deferred_first];
+			const struct bsr_ev_request request = p->deferred[p->deferred_first];
 			p->deferred_first = (p->deferred_first + 1) % BSR_REQUESTS_MAX;
 			p->deferred_count--;
 			request_event(p->d, &request);
@@ -551,7 +617,7 @@ static uint32_t on_credits(void *ctx)
 	return credits;
 }
 
-static void on_request(void *ctx, const struct bsr_device_request *request)
+static void on_request(void *ctx, const struct bsr_ev_request *request)
 {
 	struct bsrd *d = ctx;
 	struct bsrd_perform *p = d->perform;
@@ -596,15 +662,24 @@ static void on_message(void *ctx, const struct bsr_ev_message *message)
 
 static void on_sent(void *ctx, const struct bsr_ev_sent *sent)
 {
-	struct bsr_event event = {.type = BSR_EV_SENT, .u.sent = *sent};
-	bsrd_step(ctx, &event);
+	struct bsrd *d = ctx;
+	struct bsr_fx *fx = begin_step(d);
+	bsr_engine_sent(d->engine, bsrd_now_ns(d), sent, fx);
+	end_step_apart(d, fx);
 }
 
-static bool on_may_receive(void *ctx, uint32_t peer, enum bsr_stream stream)
+void bsrd_step_time(struct bsrd *d)
+{
+	struct bsr_fx *fx = begin_step(d);
+	bsr_engine_time(d->engine, bsrd_now_ns(d), fx);
+	end_step_apart(d, fx);
+}
+
+static uint32_t on_may_receive(void *ctx, uint32_t peer, enum bsr_stream stream)
 {
 	struct bsrd *d = ctx;
-	bool may = bsr_engine_may_receive(d->engine, peer, stream);
-	if (!may) {
+	uint32_t may = bsr_engine_may_receive(d->engine, peer, stream);
+	if (may == 0) {
 		d->perform->paused = true;
 	}
 	return may;
@@ -650,6 +725,10 @@ int bsrd_perform_create(struct bsrd_perform **out, struct bsrd *d)
 		p->op[i].id = i;
 		p->op[i].next = NONE;
 		p->op[i].io.done = main_done;
+		p->by_id[i] = &p->op[i];
+	}
+	for (uint32_t i = 0; i < BSR_VOLUMES_MAX; i++) {
+		p->use[i] = &p->disk[i];
 	}
 	*out = p;
 	return 0;

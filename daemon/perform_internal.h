@@ -74,10 +74,15 @@ struct bsrd_perform {
 	struct disk_use disk[BSR_VOLUMES_MAX];
 	struct command_slot command[BSRD_COMMANDS_MAX];
 	/* a ring; each has a tag of its own, so all fit */
-	struct bsr_device_request deferred[BSR_REQUESTS_MAX];
+	struct bsr_ev_request deferred[BSR_REQUESTS_MAX];
 	struct disk_op op[BSR_DISK_OPS_MAX]; /* by the engine's op_id */
+	/* where these and the disks are: a pointer that is loaded is not computed again and again */
+	struct disk_op *by_id[BSR_DISK_OPS_MAX];
+	struct disk_use *use[BSR_VOLUMES_MAX];
 };
 
+/** bsrd_step_time - BSR_EV_TIME */
+void bsrd_step_time(struct bsrd *d);
 /** bsrd_perform_retry - buffers are free again: reads that wait for one go on */
 void bsrd_perform_retry(struct bsrd_perform *p);
 

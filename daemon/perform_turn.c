@@ -15,8 +15,7 @@
 static void engine_time(struct bsrd *d)
 {
 	if (d->engine != NULL && bsrd_now_ns(d) >= bsr_engine_deadline(d->engine)) {
-		struct bsr_event event = {.type = BSR_EV_TIME};
-		bsrd_step(d, &event);
+		bsrd_step_time(d);
 	}
 }
 

@@ -113,6 +113,7 @@ static struct json_object *volume_to_json(const struct bsrd_volume *v, uint32_t 
 	add_text(o, "meta_disk", v->md_path);
 	add_number(o, "meta_kind", (uint64_t)v->md_kind);
 	add_number(o, "meta_index", v->md_index);
+	add_number(o, "meta_stride_mib", v->md_stride_mib);
 	add_given(o, "disk_options", v->disk_given);
 	return o;
 }
@@ -242,6 +243,9 @@ static int volume_from_json(struct bsrd_running *running, struct json_object *o,
 		return damaged(why, room, "a volume's description");
 	}
 	v->md_kind = (enum bsr_md_kind)kind;
+	if (!get_number(o, "meta_stride_mib", 256, &v->md_stride_mib) || v->md_stride_mib != 128) {
+		v->md_stride_mib = 256; /* of a process that knew no other */
+	}
 	v->attached = get_flag(o, "attached");
 	return bsr_options_disk(v->disk_given, &v->disk, &v->size_bytes, why, room) == 0 ? 0 : -EINVAL;
 }

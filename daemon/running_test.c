@@ -41,6 +41,7 @@ static struct bsrd_running *example(void)
 	v->vnr = 500;
 	v->minor = 77;
 	v->attached = true;
+	v->md_stride_mib = 128;
 	snprintf(v->disk_path, sizeof(v->disk_path), "/dev/disk \"with\" odd\\name");
 	snprintf(v->md_path, sizeof(v->md_path), "/dev/md");
 	v->md_kind = BSR_MD_INDEXED;

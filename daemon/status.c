@@ -261,7 +261,15 @@ static void add_resync(struct bsrd *d, struct json_object *out, const struct bsr
 	add_u64(resync, "total", info->resync_total_bytes);
 	add_u64(resync, "left", info->resync_left_bytes);
 	add_u64(resync, "rate", info->resync_rate_bytes_s);
+	const bool verify = info->repl == BSR_REPL_VERIFY_S || info->repl == BSR_REPL_VERIFY_T;
+	if (verify && options->ov_req_blocks != 0 && options->ov_req_interval_ms != 0) {
+		want_kib = (uint64_t)options->ov_req_blocks * 4 * 1000 / options->ov_req_interval_ms;
+	}
 	add_u64(resync, "want", want_kib * 1024);
+	if (verify) {
+		add_u64(resync, "found", info->verify_found_bytes);
+		add_u64(resync, "skipped", info->verify_skipped_bytes);
+	}
 	add_u64(resync, "elapsed_ms", elapsed_ns / 1000000);
 	json_object_object_add(out, "resync", resync);
 }
@@ -286,6 +294,9 @@ void status_add_peer_device(
 		add_u64(out, "out_of_sync", info.out_of_sync_bytes);
 		add_u64(out, "pending", info.pending);
 		add_u64(out, "unacked", info.unacked);
+		if (info.verify_resume_bytes != 0) {
+			add_u64(out, "verify_resume", info.verify_resume_bytes);
+		}
 		if (resync_is_shown(&info)) {
 			add_resync(d, out, &info, &d->running.peer[peer].peer_device[volume]);
 		}

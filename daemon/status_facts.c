@@ -188,6 +188,27 @@ static void explain_rule(const struct subject *about, uint16_t reason)
 	}
 }
 
+/* A disk that is not current, and nothing is being done about it. */
+static void explain_stale_disk(const struct subject *about, enum bsr_disk_state mine)
+{
+	char remedy[REMEDY_BYTES];
+	struct bsr_peer_info info;
+	const char *resource = about->d->running.resource;
+	if (mine == BSR_DISK_NEGOTIATING) {
+		snprintf(remedy, sizeof(remedy), "connect that node; if there is none: bsradm resume-io %s (what waits fails), close the "
+			"device, bsradm secondary %s: then this disk counts again", resource, resource);
+		add_fact(about, 0, remedy, "this node's disk waits (Negotiating) for a node that has all that applications have seen: it may "
+			"lack some of it");
+		return;
+	}
+	bsr_engine_peer_info(about->d->engine, about->peer, &info);
+	snprintf(remedy, sizeof(remedy),
+		"connect to a node that has the current data; if there is none any more, and what is here is to be used: "
+		"bsradm primary --force %s", resource);
+	add_fact(about, 0, info.exists && info.conn == BSR_CONN_CONNECTED ? "" : remedy, "this node's disk is %s",
+		bsr_disk_state_word(mine));
+}
+
 static void explain_disks(const struct subject *about, enum bsr_disk_state mine, enum bsr_disk_state peers)
 {
 	char remedy[REMEDY_BYTES];
@@ -197,7 +218,7 @@ static void explain_disks(const struct subject *about, enum bsr_disk_state mine,
 		snprintf(remedy, sizeof(remedy), "bsradm attach %s/%d", resource, vnr);
 		add_fact(about, 0, remedy, "this node has no disk for the volume (%s)", bsr_disk_state_word(mine));
 	} else if (mine < BSR_DISK_UP_TO_DATE) {
-		add_fact(about, 0, "", "this node's disk is %s", bsr_disk_state_word(mine));
+		explain_stale_disk(about, mine);
 	}
 	if (peers <= BSR_DISK_FAILED) {
 		snprintf(remedy, sizeof(remedy), "on %s: bsradm attach %s/%d", status_peer_name(about->d, about->peer),
@@ -216,7 +237,14 @@ static void explain_volume(const struct subject *about)
 	const char *resource = about->d->running.resource;
 	bsr_engine_peer_device_info(about->d->engine, about->peer, about->volume, &info);
 	bsr_engine_volume_info(about->d->engine, about->volume, &volume);
-	if (!info.exists || (info.repl == BSR_REPL_ESTABLISHED && volume.disk == BSR_DISK_UP_TO_DATE &&
+	const bool verify = info.repl == BSR_REPL_VERIFY_S || info.repl == BSR_REPL_VERIFY_T;
+	if (info.exists && info.verify_marked_bytes != 0 && !verify) {
+		snprintf(remedy, sizeof(remedy), "find out which disk is wrong; then bsradm disconnect %s; bsradm connect %s "
+			"copies what differs, from the Primary", resource, resource);
+		add_fact(about, 0, remedy, "a verify has found %llu KiB that differ from the peer's",
+			(unsigned long long)info.verify_marked_bytes / 1024);
+	}
+	if (!info.exists || ((info.repl == BSR_REPL_ESTABLISHED || verify) && volume.disk == BSR_DISK_UP_TO_DATE &&
 				    info.disk == BSR_DISK_UP_TO_DATE)) {
 		return;
 	}
@@ -226,13 +254,18 @@ static void explain_volume(const struct subject *about)
 		add_fact(about, 0, remedy, "the resync is paused by the user of this node");
 	}
 	if ((info.paused & BSR_PAUSE_PEER) != 0) {
-		add_fact(about, 0, "", "the resync is paused by the peer");
+		snprintf(remedy, sizeof(remedy), "on %s: bsradm why %s; if it was paused by hand: bsradm resume-sync %s",
+			status_peer_name(about->d, about->peer), resource, resource);
+		add_fact(about, 0, remedy, "the resync is paused by the peer");
 	}
 	if ((info.paused & (BSR_PAUSE_DEPENDENCY | BSR_PAUSE_OTHER_CONNECTION)) != 0) {
-		add_fact(about, 0, "", "the resync waits for another one");
+		add_fact(about, 0, "nothing to do: it begins when that one is done", "the resync waits for another one");
 	}
 	if (info.repl > BSR_REPL_ESTABLISHED) {
-		add_fact(about, 0, "", "the volume is in state %s, %" PRIu64 " KiB are out of sync",
+		const bool copies = info.repl == BSR_REPL_SYNC_SOURCE || info.repl == BSR_REPL_SYNC_TARGET;
+		snprintf(remedy, sizeof(remedy), "nothing to do: bsradm wait-sync -v %s says how long it takes; faster: c-max-rate in the disk "
+			"section of the target", resource);
+		add_fact(about, 0, copies ? remedy : "", "the volume is in state %s, %" PRIu64 " KiB are out of sync",
 			bsr_repl_state_word(info.repl), info.out_of_sync_bytes / 1024);
 	}
 	explain_rule(about, info.handshake_reason);
@@ -254,13 +287,21 @@ static const struct {
 	{BSR_CONN_ERROR_UNRELATED, "the disks have no history in common",
 		"check that these are the right disks; the wrong one needs bsradm create-md <resource>"},
 	{BSR_CONN_ERROR_TWO_PRIMARIES, "both nodes are Primary",
-		"on one of them: bsradm secondary <resource>; then on both: bsradm connect <resource>"},
+		"on the one whose changes can be spared: bsradm secondary <resource>; then on both: bsradm connect <resource>"},
 	{BSR_CONN_ERROR_SIZE, "the disks differ in size in a way that would lose data",
 		"make the smaller disk as large as the agreed size, then bsradm connect <resource>"},
+	{BSR_CONN_ERROR_HANDLER, "the handler before-resync-source or before-resync-target of this node refused the resync",
+		"make the handler content, then bsradm connect <resource>"},
 	{BSR_CONN_ERROR_CONFIG,
-		"resource name, node id, shared secret, protocol or volumes of both nodes do not fit; the log says which",
+		"resource name, node id, shared secret or volumes of both nodes do not fit; the log says which",
 		"make both configurations fit; then on both: bsradm adjust <resource>, bsradm connect <resource>"},
 };
+
+/* What the last attempt to reach the peer ended with, "" if nothing is known. */
+static const char *links_said(const struct subject *about)
+{
+	return about->d->links == NULL ? "" : bsr_links_said(about->d->links, about->peer);
+}
 
 static void explain_conn_error(const struct subject *about, enum bsr_conn_error error, enum bsr_conn_state conn)
 {
@@ -280,9 +321,33 @@ static void explain_conn_error(const struct subject *about, enum bsr_conn_error 
 			bsr_conn_error_word(error));
 		return;
 	}
+	const char *said = error == BSR_CONN_ERROR_CONFIG ? links_said(about) : "";
 	add_fact(about, 0, with_resource(about, remedy, typed, sizeof(typed)),
 		"the connection was given up with the error %s: %s", bsr_conn_error_word(error),
-		meaning);
+		said[0] != '\0' ? said : meaning);
+}
+
+/* Bytes and messages that made no sense; an attempt that was refused is told of otherwise. */
+static void explain_rejected(const struct subject *about, uint64_t messages)
+{
+	if (messages > 0) {
+		add_fact(about, 0, "the log says which (event 4002); if it goes on, install the same version on both nodes",
+			"%" PRIu64 " message%s of this peer made no sense since the resource was started", messages,
+			messages == 1 ? "" : "s");
+	}
+}
+
+static void explain_search(const struct subject *about, const struct bsr_peer_info *info)
+{
+	const struct bsrd_peer *running = &about->d->running.peer[about->peer];
+	const char *resource = about->d->running.resource;
+	const char *said = links_said(about);
+	char remedy[REMEDY_BYTES];
+	snprintf(remedy, sizeof(remedy),
+		"on %s: bsradm status %s; bsradm up %s if it is not up, bsradm connect %s if it is StandAlone; else check "
+		"addresses and firewalls", status_peer_name(about->d, about->peer), resource, resource, resource);
+	add_fact(about, 0, remedy, "the peer is looked for at %s (state %s)%s%s", running->path[0].remote_text,
+		bsr_conn_state_word(info->conn), said[0] != '\0' ? "; the last attempt: " : "", said);
 }
 
 static void explain_connection(const struct subject *about)
@@ -305,16 +370,9 @@ static void explain_connection(const struct subject *about)
 	} else if (info.conn == BSR_CONN_STANDALONE) {
 		add_fact(about, 0, remedy, "the connection was given up; the log says more");
 	} else {
-		add_fact(about, 0, "check that the peer's resource is up, its address, and firewalls",
-			"the peer is looked for at %s (state %s)", running->path[0].remote_text,
-			bsr_conn_state_word(info.conn));
+		explain_search(about, &info);
 	}
-	uint64_t rejected = info.messages_rejected;
-	rejected += about->d->links == NULL ? 0 : bsr_links_rejected(about->d->links, about->peer);
-	if (rejected > 0) {
-		add_fact(about, 0, "see the log for who sent what", "%" PRIu64 " bad messages came from there",
-			rejected);
-	}
+	explain_rejected(about, info.messages_rejected);
 }
 
 /* Errors that the backing disk has reported: a full file system needs another hand than a broken disk. */
@@ -341,18 +399,44 @@ static void explain_trouble(const struct subject *about)
 		trouble->count, strerror(trouble->last_errno));
 }
 
+/* Why requests of applications wait. */
+static void explain_suspended(const struct subject *about, uint32_t suspended)
+{
+	static const struct {
+		uint32_t bit;
+		const char *fact;
+		const char *remedy;
+	} causes[] = {
+		{BSR_SUSPEND_USER, "by bsradm suspend-io", "bsradm resume-io <resource>"},
+		{BSR_SUSPEND_NO_DATA, "no node with UpToDate data can be reached (on-no-data-accessible suspend-io)",
+			"connect a node that has the data; to let them fail: bsradm resume-io <resource>"},
+		{BSR_SUSPEND_FENCING, "until a lost peer is known to be fenced",
+			"fence the peer, or bring it back; without that, at your own risk: bsradm resume-io <resource>"},
+		{BSR_SUSPEND_QUORUM, "too few nodes can be reached for a quorum",
+			"bring back the nodes that are away; to let requests fail: bsradm resume-io <resource>"},
+	};
+	char typed[REMEDY_BYTES];
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		if ((suspended & causes[i].bit) != 0) {
+			add_fact(about, 0, with_resource(about, causes[i].remedy, typed, sizeof(typed)),
+				"requests of applications are held back: %s", causes[i].fact);
+		}
+	}
+}
+
 struct json_object *status_why(struct bsrd *d, uint32_t peer, uint32_t volume)
 {
 	struct subject about = {.d = d, .facts = json_object_new_array(), .volume = UINT32_MAX};
 	struct bsr_resource_info resource;
 	bsr_engine_resource_info(d->engine, &resource);
 	about.peer = UINT32_MAX;
-	if (resource.suspended != 0) {
-		struct json_object *words = status_suspended_words(resource.suspended);
-		add_fact(&about, 0, "", "requests of applications are held back: %s",
-			json_object_to_json_string_ext(words, JSON_C_TO_STRING_PLAIN));
-		json_object_put(words);
+	if (d->keeper_gone) {
+		char remedy[REMEDY_BYTES];
+		snprintf(remedy, sizeof(remedy), "systemctl start bsr@%s, or by hand: bsrd %s", d->running.resource, d->running.resource);
+		add_fact(&about, 0, remedy, "the keeper process of this resource has died; what is open is served on, but no disk or "
+			"device can be opened or closed");
 	}
+	explain_suspended(&about, resource.suspended);
 	for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
 		if (d->running.volume[v].exists && (volume == UINT32_MAX || volume == v)) {
 			about.volume = v;

@@ -9,30 +9,19 @@
 #ifndef BSR_DEVICE_H
 #define BSR_DEVICE_H
 
-#include <bsr/types.h>
+#include <bsr/engine.h>
 
 #include "../host/loop.h"
 #include "../host/pool.h"
 
 /* --------------------------------------------------------- server half */
 
-/**
- * A request as front ends hand it to their owner; the owner answers with bsr_devices_complete().
+/*
+ * Front ends hand requests over as the engine takes them (struct bsr_ev_request); the owner answers with
+ * bsr_devices_complete(). The tag is 0..BSR_REQUESTS_MAX-1 and free again when answered. Reads and writes have
+ * 512..BSR_REQUEST_BYTES_MAX bytes. The buffer of a read or write: the front end puts its reference when the request is
+ * answered, so the owner takes one of its own for whatever it does later.
  */
-struct bsr_device_request {
-	uint32_t tag; /* 0..BSR_REQUESTS_MAX-1; free again when answered */
-	uint8_t op;   /* enum bsr_op */
-	uint8_t flags; /* BSR_REQ_* */
-	uint16_t volume;
-	uint64_t offset; /* multiple of 512, in the volume */
-	/*
-	 * reads, writes: 512..BSR_REQUEST_BYTES_MAX; discard, zeroes: ..BSR_RANGE_BYTES_MAX; flush:
-	 * 0
-	 */
-	uint32_t length;
-	bsr_buf_t buf;	 /* reads, writes; the front end puts its reference when the request is answered, so the owner takes
-			    one of its own for whatever it does later */
-};
 
 /** Called from a loop turn, or from bsr_devices_resume(). */
 struct bsr_device_ops {
@@ -42,7 +31,7 @@ struct bsr_device_ops {
 	 */
 	uint32_t (*credits)(void *ctx);
 	/* a request has been read; may be answered at once */
-	void (*request)(void *ctx, const struct bsr_device_request *request);
+	void (*request)(void *ctx, const struct bsr_ev_request *request);
 	/* one line for people: who, what, remedy; @log_number of events.def (5xxx) */
 	void (*report)(void *ctx, uint32_t log_number, const char *text);
 };

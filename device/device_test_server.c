@@ -66,7 +66,7 @@ static void report(void *ctx, uint32_t log_number, const char *text)
 struct op {
 	struct bsr_io io; /* first */
 	struct server *server;
-	struct bsr_device_request request;
+	struct bsr_ev_request request;
 	bool flushing;
 };
 
@@ -102,7 +102,7 @@ static void op_done(struct bsr_io *io, int64_t result)
 	bsr_devices_resume(s->devices);
 }
 
-static void take_request(void *ctx, const struct bsr_device_request *request)
+static void take_request(void *ctx, const struct bsr_ev_request *request)
 {
 	struct server *s = ctx;
 	struct op *op = &s->op[request->tag];
@@ -131,6 +131,8 @@ static void take_request(void *ctx, const struct bsr_device_request *request)
 	case BSR_OP_ZEROES:
 		bsr_loop_zero(s->loop, &op->io, s->slot, request->offset, request->length, request->op == BSR_OP_DISCARD);
 		break;
+	case BSR_OP_DIGEST:
+		break; /* applications do not ask for that */
 	}
 }
 

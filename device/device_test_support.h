@@ -30,7 +30,7 @@ struct fake {
 	bool hold;	/* requests are answered by fake_answer() only */
 	int error;	/* every request's result */
 	uint32_t seen_count;
-	struct bsr_device_request seen[FAKE_SEEN_MAX];
+	struct bsr_ev_request seen[FAKE_SEEN_MAX];
 	uint32_t report_count;
 	char report[512];
 };
@@ -41,7 +41,7 @@ static inline uint32_t fake_credits(void *ctx)
 	return f->credits - f->in_flight;
 }
 
-static inline void fake_answer(struct fake *f, const struct bsr_device_request *r)
+static inline void fake_answer(struct fake *f, const struct bsr_ev_request *r)
 {
 	const bool inside = r->offset + r->length <= FAKE_BYTES;
 	if (f->error == 0 && inside && r->op == BSR_OP_READ) {
@@ -56,7 +56,7 @@ static inline void fake_answer(struct fake *f, const struct bsr_device_request *
 	bsr_devices_resume(f->devices);
 }
 
-static inline void fake_request(void *ctx, const struct bsr_device_request *request)
+static inline void fake_request(void *ctx, const struct bsr_ev_request *request)
 {
 	struct fake *f = ctx;
 	BSR_ASSERT(f->in_flight < f->credits);

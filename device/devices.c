@@ -23,6 +23,7 @@
 
 #include <bsr/bytes.h>
 
+#define CREDITS_AT_ONCE 8u
 #define RETRY_NS 1000000000ull /* somebody who sits on buffers may have become droppable */
 
 static void retry_now(void *ctx)
@@ -89,7 +90,7 @@ static void hand_over(struct bsr_devices *devices, uint32_t tag)
 	struct device_slot *slot = &devices->slot[tag];
 	const uint64_t left = slot->ask.length - slot->done_bytes;
 	slot->piece_bytes = left < BSR_RANGE_BYTES_MAX ? (uint32_t)left : BSR_RANGE_BYTES_MAX;
-	const struct bsr_device_request request = {
+	const struct bsr_ev_request request = {
 		.tag = tag,
 		.op = slot->ask.op,
 		.flags = slot->ask.flags,
@@ -191,11 +192,29 @@ void bsr_device_forget(struct bsr_devices *devices, const void *client)
 uint32_t bsr_device_budget(struct bsr_devices *devices)
 {
 	const uint32_t credits = devices->ops->credits(devices->ctx);
-	const uint32_t budget = credits < devices->free_count ? credits : devices->free_count;
+	const uint32_t free = credits < devices->free_count ? credits : devices->free_count;
+	const uint32_t budget = free > devices->granted ? free - devices->granted : 0;
 	if (budget == 0) {
 		devices->starved = true;
 	}
 	return budget;
+}
+
+/*
+ * A few at a time: nobody but front ends uses credits up, and what peers take meanwhile comes out of the owner's reserve. At
+ * the end of the turn they are forgotten.
+ */
+bool bsr_device_take_credit(struct bsr_devices *devices)
+{
+	if (devices->granted == 0) {
+		const uint32_t budget = bsr_device_budget(devices);
+		devices->granted = budget < CREDITS_AT_ONCE ? budget : CREDITS_AT_ONCE;
+	}
+	if (devices->granted == 0) {
+		return false;
+	}
+	devices->granted--;
+	return true;
 }
 
 /* Memory is short: whoever keeps some without using it gives it back. */
@@ -262,6 +281,7 @@ void bsr_devices_resume(struct bsr_devices *devices)
 
 void bsr_devices_flush(struct bsr_devices *devices)
 {
+	devices->granted = 0;
 	if (devices->nbd != NULL) {
 		bsr_nbd_flush(devices->nbd);
 	}

@@ -56,6 +56,7 @@ struct bsr_devices {
 	void *ctx;
 	struct nbd_server *nbd;
 	bool starved; /* somebody waits for credits */
+	uint32_t granted; /* credits of this turn that bsr_device_take_credit() has taken in advance */
 	struct bsr_timer retry; /* buffers are there again: go on in the next turn */
 	uint32_t free_slot;
 	uint32_t free_count;
@@ -75,6 +76,8 @@ void bsr_device_forget(struct bsr_devices *devices, const void *client);
  * again
  */
 uint32_t bsr_device_budget(struct bsr_devices *devices);
+/** bsr_device_take_credit - one request may be handed over in this turn; false: not now, as bsr_device_budget() 0 */
+bool bsr_device_take_credit(struct bsr_devices *devices);
 /**
  * bsr_device_get_buffer - from the pool, or from those who only keep some; with none the front ends
  * are pumped later

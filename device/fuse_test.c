@@ -142,7 +142,7 @@ static void data_of_every_size_arrives_whole(void **state)
 	}
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		const uint64_t offset = 512 * (i + 1);
-		const struct bsr_device_request *seen = &f->seen[2 * i];
+		const struct bsr_ev_request *seen = &f->seen[2 * i];
 		send_write(fd, 2 + 4 * i, offset, data + i, sizes[i]);
 		assert_int_equal(take_answer(f, fd, 2 + 4 * i, sizeof(struct fuse_write_out)), 0);
 		assert_memory_equal(f->volume + offset, data + i, sizes[i]);

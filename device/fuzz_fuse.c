@@ -13,9 +13,7 @@
 #include <linux/fuse.h>
 
 #include "device_test_support.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
+#include "../tests/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

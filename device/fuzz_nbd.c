@@ -13,9 +13,7 @@
 
 #include "device_test_support.h"
 #include "nbd_proto.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
+#include "../tests/fuzz.h"
 
 static size_t put_option(uint8_t *out, uint32_t option, const void *data, uint32_t bytes)
 {

@@ -249,6 +249,57 @@ static bool has_it_open(const struct search *s, const char *pid)
 	return open_here;
 }
 
+/* ---------------------------------------------- a file system without a mount */
+
+/* Does the link lead into a file system on the device? Asks nobody: a dead network file system would never answer. */
+static bool leads_into(const struct search *s, const char *link)
+{
+	struct statx st;
+	return statx(AT_FDCWD, link, AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 &&
+		makedev(st.stx_dev_major, st.stx_dev_minor) == s->device;
+}
+
+static bool uses_a_file_of_it(const struct search *s, const char *pid)
+{
+	static const char *const links[] = {"cwd", "root", "exe"};
+	char path[600];
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		(void)snprintf(path, sizeof(path), "/proc/%s/%s", pid, links[i]);
+		if (leads_into(s, path)) {
+			return true;
+		}
+	}
+	(void)snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	DIR *dir = opendir(path);
+	bool uses = false;
+	if (dir == NULL) {
+		return false;
+	}
+	for (const struct dirent *entry = readdir(dir); entry != NULL && !uses; entry = readdir(dir)) {
+		(void)snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, entry->d_name);
+		uses = entry->d_name[0] != '.' && leads_into(s, path);
+	}
+	(void)closedir(dir);
+	return uses;
+}
+
+/* After `umount -l` no mount is to be seen; the file system lives on with the files in it that are open. */
+static void search_detached_mount(struct search *s)
+{
+	DIR *dir = opendir("/proc");
+	if (dir == NULL) {
+		return;
+	}
+	for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+		char comm[COMM_BYTES];
+		if (isdigit((unsigned char)entry->d_name[0]) && uses_a_file_of_it(s, entry->d_name)) {
+			read_comm(entry->d_name, comm);
+			found(s, "its file system was detached (umount -l) and is still used by %s (pid %s)", comm, entry->d_name);
+		}
+	}
+	(void)closedir(dir);
+}
+
 static void search_processes(struct search *s)
 {
 	DIR *dir = opendir("/proc");
@@ -298,9 +349,14 @@ int bsr_loopdev_holders(const struct bsr_loopdev *dev, char *text, size_t room)
 		char path[64];
 		(void)snprintf(path, sizeof(path), "/dev/loop%d", dev->loop_index);
 		const int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+		const bool claimed = fd < 0 && errno == EBUSY;
 		if (fd >= 0) {
 			(void)close(fd);
-		} else if (errno == EBUSY) {
+		}
+		if (claimed) {
+			search_detached_mount(s);
+		}
+		if (claimed && s->count == 0) {
 			found(s, "claimed by something that does not show itself (a mount kept by the kernel, a stopping process)");
 		}
 	}

@@ -89,7 +89,7 @@ bool bsr_nbd_submit(struct nbd_conn *conn)
 	struct bsr_devices *devices = conn->server->devices;
 	const struct nbd_request *request = &conn->current;
 	conn->paused = true; /* until nothing is missing */
-	if (conn->in_flight + conn->unsent >= NBD_CONN_REQUESTS_MAX || bsr_device_budget(devices) == 0) {
+	if (conn->in_flight + conn->unsent >= NBD_CONN_REQUESTS_MAX || !bsr_device_take_credit(devices)) {
 		return false;
 	}
 	if (conn->meaning.error != 0) {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * attach.c - a disk comes and goes: reading its metadata, recovering from a crash, giving it back
+ * attach.c - a disk comes: reading its metadata, recovering from a crash, taking part
  *
- * Owns:       the steps of attach and detach, and what happens when a disk fails.
+ * Owns:       the steps of attach, until peers have been asked what they have. How a disk leaves: detach.c.
  * Invariants:
  *   AT-1  After a crash as Primary every extent the log names is out of sync toward every peer, durably, before the
  *         log is initialised and before anything else is done with the disk (I50).
- *   AT-2  A disk is given back to the host only when nothing is under way on it.
  *   AT-3  A disk that has been read is Negotiating until it has been compared with the disks of all peers that are
  *         connected. On a Primary it stays so until a peer that has everything that applications have seen makes it
  *         its target, or the record proves that the disk has all of that itself: a Primary never goes on with data
@@ -52,99 +51,6 @@ static void free_attach_memory(struct bsr_engine *e, struct bsr_volume *vol)
 	vol->hot_table = NULL;
 }
 
-/*
- * A Primary's disk takes with it what it had alone. Peers that lack some of it must not serve its applications: with them
- * the exposed generation becomes one that nobody has.
- */
-static void judge_peers_without_disk(struct bsr_engine *e, struct bsr_volume *vol)
-{
-	struct bsr_peer *p;
-	bool missing = false;
-	if (vol->left_from < BSR_DISK_INCONSISTENT) {
-		return; /* it had not taken part */
-	}
-	if (e->role != BSR_ROLE_PRIMARY || !vol->bitmap) {
-		return;
-	}
-	struct bsr_state *s = bsr_state_propose(e);
-	BSR_FOR_EACH_PEER (e, p) {
-		const struct bsr_peer_device *pd = &p->device[vol->index];
-		/* bits toward a peer that took every write name what this disk could not write itself */
-		const bool took_all = pd->mirrored && pd->repl == BSR_REPL_ESTABLISHED && !pd->refused && !pd->stale;
-		if (!took_all && pd->slot >= 0 && bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0) {
-			missing = true;
-			s->device[p->node_id][vol->index].stale = true;
-		}
-	}
-	bsr_state_change(e);
-	if (missing && !bsr_state_up_to_date_peer(e, vol, 0)) {
-		vol->exposed_gi = bsr_gi_random(e);
-	}
-}
-
-static void disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
-{
-	BSR_ASSERT(vol->lower_pending == 0); /* AT-2 */
-	struct bsr_peer *p;
-	vol->attach_step = BSR_AT_NONE;
-	judge_peers_without_disk(e, vol);
-	if (vol->bitmap) {
-		bsr_heard_volume_leaves(e, vol);
-	}
-	BSR_FOR_EACH_PEER (e, p) {
-		p->device[vol->index].slot = -1;
-		p->device[vol->index].writes_here = false;
-		p->device[vol->index].heard_ticket = 0;
-	}
-	vol->heard_sb = 0;
-	vol->adopt_from = BSR_NONE;
-	bsr_log_forget_pins(e, vol);
-	bsr_volume_free_disk(e, vol);
-	/* with several peers a generation that they have been told of goes on, and one that was wanted begins on their disks */
-	const bool told = vol->gi_busy && vol->gi_told && bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY;
-	vol->gi_wanted = bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY && (vol->gi_wanted || (vol->gi_busy && !told));
-	vol->gi_busy = told;
-	vol->gi_await = told ? vol->gi_await : 0;
-	vol->gi_sb_target = 0;
-	vol->sb_wanted = vol->sb_durable = vol->sb_issued = 0;
-	vol->sweeping = false;
-	vol->sweeps_wanted = vol->sweeps_done = 0;
-	vol->al_step = 0;
-	bsr_state_propose(e)->volume[vol->index] = (struct bsr_volume_state){.disk = BSR_DISK_DISKLESS};
-	bsr_state_change(e);
-	bsr_fx_add(e, BSR_FX_DISK_GONE)->u.disk_gone_volume = vol->index;
-	BSR_FOR_EACH_PEER (e, p) {
-		bsr_heard_al_progress(e, vol);
-		bsr_receive_progress(e, p); /* what waited for this disk's new generation goes on, and fails */
-	}
-}
-
-/* From here the disk takes part in nothing new. */
-static void begin_leaving(
-	struct bsr_engine *e, struct bsr_volume *vol, enum bsr_attach_step step, enum bsr_disk_state next)
-{
-	struct bsr_peer *p;
-	vol->left_behind = bsr_state_up_to_date_peer(e, vol, 0) != NULL;
-	BSR_FOR_EACH_PEER (e, p) {
-		if (p->device[vol->index].exists && p->device[vol->index].repl > BSR_REPL_ESTABLISHED) {
-			bsr_resync_stop(e, p, vol);
-			bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
-		}
-	}
-	if (vol->disk != BSR_DISK_DETACHING && vol->disk != BSR_DISK_FAILED) {
-		vol->left_from = vol->disk;
-	}
-	vol->left_clean = false;
-	vol->disk_lost_at = vol->left_from >= BSR_DISK_INCONSISTENT ? e->log_tail : vol->disk_lost_at;
-	vol->attach_step = step;
-	bsr_state_set_disk(e, vol, next);
-	if (bsr_mesh_on(e)) {
-		bsr_gi_want_new(e, vol);
-	}
-	bsr_request_al_progress(e, vol);
-	e->kick = true;
-}
-
 static bool generation_is_set(const struct bsr_volume *vol)
 {
 	return (vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED;
@@ -155,7 +61,7 @@ static void attach_fail(struct bsr_engine *e, struct bsr_volume *vol, int32_t er
 	const uint32_t cmd_id = vol->attach_cmd;
 	vol->attach_cmd = BSR_NONE;
 	vol->left_from = vol->disk;
-	disk_gone(e, vol);
+	bsr_disk_gone(e, vol);
 	bsr_emit_command_done(e, cmd_id, error, BSR_NONE, vol->index);
 }
 
@@ -284,6 +190,7 @@ void bsr_attach_begin(struct bsr_engine *e, struct bsr_volume *vol, const struct
 	vol->write_through = attach->write_through;
 	vol->unflushed = true; /* an engine process before this one may have left writes in the cache */
 	vol->flushes_active = 0;
+	vol->old_io_errors = vol->io_errors; /* a new disk, or one that was repaired, has none yet */
 	vol->attach_cmd = cmd_id;
 	vol->sb_mem = bsr_env_alloc(e, BSR_MD_BLOCK_BYTES, BSR_MD_BLOCK_BYTES);
 	bsr_state_set_disk(e, vol, BSR_DISK_ATTACHING);
@@ -417,7 +324,7 @@ static void recover(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_state_propose(e)->volume[vol->index].crashed_primary =
 		(flags & (BSR_MDF_PRIMARY_IND | BSR_MDF_CRASHED_PRIMARY)) != 0;
 	bsr_state_change(e);
-	const uint32_t slots = (flags & BSR_MDF_PRIMARY_IND) ? ~0u : slots_of_thirds(vol);
+	const uint32_t slots = (flags & BSR_MDF_PRIMARY_IND) ? ~0u : BSR_MUTATION(117) ? 0 : slots_of_thirds(vol);
 	if (slots != 0 && !(flags & BSR_MDF_AL_CLEAN) && !BSR_MUTATION(20)) {
 		apply_log(e, vol, slots);
 	}
@@ -434,6 +341,14 @@ static void recover(struct bsr_engine *e, struct bsr_volume *vol)
 	vol->attach_step = BSR_AT_WRITE_BITMAP;
 }
 
+enum bsr_disk_state bsr_attach_state(const struct bsr_volume *vol)
+{
+	if (!(vol->sb.flags & BSR_MDF_CONSISTENT)) {
+		return BSR_DISK_INCONSISTENT;
+	}
+	return (vol->sb.flags & BSR_MDF_WAS_UP_TO_DATE) && !vol->left_behind ? BSR_DISK_UP_TO_DATE : BSR_DISK_OUTDATED;
+}
+
 static void write_first_superblock(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
@@ -443,16 +358,11 @@ static void write_first_superblock(struct bsr_engine *e, struct bsr_volume *vol)
 	vol->sb.flags |= vol->crashed_primary ? BSR_MDF_CRASHED_PRIMARY : 0;
 	vol->sb.node_id = (int32_t)e->node_id;
 	vol->sb.current_gi.v &= e->role == BSR_ROLE_PRIMARY ? ~0ull : BSR_GI_MASK;
+	if (bsr_attach_state(vol) == BSR_DISK_OUTDATED && !BSR_MUTATION(86)) {
+		vol->sb.flags &= ~BSR_MDF_WAS_UP_TO_DATE; /* durable: what knows it now may die while the disk waits */
+	}
 	bsr_md_superblock_dirty(e, vol);
 	vol->attach_step = BSR_AT_WRITE_SUPERBLOCK;
-}
-
-enum bsr_disk_state bsr_attach_state(const struct bsr_volume *vol)
-{
-	if (!(vol->sb.flags & BSR_MDF_CONSISTENT)) {
-		return BSR_DISK_INCONSISTENT;
-	}
-	return (vol->sb.flags & BSR_MDF_WAS_UP_TO_DATE) && !vol->left_behind ? BSR_DISK_UP_TO_DATE : BSR_DISK_OUTDATED;
 }
 
 bool bsr_attach_acceptable(const struct bsr_engine *e, const struct bsr_volume *vol)
@@ -566,7 +476,7 @@ void bsr_attach_refuse(struct bsr_engine *e, struct bsr_volume *vol)
 	if (vol->attach_cmd != BSR_NONE) {
 		answer_attach(e, vol, -BSR_E_DISK_NOT_JOINED);
 	}
-	begin_leaving(e, vol, BSR_AT_FAILING, BSR_DISK_DETACHING);
+	bsr_disk_leaves(e, vol, BSR_AT_FAILING, BSR_DISK_DETACHING);
 }
 
 /* ------------------------------------------------------------- step by step */
@@ -609,57 +519,6 @@ static void begin_log_write(struct bsr_volume *vol)
 	vol->load_at = (vol->sb.flags & BSR_MDF_AL_CLEAN) ? vol->layout.al_bytes : 0;
 }
 
-/* Of a volume whose disk leaves; those that are held were never submitted, and may wait for another disk. */
-static bool requests_under_way(const struct bsr_engine *e, const struct bsr_volume *vol)
-{
-	uint32_t held = 0;
-	for (const struct bsr_list *l = e->held.next; l != &e->held; l = l->next) {
-		held += BSR_CONTAINER(l, struct bsr_request, link)->volume == vol->index;
-	}
-	return vol->requests != held;
-}
-
-/* True when everything that must be on disk before the disk is given back is there. */
-static bool detach_written(struct bsr_engine *e, struct bsr_volume *vol)
-{
-	if (vol->detach_ticket == 0) {
-		if (requests_under_way(e, vol) || vol->lower_pending != 0) {
-			return false;
-		}
-		vol->detach_ticket = bsr_md_sweep(e, vol);
-	}
-	if (!vol->detach_swept) {
-		if (!bsr_md_swept(vol, vol->detach_ticket)) {
-			return false;
-		}
-		vol->detach_swept = true;
-		if (vol->left_behind || bsr_state_up_to_date_peer(e, vol, 0)) {
-			vol->sb.flags &= ~BSR_MDF_WAS_UP_TO_DATE;
-		}
-		bsr_md_superblock_dirty(e, vol); /* flushes the bitmap, too */
-	}
-	return bsr_md_superblock_clean(vol);
-}
-
-static void detach_progress(struct bsr_engine *e, struct bsr_volume *vol)
-{
-	if (vol->attach_step == BSR_AT_DETACHING && !detach_written(e, vol)) {
-		return;
-	}
-	if (vol->lower_pending != 0) {
-		return;
-	}
-	const uint32_t cmd_id = vol->detach_cmd;
-	const uint32_t attach_cmd = vol->attach_cmd;
-	vol->detach_cmd = BSR_NONE;
-	vol->attach_cmd = BSR_NONE;
-	vol->left_clean = vol->attach_step == BSR_AT_DETACHING && vol->left_from == BSR_DISK_UP_TO_DATE;
-	disk_gone(e, vol);
-	bsr_request_disk_gone(e, vol);
-	bsr_emit_command_done(e, attach_cmd, -BSR_E_IO, BSR_NONE, vol->index);
-	bsr_emit_command_done(e, cmd_id, 0, BSR_NONE, vol->index);
-}
-
 void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	switch (vol->attach_step) {
@@ -676,10 +535,11 @@ void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol)
 		break;
 	case BSR_AT_DETACHING:
 	case BSR_AT_FAILING:
-		detach_progress(e, vol);
+		bsr_detach_progress(e, vol);
 		break;
 	case BSR_AT_NONE:
 		settle(e, vol);
+		bsr_detach_when_confirmed(e, vol);
 		break;
 	case BSR_AT_SUPERBLOCK:
 	case BSR_AT_LOG:
@@ -687,80 +547,4 @@ void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol)
 	case BSR_AT_WRITE_LOG:
 		break;
 	}
-}
-
-/* ----------------------------------------------------------- leaving a disk */
-
-void bsr_detach_begin(struct bsr_engine *e, struct bsr_volume *vol, uint32_t cmd_id)
-{
-	vol->detach_cmd = cmd_id;
-	vol->detach_ticket = 0;
-	vol->detach_swept = false;
-	begin_leaving(e, vol, BSR_AT_DETACHING, BSR_DISK_DETACHING);
-	bsr_heard_volume_leaves(e, vol);
-}
-
-/* Metadata can no longer be relied on: the disk is dropped, whatever the policy for data errors says. */
-void bsr_md_failed(struct bsr_engine *e, struct bsr_volume *vol)
-{
-	if (vol->attach_step == BSR_AT_FAILING) {
-		return;
-	}
-	bsr_emit_log(e, BSR_LOGN_MD_IO_ERROR, NULL, vol, 0, 0, 0);
-	if (vol->attach_cmd != BSR_NONE) {
-		bsr_emit_command_done(e, vol->attach_cmd, -BSR_E_MD_IO, BSR_NONE, vol->index);
-		vol->attach_cmd = BSR_NONE;
-	}
-	begin_leaving(e, vol, BSR_AT_FAILING, BSR_DISK_FAILED);
-}
-
-/* The disk stays, and nobody knows what the range of a failed write holds now. */
-static void mark_unknown(struct bsr_engine *e, struct bsr_volume *vol, uint64_t offset, uint32_t length)
-{
-	struct bsr_peer *p;
-	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
-		bsr_md_set_bits(e, vol, vol->sb.peer[node].bitmap_index, offset, length);
-	}
-	BSR_FOR_EACH_PEER (e, p) {
-		struct bsr_peer_device *pd = &p->device[vol->index];
-		if (pd->exists && bsr_repl_is_source(pd->repl)) {
-			bsr_resync_unsure(pd, offset, length);
-		}
-	}
-}
-
-void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, uint64_t offset, uint32_t length)
-{
-	vol->io_errors++;
-	bsr_emit_log(e, BSR_LOGN_IO_ERROR, NULL, vol, offset, length, write);
-	if (vol->disk <= BSR_DISK_FAILED) {
-		return;
-	}
-	switch (vol->options.on_io_error) {
-	case BSR_IO_ERROR_PASSTHROUGH:
-		if (vol->options.max_passthrough_count == 0 || vol->io_errors <= vol->options.max_passthrough_count) {
-			if (write) {
-				mark_unknown(e, vol, offset, length);
-			}
-			return;
-		}
-		break;
-	case BSR_IO_ERROR_PASS_ON:
-		if (write) {
-			mark_unknown(e, vol, offset, length);
-		}
-		bsr_state_set_disk(e, vol, BSR_DISK_INCONSISTENT);
-		return;
-	case BSR_IO_ERROR_CALL_HANDLER: {
-		struct bsr_effect *fx = bsr_fx_add(e, BSR_FX_HANDLER);
-		fx->u.handler = (struct bsr_fx_handler){.handler_id = ++e->next_handler,
-			.handler = BSR_HANDLER_LOCAL_IO_ERROR,
-			.peer = BSR_NONE,
-			.volume = vol->index};
-		break;
-	}
-	case BSR_IO_ERROR_DETACH:
-		break;
-	}
-	begin_leaving(e, vol, BSR_AT_FAILING, BSR_DISK_FAILED);
 }

@@ -7,6 +7,7 @@
 static void check_volume(const struct bsr_engine *e, const struct bsr_volume *vol)
 {
 	uint32_t mirror = 0;
+	uint32_t verifies = 0;
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		const struct bsr_peer *p = e->peer[node];
 		if (!p || !p->device[vol->index].exists) {
@@ -26,8 +27,16 @@ static void check_volume(const struct bsr_engine *e, const struct bsr_volume *vo
 			active += pd->chunk[i].state != BSR_CHUNK_FREE;
 		}
 		BSR_ASSERT(active == pd->chunks_active);
+		BSR_ASSERT(pd->ask == 0 || pd->repl == BSR_REPL_WF_BITMAP_S || pd->repl == BSR_REPL_WF_BITMAP_T); /* RA-1 */
+		verifies += bsr_repl_is_verify(pd->repl);
+		BSR_ASSERT(bsr_repl_is_verify(pd->repl) == (pd->verify.step > BSR_VERIFY_ASKING));
+		BSR_ASSERT(pd->verify.step == BSR_VERIFY_SOURCE || pd->verify.active == 0);
+		/* VF-3 */
+		BSR_ASSERT(!bsr_repl_is_verify(pd->repl) ||
+			   (vol->disk == BSR_DISK_UP_TO_DATE && pd->disk == BSR_DISK_UP_TO_DATE));
 	}
 	BSR_ASSERT(mirror == vol->mirror_mask); /* ST-3 */
+	BSR_ASSERT(verifies == vol->verifies);
 	BSR_ASSERT(vol->disk != BSR_DISK_DISKLESS || (!vol->bitmap && !vol->al && !vol->md_usable));
 	BSR_ASSERT(vol->disk < BSR_DISK_INCONSISTENT || (vol->bitmap && vol->al && vol->md_usable));
 	BSR_ASSERT(vol->sb_durable <= vol->sb_issued && vol->sb_issued <= vol->sb_wanted);

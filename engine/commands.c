@@ -70,6 +70,7 @@ static int32_t new_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 	bsr_list_init(&vol->al_waiting);
 	bsr_list_init(&vol->done_waiting);
 	bsr_list_init(&vol->al_waiting_peers);
+	bsr_list_init(&vol->failed_writes);
 	vol->adopt_from = BSR_NONE;
 	e->volume[cmd->volume] = vol;
 	e->volume_mask |= 1ull << cmd->volume;
@@ -80,6 +81,9 @@ static int32_t new_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 	bsr_measure_configured(e);
 	bsr_connect_changed(e, 1ull << vol->index);
 	BSR_FOR_EACH_PEER (e, p) {
+		if (p->link_up && p->hs_stage == BSR_HS_IDLE && p->hs_volumes_have != 0) {
+			bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE); /* its record of this volume may have come and found nobody */
+		}
 		(void)bsr_live_want(e, p, vol); /* peers that have it already hear that it is here, too */
 	}
 	return 0;
@@ -96,9 +100,16 @@ static int32_t del_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 		return -BSR_E_MINOR_CONFIGURED;
 	}
 	BSR_FOR_EACH_PEER (e, p) {
+		if (bsr_receive_names(p, vol)) {
+			return -BSR_E_IN_TRANSIENT_STATE; /* writes that have arrived for it are still queued */
+		}
+	}
+	BSR_FOR_EACH_PEER (e, p) {
 		if (p->link_active && p->link_up) {
 			bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE);
 		}
+		bsr_receive_forget_volume(e, p, vol);
+		bsr_verify_forget(e, &p->device[vol->index].verify);
 		bsr_state_announce(e, BSR_OBJ_PEER_DEVICE, BSR_ACT_DESTROY, p, vol);
 		p->device[vol->index].exists = false;
 	}
@@ -141,7 +152,7 @@ static void detach(struct bsr_engine *e, const struct bsr_ev_command *c)
 	struct bsr_volume *vol = volume_of(e, c->cmd);
 	if (!vol) {
 		done(e, c, -BSR_E_MINOR_INVALID);
-	} else if (vol->attach_step != BSR_AT_NONE) {
+	} else if (vol->attach_step != BSR_AT_NONE || (e->leaving >> vol->index & 1u) != 0) {
 		done(e, c, -BSR_E_IN_TRANSIENT_STATE);
 	} else if (vol->disk == BSR_DISK_DISKLESS) {
 		done(e, c, 0);
@@ -173,11 +184,27 @@ static int32_t outdate(struct bsr_engine *e, const struct bsr_command *cmd)
 	return bsr_state_request(e, &why);
 }
 
+/* What is on this disk, which was just created, is the volume's content; peers get all of it. Nobody needs to be Primary. */
+static int32_t force_resync(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (vol->disk == BSR_DISK_UP_TO_DATE || bsr_state_up_to_date_peer(e, vol, 0)) {
+		return -BSR_E_NOT_NEW;
+	}
+	if (vol->size_bytes == 0) {
+		bsr_volume_set_size(e, vol, vol->wanted_bytes ? vol->wanted_bytes : vol->capacity_bytes);
+	}
+	bsr_state_set_disk(e, vol, BSR_DISK_UP_TO_DATE);
+	bsr_gi_create(e, vol, true);
+	bsr_peer_renegotiate(e, vol);
+	return 0;
+}
+
 static int32_t new_current_uuid(struct bsr_engine *e, const struct bsr_command *cmd)
 {
 	struct bsr_volume *vol = volume_of(e, cmd);
 	struct bsr_peer *p;
 	const bool clear = (cmd->flags & BSR_CMDF_CLEAR_BITMAP) != 0;
+	const bool force = (cmd->flags & BSR_CMDF_FORCE_RESYNC) != 0;
 	if (!vol) {
 		return -BSR_E_MINOR_INVALID;
 	}
@@ -185,10 +212,21 @@ static int32_t new_current_uuid(struct bsr_engine *e, const struct bsr_command *
 		return -BSR_E_NO_DISK;
 	}
 	const bool fresh = (vol->sb.current_gi.v & BSR_GI_MASK) == BSR_GI_JUST_CREATED;
+	if (force && (!fresh || clear)) {
+		return -BSR_E_NOT_NEW;
+	}
 	BSR_FOR_EACH_PEER (e, p) {
-		if (p->link_up && !(clear && fresh && p->device[vol->index].repl == BSR_REPL_ESTABLISHED)) {
+		const struct bsr_peer_device *pd = &p->device[vol->index];
+		if (p->link_up && !((clear || force) && fresh && pd->repl == BSR_REPL_ESTABLISHED)) {
 			return -BSR_E_CONNECTED;
 		}
+		const bool settled = pd->disk == BSR_DISK_INCONSISTENT || pd->disk == BSR_DISK_DISKLESS;
+		if (p->link_up && (!settled || bsr_live_under_way(e, p, vol))) {
+			return -BSR_E_IN_TRANSIENT_STATE; /* its disk is just coming, or going, or being compared */
+		}
+	}
+	if (force) {
+		return force_resync(e, vol);
 	}
 	if (!clear) {
 		bsr_gi_create(e, vol, true);
@@ -196,7 +234,7 @@ static int32_t new_current_uuid(struct bsr_engine *e, const struct bsr_command *
 	}
 	bsr_gi_declare_equal(e, vol, bsr_gi_random(e));
 	BSR_FOR_EACH_PEER (e, p) {
-		if (p->hs_stage == BSR_HS_COMPLETE) {
+		if (p->hs_stage == BSR_HS_COMPLETE && p->device[vol->index].disk == BSR_DISK_INCONSISTENT) {
 			struct bsr_msg_gi m = {.vnr = vol->vnr,
 				.flags = BSR_GIF_SKIP_INITIAL_SYNC,
 				.current = vol->sb.current_gi};
@@ -256,6 +294,10 @@ static int32_t new_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 		init_peer_device(e, p, vol);
 		if (vol->md_usable) {
 			p->device[vol->index].slot = bsr_superblock_slot(&vol->sb, p->node_id);
+			if (BSR_MUTATION(81)) {
+				vol->sb.peer[p->node_id].bitmap_gi.v = BSR_GI_NONE;
+				bsr_bitmap_clear(vol->bitmap, (uint32_t)p->device[vol->index].slot, 0, bsr_volume_bits(vol));
+			}
 			bsr_md_superblock_dirty(e, vol);
 			bsr_state_recompute(e, vol);
 		}
@@ -264,10 +306,38 @@ static int32_t new_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 	return 0;
 }
 
+void bsr_peer_forget_verifies(struct bsr_engine *e, struct bsr_peer *p)
+{
+	for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
+		bsr_verify_forget(e, &p->device[v].verify);
+	}
+}
+
+/*
+ * What I know of the peer's disk goes with it: that it lacks writes, or may lose what it had not confirmed. What remains is
+ * the generation: from now on it is another one than the peer's.
+ */
+static void leave_behind(struct bsr_engine *e, struct bsr_volume *vol, bool unconfirmed)
+{
+	if (e->role != BSR_ROLE_PRIMARY) {
+		return;
+	}
+	if (vol->disk >= BSR_DISK_INCONSISTENT) {
+		if ((vol->sb.current_gi.v & BSR_GI_MASK) == BSR_GI_JUST_CREATED) {
+			return; /* it has no data that the peer could lack */
+		}
+		bsr_gi_want_for_absent(e, vol);
+		(void)bsr_gi_hold(e, vol);
+	} else if (unconfirmed) {
+		bsr_gi_show_other(e, vol);
+	}
+}
+
 static int32_t del_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 {
 	struct bsr_peer *p = peer_of(e, cmd);
 	struct bsr_volume *vol;
+	uint64_t unconfirmed = 0;
 	if (!p) {
 		return -BSR_E_PEER_ID;
 	}
@@ -282,14 +352,18 @@ static int32_t del_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		if (p->device[vol->index].exists) {
+			bsr_log_note_unconfirmed(e, p, vol);
+			unconfirmed |= p->device[vol->index].unconfirmed ? 1ull << vol->index : 0;
 			bsr_state_announce(e, BSR_OBJ_PEER_DEVICE, BSR_ACT_DESTROY, p, vol);
 		}
 	}
 	bsr_state_announce(e, BSR_OBJ_PEER, BSR_ACT_DESTROY, p, NULL);
+	bsr_peer_forget_verifies(e, p);
 	e->peer[p->node_id] = NULL;
 	e->peer_mask &= ~bsr_node_bit(p->node_id);
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		bsr_state_recompute(e, vol);
+		leave_behind(e, vol, (unconfirmed >> vol->index & 1) != 0);
 	}
 	bsr_env_free(e, p->hs_volume, sizeof(*p->hs_volume) * BSR_VOLUMES_MAX);
 	bsr_env_free(e, p->hs_sent, sizeof(*p->hs_sent) * BSR_VOLUMES_MAX);
@@ -334,6 +408,17 @@ static void disconnect(struct bsr_engine *e, const struct bsr_ev_command *c)
 	}
 }
 
+static bool verifies(struct bsr_engine *e, const struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (p->device[vol->index].verify.step != BSR_VERIFY_IDLE) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int32_t options_of_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 {
 	struct bsr_peer *p = peer_of(e, cmd);
@@ -341,6 +426,9 @@ static int32_t options_of_peer(struct bsr_engine *e, const struct bsr_command *c
 		return -BSR_E_PEER_ID;
 	}
 	if (cmd->type == BSR_CMD_NET_OPTIONS) {
+		if (p->options.verify_alg != cmd->u.net.verify_alg && verifies(e, p)) {
+			return -BSR_E_VERIFY_RUNS;
+		}
 		const bool other_protocol = p->options.protocol != cmd->u.net.protocol;
 		p->options = cmd->u.net;
 		if (other_protocol && p->link_up) {
@@ -404,6 +492,7 @@ static void invalidate(struct bsr_engine *e, const struct bsr_ev_command *c)
 {
 	struct bsr_volume *vol = volume_of(e, c->cmd);
 	int32_t ret = vol ? resync_check(e, vol) : -BSR_E_MINOR_INVALID;
+	const bool keep = (c->cmd->flags & BSR_CMDF_KEEP_BITMAP) != 0;
 	if (ret == 0 && e->role == BSR_ROLE_PRIMARY) {
 		ret = -BSR_E_NO_UP_TO_DATE;
 	}
@@ -418,7 +507,7 @@ static void invalidate(struct bsr_engine *e, const struct bsr_ev_command *c)
 		return;
 	}
 	t->tid = vol->index;
-	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
+	for (uint32_t node = 0; node < BSR_NODES_MAX && !keep; node++) {
 		set_full(e, vol, node);
 	}
 	bsr_state_set_disk(e, vol, BSR_DISK_INCONSISTENT);
@@ -438,6 +527,10 @@ static void invalidate_remote(struct bsr_engine *e, const struct bsr_ev_command 
 	if (ret == 0 && p->device[vol->index].disk < BSR_DISK_INCONSISTENT) {
 		ret = -BSR_E_NO_REMOTE_DISK;
 	}
+	const bool keep = (c->cmd->flags & BSR_CMDF_KEEP_BITMAP) != 0;
+	if (ret == 0 && keep && e->role != BSR_ROLE_PRIMARY) {
+		ret = -BSR_E_NOT_PRIMARY; /* both ends may have bits: that I am Primary is what tells who is right */
+	}
 	if (ret < 0) {
 		done(e, c, ret);
 		return;
@@ -445,7 +538,22 @@ static void invalidate_remote(struct bsr_engine *e, const struct bsr_ev_command 
 	struct bsr_task *t = bsr_task_start(e, BSR_TASK_RENEGOTIATE, c);
 	if (t) {
 		t->tid = vol->index;
-		set_full(e, vol, p->node_id);
+		if (!keep) {
+			set_full(e, vol, p->node_id);
+		}
+	}
+}
+
+static void verify(struct bsr_engine *e, const struct bsr_ev_command *c)
+{
+	struct bsr_peer *p = peer_of(e, c->cmd);
+	struct bsr_volume *vol = volume_of(e, c->cmd);
+	if (!p || !vol || !p->device[vol->index].exists) {
+		done(e, c, p ? -BSR_E_MINOR_INVALID : -BSR_E_PEER_ID);
+	} else if (c->cmd->type == BSR_CMD_VERIFY) {
+		bsr_verify_command(e, p, vol, c);
+	} else {
+		done(e, c, bsr_verify_stop_command(e, p, vol));
 	}
 }
 
@@ -522,25 +630,25 @@ void bsr_command(struct bsr_engine *e, const struct bsr_ev_command *c)
 		role_task(e, c, BSR_TASK_DEMOTE);
 		break;
 	case BSR_CMD_INVALIDATE:
-		invalidate(e, c);
-		break;
 	case BSR_CMD_INVALIDATE_REMOTE:
-		invalidate_remote(e, c);
+		cmd->type == BSR_CMD_INVALIDATE ? invalidate(e, c) : invalidate_remote(e, c);
 		break;
 	case BSR_CMD_PAUSE_SYNC:
 	case BSR_CMD_RESUME_SYNC:
 		done(e, c, pause(e, cmd, cmd->type == BSR_CMD_PAUSE_SYNC));
 		break;
 	case BSR_CMD_OUTDATE:
-		done_when_durable(e, c, outdate(e, cmd));
-		break;
 	case BSR_CMD_NEW_CURRENT_UUID:
-		done_when_durable(e, c, new_current_uuid(e, cmd));
+		done_when_durable(e, c, cmd->type == BSR_CMD_OUTDATE ? outdate(e, cmd) : new_current_uuid(e, cmd));
 		break;
 	case BSR_CMD_SUSPEND_IO:
 	case BSR_CMD_RESUME_IO:
 	case BSR_CMD_MEASURE:
 		done(e, c, suspend_or_measure(e, cmd));
+		break;
+	case BSR_CMD_VERIFY:
+	case BSR_CMD_VERIFY_STOP:
+		verify(e, c);
 		break;
 	case BSR_CMD_DOWN:
 		role_task(e, c, BSR_TASK_DOWN);

@@ -33,6 +33,39 @@ static bool has_copy(const struct bsr_engine *e, const struct bsr_volume *vol, c
 	return false;
 }
 
+bool bsr_request_tell_missing(struct bsr_engine *e, struct bsr_request *rq, struct bsr_volume *vol)
+{
+	const struct bsr_msg_range m = {
+		.vnr = vol->vnr, .id = BSR_OOS_OF_SENDER, .offset = rq->offset, .length = rq->length};
+	if (rq->missing_told || BSR_MUTATION(60)) {
+		return false;
+	}
+	rq->missing_told = true;
+	for (uint32_t mask = vol->mirror_mask; mask; mask &= mask - 1) {
+		struct bsr_peer *p = e->peer[__builtin_ctz(mask)];
+		BSR_SEND(e, p, BSR_STREAM_DATA, range, BSR_MSG_OUT_OF_SYNC, &m);
+		rq->await_flush |= bsr_node_bit(p->node_id);
+		rq->flush_index = bsr_log_checkpoint_behind(e, p);
+	}
+	return rq->await_flush != 0;
+}
+
+/* pass_on: a write that my disk lacks waited for the record to say so, and then the disk went. */
+BSR_APART bool becomes_missing(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_request *rq)
+{
+	if (!bsr_request_is_write(rq) || rq->result < 0 || vol->disk >= BSR_DISK_INCONSISTENT) {
+		return false;
+	}
+	if (!bsr_request_tell_missing(e, rq, vol)) {
+		return false;
+	}
+	if (rq->stage == BSR_RQ_DONE) {
+		rq->stage = BSR_RQ_ACTIVE;
+		bsr_list_append(&e->active, &rq->link);
+	}
+	return true;
+}
+
 static inline void finish(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_request *rq)
 {
 	BSR_ASSERT(rq->stage == BSR_RQ_ACTIVE || rq->stage == BSR_RQ_DONE);
@@ -52,7 +85,7 @@ static inline void finish(struct bsr_engine *e, struct bsr_volume *vol, struct b
 	BSR_ASSERT(e->request_count > 0 && vol->requests > 0);
 	e->request_count--;
 	vol->requests--;
-	if (!bsr_list_empty(&e->held) || e->demoting || e->disconnecting || vol->attach_step != BSR_AT_NONE) {
+	if (!bsr_list_empty(&e->held) || e->demoting || e->disconnecting || e->leaving || vol->attach_step != BSR_AT_NONE) {
 		e->kick = true;
 	}
 }
@@ -60,6 +93,9 @@ static inline void finish(struct bsr_engine *e, struct bsr_volume *vol, struct b
 void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
 {
 	struct bsr_volume *vol = e->volume[rq->volume];
+	if (rq->local_failed && becomes_missing(e, vol, rq)) {
+		return;
+	}
 	if (rq->result == 0 && !has_copy(e, vol, rq)) {
 		rq->result = -BSR_E_IO; /* no disk that can be reached has it */
 	}
@@ -75,6 +111,9 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 		return;
 	}
 	struct bsr_volume *vol = e->volume[rq->volume];
+	if (rq->local_failed && becomes_missing(e, vol, rq)) {
+		return;
+	}
 	bool lacks_copy = false;
 	if (rq->result == 0 && !has_copy(e, vol, rq)) {
 		if (bsr_request_is_write(rq) && (rq->await_any & vol->mirror_mask)) {
@@ -105,7 +144,7 @@ static void clear_resynced(struct bsr_engine *e, struct bsr_peer *p, uint64_t in
 		return;
 	}
 	const bool here = en->request == BSR_NONE || !e->request[en->request].local_pending;
-	if (pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S) {
+	if ((pd->repl == BSR_REPL_SYNC_SOURCE || pd->repl == BSR_REPL_PAUSED_SYNC_S) && (index >= pd->decided_from || BSR_MUTATION(85))) {
 		bsr_resync_clear_bits(e, p, e->volume[en->volume], en->offset, en->length);
 	} else if (pd->repl == BSR_REPL_SYNC_TARGET && here && index >= pd->sync_from) {
 		bsr_resync_write_in_step(e, p, e->volume[en->volume], en->offset, en->length);
@@ -145,6 +184,7 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 			bsr_mesh_missed_write(e, p, e->volume[en->volume]);
 		}
 		bsr_md_set_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
+		pd->decided_from = write_seq + 1 > pd->decided_from ? write_seq + 1 : pd->decided_from; /* RX-5 */
 	} else if (pd->repl > BSR_REPL_ESTABLISHED) {
 		clear_resynced(e, p, write_seq);
 	}

@@ -25,9 +25,11 @@ static enum bsr_disk_state not_above(enum bsr_disk_state disk, enum bsr_disk_sta
 	return disk < most ? disk : most;
 }
 
+/* With protocol A my applications may be ahead of what the peer got; whether it was told where that ended is a feature. */
 static bool served(const struct bsr_peer *p, const struct bsr_volume *vol)
 {
-	return (p->hs_volume[vol->index].flags & BSR_HSF_SERVED) != 0;
+	const bool knows_all = p->options.protocol != BSR_PROTOCOL_A || (p->features & BSR_FEATURE_ORDERED_STATES);
+	return (p->hs_volume[vol->index].flags & BSR_HSF_SERVED) != 0 && knows_all;
 }
 
 /*
@@ -37,8 +39,13 @@ static bool served(const struct bsr_peer *p, const struct bsr_volume *vol)
  */
 bool bsr_connect_can_tell(const struct bsr_peer *p, const struct bsr_volume *vol)
 {
-	return p->device[vol->index].disk_known &&
-	       (served(p, vol) || bsr_gi_equal(p->hs_volume[vol->index].current, vol->sb.current_gi));
+	const struct bsr_gi theirs = p->hs_volume[vol->index].current;
+	const struct bsr_gi left_in = vol->sb.peer[p->node_id].bitmap_gi;
+	const bool nothing_new = bsr_gi_equal(theirs, vol->sb.current_gi) ||
+				 (left_in.v != BSR_GI_NONE && bsr_gi_equal(theirs, left_in));
+	/* a disk that is not whole has not all of it either */
+	const bool have_it = nothing_new && vol->settle_disk == BSR_DISK_UP_TO_DATE;
+	return p->device[vol->index].disk_known && (served(p, vol) || have_it);
 }
 
 /*
@@ -63,6 +70,9 @@ static enum bsr_disk_state disk_to_offer(
 			return vol->settle_disk;
 		}
 		return live && bsr_attach_acceptable(e, vol) ? vol->settle_disk : BSR_DISK_DISKLESS;
+	}
+	if (primary && live && vol->disk < BSR_DISK_UP_TO_DATE && p->device[vol->index].stale) {
+		return BSR_DISK_DISKLESS; /* pass_on: the peer's data is older than what is left here */
 	}
 	const enum bsr_disk_state disk = vol->disk == BSR_DISK_NEGOTIATING ? vol->settle_disk : vol->disk;
 	if ((vol->sb.flags & BSR_MDF_IO_ERROR) && !primary) {
@@ -92,7 +102,9 @@ void bsr_connect_fill_record(
 	memcpy(m->history, vol->sb.history, sizeof(m->history));
 	m->flags |= vol->crashed_primary ? BSR_HSF_CRASHED_PRIMARY : 0;
 	m->flags |= pd->reconnected ? BSR_HSF_RECONNECT : 0;
+	m->flags |= vol->sb.peer[p->node_id].flags & BSR_MDPF_MISSED_END ? BSR_HSF_RESYNC_MISSED_END : 0;
 	m->flags |= pd->served_primary && (p->features & BSR_FEATURE_LIVE_VOLUMES) ? BSR_HSF_SERVED : 0;
+	m->flags |= !bsr_mesh_on(e) && (p->features & BSR_FEATURE_ORDERED_STATES) ? BSR_HSF_PAIR : 0;
 	m->bits = pd->slot >= 0 ? bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) : 0;
 }
 
@@ -198,10 +210,6 @@ static void decide(struct bsr_engine *e, struct bsr_peer *p)
 	if (!speaks_of_thirds(p) && bsr_mesh_on(e)) {
 		bsr_emit_log(e, BSR_LOGN_PEER_TOO_OLD, p, NULL, BSR_FEATURE_MESH, p->features, 0);
 		bsr_peer_refuse(e, p, BSR_CONN_ERROR_CONFIG);
-		return;
-	}
-	if (e->role == BSR_ROLE_PRIMARY && p->hs_peer.role == BSR_ROLE_PRIMARY && e->volume_mask == 0) {
-		bsr_peer_refuse(e, p, BSR_CONN_ERROR_TWO_PRIMARIES);
 		return;
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
@@ -324,10 +332,11 @@ static bool judge_exposed(
 	if (vol->exposed_unknown && theirs->disk == BSR_DISK_UP_TO_DATE && compared && served(p, vol)) {
 		vol->exposed_gi = theirs->current; /* nobody else has anything newer that applications could have read */
 		vol->exposed_unknown = false;
+		bsr_gi_want_after_restart(e, vol);
 	}
 	if (pd->unconfirmed && newcomer && !(theirs->flags & BSR_HSF_RECONNECT)) {
-		/* its disk may have lost what no checkpoint had confirmed: nobody has what I have shown */
-		vol->exposed_gi = bsr_gi_random(e);
+		/* its disk may have lost what no checkpoint had confirmed: it does not have what I have shown */
+		bsr_gi_show_other(e, vol);
 		pd->unconfirmed = false;
 		p->shown_other = true;
 	}
@@ -431,6 +440,16 @@ static void confirm_again(struct bsr_engine *e, struct bsr_peer *p)
 	}
 }
 
+/* A Primary without a disk of its own that has shown what I have, or that was seen to lean on my disk before, still does. */
+static void note_lean(struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const struct bsr_msg_hs_volume *theirs = &p->hs_volume[vol->index];
+	const bool shows_mine = vol->md_usable && bsr_gi_equal(theirs->current, vol->sb.current_gi);
+	pd->leans = pd->hs_have && p->hs_peer.role == BSR_ROLE_PRIMARY && theirs->disk < BSR_DISK_INCONSISTENT &&
+		    (pd->served_primary || shows_mine);
+}
+
 static void establish(struct bsr_engine *e, struct bsr_peer *p)
 {
 	struct bsr_volume *vol;
@@ -453,6 +472,9 @@ static void establish(struct bsr_engine *e, struct bsr_peer *p)
 	bool target = false;
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		p->device[vol->index].data_fence = true;
+		note_lean(p, vol);
+		p->device[vol->index].decided_from = e->log_tail;
+		p->device[vol->index].decided_arrival = p->arrivals;
 		bsr_connect_establish_volume(e, p, vol);
 		bsr_state_send(e, p, vol);
 		target = target || bsr_repl_is_target(p->device[vol->index].repl);
@@ -525,6 +547,10 @@ static void compare(struct bsr_engine *e, struct bsr_peer *p)
 			bsr_peer_drop(e, p, BSR_LINK_CLOSED);
 			return;
 		}
+	}
+	if (e->role == BSR_ROLE_PRIMARY && p->hs_peer.role == BSR_ROLE_PRIMARY) {
+		bsr_peer_refuse(e, p, BSR_CONN_ERROR_TWO_PRIMARIES); /* without a volume in common nobody has decided on it */
+		return;
 	}
 	if (p->tentative) {
 		bsr_peer_refuse(e, p, BSR_CONN_ERROR_NONE);

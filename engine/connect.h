@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * connect.h - calls of attach.c, peer.c, connect.c and live.c; included by core.h
+ * connect.h - calls of attach.c, detach.c, peer.c, connect.c and live.c; included by core.h
  */
 #ifndef BSR_ENGINE_CONNECT_H
 #define BSR_ENGINE_CONNECT_H
 
 /* ---- attach.c ---- */
 void bsr_attach_begin(struct bsr_engine *e, struct bsr_volume *vol, const struct bsr_attach *attach, uint32_t cmd_id);
-void bsr_detach_begin(struct bsr_engine *e, struct bsr_volume *vol, uint32_t cmd_id);
 void bsr_attach_progress(struct bsr_engine *e, struct bsr_volume *vol);
 /** bsr_attach_state - what the record on disk makes of it */
 enum bsr_disk_state bsr_attach_state(const struct bsr_volume *vol);
@@ -18,6 +17,17 @@ void bsr_attach_take(struct bsr_engine *e, struct bsr_volume *vol, enum bsr_disk
 /** bsr_attach_refuse - the disk cannot be joined with the peers' data: given back, the command fails */
 void bsr_attach_refuse(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_volume_free_disk(struct bsr_engine *e, struct bsr_volume *vol);
+
+/* ---- detach.c ---- */
+void bsr_detach_begin(struct bsr_engine *e, struct bsr_volume *vol, uint32_t cmd_id);
+/** bsr_detach_when_confirmed - begins a detach that was asked for, when nothing is lost by it (AT-4) */
+void bsr_detach_when_confirmed(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_detach_progress - of a disk that leaves */
+void bsr_detach_progress(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_disk_leaves - from here on the disk takes part in nothing new; it becomes @next, in the steps of @step */
+void bsr_disk_leaves(struct bsr_engine *e, struct bsr_volume *vol, enum bsr_attach_step step, enum bsr_disk_state next);
+/** bsr_disk_gone - nothing is under way on it: it is given back to the host */
+void bsr_disk_gone(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_disk_error(struct bsr_engine *e, struct bsr_volume *vol, bool write, uint64_t offset, uint32_t length);
 
 /* ---- connect.c: the handshake over a new link ---- */
@@ -67,6 +77,8 @@ void bsr_peer_link_down(struct bsr_engine *e, const struct bsr_ev_link_down *dow
 void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason reason);
 /** bsr_peer_refuse - close the link and stay StandAlone, because of @error */
 void bsr_peer_refuse(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error);
+/** bsr_peer_leave - the same, but the peer goes on looking for this node */
+void bsr_peer_leave(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error);
 /** bsr_peer_retry - close the link because of @error, look again after connect-int: ends are adjusted one by one */
 void bsr_peer_retry(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error);
 void bsr_peer_reject(struct bsr_engine *e, struct bsr_peer *p, uint16_t msg_type);

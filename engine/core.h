@@ -77,6 +77,8 @@ struct bsr_interval {
 	bool far;  /* counted in engine.interval_far */
 };
 
+#include "verify.h"
+
 enum bsr_request_stage {
 	BSR_RQ_FREE = 0,
 	BSR_RQ_HELD,	/* admission: suspended, frozen, transfer log or send buffer full */
@@ -111,6 +113,7 @@ struct bsr_request {
 	bool al_pinned;
 	bool some_copy; /* reads, flushes: somebody served it; writes: the local disk has it */
 	bool local_failed;
+	bool missing_told; /* peers have been told that my disk lacks it */
 	uint32_t copies; /* writes: nodes that have it */
 	uint64_t flush_index; /* with await_flush: the transfer log must be confirmed up to here */
 };
@@ -127,43 +130,7 @@ struct bsr_log_entry {
 	uint32_t holders; /* peers that got it as data and have not failed to keep it */
 };
 
-enum bsr_peer_request_kind {
-	BSR_PR_FREE = 0,
-	BSR_PR_WRITE,
-	BSR_PR_CHECKPOINT,
-	BSR_PR_READ,	     /* the peer reads from my disk */
-	BSR_PR_RESYNC_READ,  /* I am source */
-	BSR_PR_RESYNC_WRITE, /* I am target: one run of a chunk */
-};
-
-/** A request that came from a peer. */
-struct bsr_peer_request {
-	struct bsr_list link;  /* arrival order of writes and checkpoints of the peer; else peer.reads */
-	struct bsr_list queue; /* waiting for its epoch, or free list */
-	struct bsr_interval range;
-	struct bsr_peer *peer;
-	uint64_t offset;
-	uint64_t id;	/* write sequence, request id, checkpoint number */
-	uint64_t epoch;
-	uint32_t link_id; /* incarnation it belongs to */
-	uint64_t arrival; /* place in the peer's stream of writes and checkpoints */
-	uint64_t arrived_ns;
-	uint32_t length;
-	uint32_t flush_pending; /* checkpoints: flushes under way */
-	bsr_buf_t buf;
-	uint32_t buf_offset;
-	uint32_t chunk; /* resync writes: index in the peer device's chunk table */
-	int32_t result;
-	uint16_t volume;
-	uint8_t op;
-	uint8_t kind;
-	uint8_t flags;
-	bool submitted;
-	bool barrier;
-	bool pinned;	   /* writes: holds its extents in the activity log */
-	uint64_t heard_at; /* writes: entry in engine.heard, 0 = none */
-	bool overtaken; /* resync writes: dropped, an application wrote there meanwhile */
-};
+#include "peer_request.h"
 
 /* ---- peer device: one volume seen with one peer ---- */
 
@@ -206,7 +173,8 @@ struct bsr_peer_device {
 	bool refused; /* it has answered NEGATIVE and was not resynced since: bits name what it lacks, too */
 	BSR_STATE_FIELD bool stale; /* its data is not what I, a Primary without a good disk, have exposed */
 	bool reconnected; /* has been Connected since my disk was attached */
-	bool served_primary; /* when last seen it was Primary without a disk, and mine was UpToDate */
+	bool leans; /* it is Primary without a disk, and all that it wrote while it had one has arrived */
+	bool served_primary; /* when last seen it leaned on my disk, which was UpToDate */
 	bool unconfirmed; /* it was lost with writes that I, without a good disk, had acknowledged and it had not confirmed */
 	enum bsr_repl_state peer_repl; /* as the peer last said of itself */
 	uint64_t peer_capacity;
@@ -238,10 +206,13 @@ struct bsr_peer_device {
 	/* resync (resync.c) */
 	uint8_t sync_step; /* enum bsr_sync_step */
 	bool full_sync;
+	uint32_t ask; /* handler that is asked whether the resync may be; 0 = none (RA-1) */
 	struct bsr_span unsure[BSR_UNSURE_MAX]; /* a write failed there, at this end or that: their bits stay */
 	uint32_t unsure_count;
 	bool served; /* source: the target has begun to ask for blocks */
 	bool submit_hold; /* counted in the volume's submit_holds */
+	uint64_t decided_from; /* entries of the transfer log before this one clear no bits: sent before what was decided last (LV-4), or RX-5 */
+	uint64_t decided_arrival; /* of the peer's writes, the last of such */
 	uint64_t sync_from; /* entries of the transfer log from here on reach both disks */
 	bool holds_writes; /* target that is not yet durably Inconsistent: application writes wait (RX-4) */
 	uint64_t scan_bit;
@@ -258,6 +229,8 @@ struct bsr_peer_device {
 	uint64_t resynced_bytes;
 	struct bsr_chunk chunk[BSR_RESYNC_REQUESTS_MAX];
 	uint64_t bm_flush_due_ns;
+
+	struct bsr_verify verify; /* verify.c */
 
 	/* blocks that failed here or there while both disks stay UpToDate are copied again (peer.c) */
 	uint64_t heal_ns; /* when, 0 = nothing to heal */
@@ -460,6 +433,7 @@ struct bsr_volume {
 	uint64_t disk_lost_at; /* transfer log when the disk went: writes before it may be nowhere else (protocol A) */
 	bool gi_wanted; /* a new generation before the next write is acknowledged */
 	bool gi_busy;
+	struct bsr_gi gi_next; /* the one that is being made, whatever becomes of the disk meanwhile */
 	uint64_t gi_sb_target;
 	uint32_t gi_await; /* peers that must have the new generation on disk, too, before a write is acknowledged in it */
 	uint32_t told_holders; /* who may have my generation, as peers were told */
@@ -470,9 +444,12 @@ struct bsr_volume {
 	uint64_t adopt_sb;   /* ... which is durable with this superblock change */
 
 	/* requests (request.c) */
+	uint32_t verifies; /* peer devices that are being verified (verify.c) */
 	uint32_t submit_holds; /* peer devices for which submission waits (RQ-7) */
 	struct bsr_list al_waiting;
 	struct bsr_list al_waiting_peers; /* peers' writes that wait for the activity log (heard.c) */
+	struct bsr_list failed_writes; /* peers' writes, pass_on: answered when the record is durable (receive.c) */
+	uint64_t failed_sb;
 	uint64_t heard_sb; /* superblock change with which "a Primary writes here" is durable */
 	bool al_released; /* pins were dropped: requests that found the log full try again */
 	struct bsr_list done_waiting; /* finished but for the new generation */
@@ -483,6 +460,7 @@ struct bsr_volume {
 
 	/* counters */
 	uint64_t read_bytes, written_bytes, al_writes, bm_writes, io_errors;
+	uint64_t old_io_errors; /* of io_errors, those of disks that were here before this one */
 };
 
 /* ---- engine ---- */
@@ -523,6 +501,8 @@ struct bsr_engine {
 	uint64_t deadline_ns; /* not later than the earliest timer */
 	bool kick; /* something changed that waiting state machines look at */
 	bool turn_work; /* collected for the end of the turn */
+	const uint8_t *digests; /* during the step that brings them */
+	uint32_t digest_bytes;
 	struct bsr_measure *measure; /* NULL: collection is off (measure.c) */
 
 	BSR_STATE_FIELD enum bsr_role role;
@@ -533,6 +513,7 @@ struct bsr_engine {
 	bool demoting; /* no new requests */
 	bool promoting; /* Primary already, but that is not durable yet */
 	uint32_t disconnecting; /* nodes being left in order: new writes wait */
+	uint64_t leaving; /* volumes whose disk leaves as soon as peers have confirmed what it holds: new writes wait (AT-4) */
 
 	struct bsr_volume *volume[BSR_VOLUMES_MAX];
 	uint64_t volume_mask;
@@ -547,7 +528,7 @@ struct bsr_engine {
 	struct bsr_list request_free;
 	uint32_t request_count;
 	struct bsr_peer_request *peer_request;
-	struct bsr_list peer_request_free;
+	struct bsr_list *peer_request_free; /* by queue.next; the one that came back last goes first, it is still warm */
 	uint32_t peer_request_free_count;
 
 	/* order of overlapping ranges */
@@ -641,6 +622,8 @@ void bsr_state_announce(struct bsr_engine *e, enum bsr_object object, enum bsr_a
 	struct bsr_volume *vol);
 void bsr_state_send(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_state_send_all(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_state_send_behind_writes - the same on the data stream: what was written before has arrived when this does */
+void bsr_state_send_behind_writes(struct bsr_engine *e, struct bsr_volume *vol);
 
 /* ---- state_derived.c ---- */
 /** bsr_state_recompute - what follows from states and slots; to be called where slots come and go */
@@ -675,19 +658,24 @@ void bsr_md_clear_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slo
 void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol);
 /** bsr_gi_want_for_absent - at promotion or attach: if somebody with a slot is away and had everything */
 void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol);
+void bsr_gi_start_wanted(struct bsr_engine *e, struct bsr_volume *vol);
 /** bsr_gi_hold - writes may not be acknowledged now; starts the new generation if it is wanted */
-bool bsr_gi_hold(struct bsr_engine *e, struct bsr_volume *vol);
+static inline bool bsr_gi_hold(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (vol->gi_wanted) {
+		bsr_gi_start_wanted(e, vol);
+	}
+	return vol->gi_busy;
+}
 /** bsr_gi_sender_misses - a peer without a disk of its own wrote here: mark it, and begin a generation it does not have */
 void bsr_gi_sender_misses(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint32_t length);
 void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced);
 void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_gi *m);
-/** bsr_gi_declare_equal - by an administrator's word: no bits, no bases, this generation, UpToDate */
-void bsr_gi_declare_equal(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current);
 struct bsr_gi bsr_gi_random(struct bsr_engine *e);
 bool bsr_gi_equal(struct bsr_gi a, struct bsr_gi b);
 
-/* ---- request.c, completion.c, transfer_log.c ---- */
+/* ---- request.c, completion.c ---- */
 void bsr_request_arrive(struct bsr_engine *e, const struct bsr_ev_request *rq);
 void bsr_request_release_held(struct bsr_engine *e);
 /** bsr_request_give_up_waiting - requests that wait for data which nobody has fail (resume-io) */
@@ -695,6 +683,8 @@ void bsr_request_give_up_waiting(struct bsr_engine *e);
 void bsr_request_al_progress(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq);
 void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq);
+/** bsr_request_tell_missing - my disk has gone without this write: true when peers must know that durably first */
+bool bsr_request_tell_missing(struct bsr_engine *e, struct bsr_request *rq, struct bsr_volume *vol);
 void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind kind, uint64_t write_seq);
 void bsr_request_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_request_checkpoint_acked(struct bsr_engine *e, struct bsr_peer *p);
@@ -702,28 +692,6 @@ void bsr_request_read_reply(struct bsr_engine *e, struct bsr_peer *p, const stru
 void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq);
 void bsr_request_disk_gone(struct bsr_engine *e, struct bsr_volume *vol);
 uint32_t bsr_request_index(const struct bsr_engine *e, const struct bsr_request *rq);
-
-uint64_t bsr_log_append(struct bsr_engine *e, struct bsr_request *rq);
-void bsr_log_complete(struct bsr_engine *e, uint64_t index);
-void bsr_log_local_failed(struct bsr_engine *e, uint64_t index);
-/** bsr_log_forget_pins - the volume's activity log has gone with its disk */
-void bsr_log_forget_pins(struct bsr_engine *e, const struct bsr_volume *vol);
-void bsr_log_advance(struct bsr_engine *e);
-void bsr_log_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
-/** bsr_log_note_unconfirmed - the peer is lost: does it take acknowledged writes with it that are nowhere else for sure? */
-void bsr_log_note_unconfirmed(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_volume *vol);
-/** bsr_log_mark_volume - the peer's disk of one volume is lost: the same for its writes */
-void bsr_log_mark_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
-/** bsr_log_holds_all - what the peer had missed of a volume it has now: it counts as holder of every logged write */
-void bsr_log_holds_all(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol);
-bool bsr_log_full(const struct bsr_engine *e);
-/** bsr_log_checkpoint - ask the peer to make everything sent so far stable; true when one is on its way or needless */
-bool bsr_log_checkpoint(struct bsr_engine *e, struct bsr_peer *p, bool barrier);
-/** bsr_log_checkpoint_behind - one that is sent after everything so far, whatever is under way; returns what it covers */
-uint64_t bsr_log_checkpoint_behind(struct bsr_engine *e, struct bsr_peer *p);
-void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_checkpoint *m);
-void bsr_log_timer(struct bsr_engine *e, struct bsr_peer *p);
-bool bsr_log_peer_clean(const struct bsr_engine *e, const struct bsr_peer *p);
 
 /* ---- receive.c: what peers write and read here ---- */
 void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev);
@@ -734,12 +702,24 @@ void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 void bsr_receive_out_of_sync(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m);
 void bsr_receive_flush_acks(struct bsr_engine *e, struct bsr_peer *p);
 bool bsr_receive_idle(const struct bsr_peer *p);
+/** bsr_receive_names - something that has arrived from the peer for this volume is not finished yet */
+bool bsr_receive_names(const struct bsr_peer *p, const struct bsr_volume *vol);
+/**
+ * bsr_receive_queue_read - a read of @pr's offset and length, whose range.go and arrival are set; it begins when everything
+ * up to that arrival has been carried out
+ */
+void bsr_receive_queue_read(struct bsr_engine *e, struct bsr_peer_request *pr, const struct bsr_volume *vol);
+
 /** bsr_receive_done_until - every write of the stream up to this arrival has been carried out */
 bool bsr_receive_done_until(const struct bsr_peer *p, uint64_t arrival);
 void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p);
+void bsr_receive_record_progress(struct bsr_engine *e, struct bsr_volume *vol);
 /** bsr_receive_hold - writes wait while @vol prepares to be a target; bsr_receive_release() lets them go, or refuses them */
 void bsr_receive_hold(struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_receive_release(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, bool apply);
+
+/** bsr_receive_forget_volume - @vol, without a disk and without a link, is deleted: what waits of it goes, too */
+void bsr_receive_forget_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 
 /* ---- commands.c, tasks.c, promote.c ---- */
 void bsr_command(struct bsr_engine *e, const struct bsr_ev_command *c);
@@ -789,6 +769,7 @@ static inline uint32_t bsr_node_bit(uint32_t node_id)
 
 #include "mesh.h"
 #include "resync.h"
+#include "transfer_log.h"
 #include "connect.h"
 
 #endif

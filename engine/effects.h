@@ -27,7 +27,7 @@ static inline void bsr_emit_buf_put(struct bsr_engine *e, bsr_buf_t buf)
 #include "pools.h"
 
 /** bsr_emit_disk - an operation on data; @owner and @done as in struct bsr_disk_op */
-static inline void bsr_emit_disk(
+BSR_IN_PLACE void bsr_emit_disk(
 	struct bsr_engine *e, struct bsr_volume *vol, struct bsr_fx_disk io, void *owner, bsr_op_fn done)
 {
 	BSR_ASSERT(io.op == BSR_OP_FLUSH || io.offset + io.length <= vol->layout.data_bytes);

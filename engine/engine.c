@@ -7,6 +7,8 @@
 #include "core.h"
 #include "measure.h"
 
+#define RECEIVE_RUN 4u /* messages in a row */
+
 /* ------------------------------------------------------------------ pools */
 
 void *bsr_env_alloc(struct bsr_engine *e, size_t bytes, size_t align)
@@ -26,7 +28,7 @@ static void disk_done(struct bsr_engine *e, const struct bsr_ev_disk_done *d)
 	BSR_ASSERT(d->op_id < BSR_DISK_OPS_MAX);
 	struct bsr_disk_op *op = &e->op[d->op_id];
 	BSR_ASSERT(op->done != NULL); /* every operation is answered exactly once */
-	struct bsr_disk_op copy = *op;
+	struct bsr_disk_op copy = *op; /* whoever is called may take the place again */
 	op->done = NULL;
 	op->next_free = e->op_free;
 	e->op_free = d->op_id;
@@ -64,10 +66,11 @@ static void init_pools(struct engine_memory *mem)
 		bsr_list_append(&e->request_free, &e->request[i].link);
 	}
 	e->peer_request = mem->peer_request;
-	bsr_list_init(&e->peer_request_free);
-	for (uint32_t i = 0; i < BSR_PEER_REQUESTS_MAX; i++) {
+	for (uint32_t i = BSR_PEER_REQUESTS_MAX; i-- > 0;) {
 		bsr_list_init(&e->peer_request[i].link);
-		bsr_list_append(&e->peer_request_free, &e->peer_request[i].queue);
+		bsr_list_init(&e->peer_request[i].range.link);
+		e->peer_request[i].queue.next = e->peer_request_free;
+		e->peer_request_free = &e->peer_request[i].queue;
 	}
 	e->peer_request_free_count = BSR_PEER_REQUESTS_MAX;
 	e->log = mem->log;
@@ -117,6 +120,7 @@ void bsr_engine_destroy(struct bsr_engine *e)
 		bsr_env_free(e, vol, sizeof(*vol));
 	}
 	BSR_FOR_EACH_PEER (e, p) {
+		bsr_peer_forget_verifies(e, p);
 		bsr_env_free(e, p->hs_volume, sizeof(*p->hs_volume) * BSR_VOLUMES_MAX);
 		bsr_env_free(e, p->hs_sent, sizeof(*p->hs_sent) * BSR_VOLUMES_MAX);
 		bsr_env_free(e, p, sizeof(*p));
@@ -154,6 +158,7 @@ static void progress(struct bsr_engine *e)
 		BSR_FOR_EACH_VOLUME (e, vol) {
 			bsr_attach_progress(e, vol);
 			bsr_gi_progress(e, vol);
+			bsr_receive_record_progress(e, vol);
 			if (vol->al_released) {
 				vol->al_released = false;
 				bsr_request_al_progress(e, vol);
@@ -180,6 +185,7 @@ static void run_timers(struct bsr_engine *e)
 		BSR_FOR_EACH_PEER (e, p) {
 			bsr_receive_flush_acks(e, p);
 			bsr_resync_turn(e, p);
+			bsr_verify_turn(e, p);
 		}
 	}
 	if (e->now_ns < e->deadline_ns) {
@@ -232,51 +238,76 @@ static inline void end_step(struct bsr_engine *e)
 	e->fx = NULL;
 }
 
-void bsr_engine_request(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_request *request, struct bsr_fx *fx)
+inline void bsr_engine_request(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_request *request, struct bsr_fx *fx)
 {
 	begin_step(e, now_ns, fx);
 	bsr_request_arrive(e, request);
 	end_step(e);
 }
 
-void bsr_engine_disk_done(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_disk_done *done, struct bsr_fx *fx)
+inline void bsr_engine_disk_done(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_disk_done *done, struct bsr_fx *fx)
 {
 	begin_step(e, now_ns, fx);
 	disk_done(e, done);
 	end_step(e);
 }
 
-void bsr_engine_message(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_message *message, struct bsr_fx *fx)
+inline void bsr_engine_message(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_message *message, struct bsr_fx *fx)
 {
 	begin_step(e, now_ns, fx);
 	bsr_peer_message(e, message);
 	end_step(e);
 }
 
+void bsr_engine_sent(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_sent *s, struct bsr_fx *fx)
+{
+	begin_step(e, now_ns, fx);
+	sent(e, s);
+	end_step(e);
+}
+
+void bsr_engine_time(struct bsr_engine *e, uint64_t now_ns, struct bsr_fx *fx)
+{
+	begin_step(e, now_ns, fx);
+	run_timers(e);
+	end_step(e);
+}
+
+static void digest_done(struct bsr_engine *e, const struct bsr_ev_digest_done *d)
+{
+	const struct bsr_ev_disk_done done = {.op_id = d->op_id, .result = d->result, .buf = BSR_BUF_NONE};
+	e->digests = d->digests;
+	e->digest_bytes = d->bytes;
+	disk_done(e, &done);
+	e->digests = NULL;
+	e->digest_bytes = 0;
+}
+
 /* The events that are rare enough to be told apart here. */
 static void other_event(struct bsr_engine *e, const struct bsr_event *ev)
 {
 	switch (ev->type) {
-	case BSR_EV_TIME:
-		run_timers(e);
-		break;
 	case BSR_EV_LINK_UP:
 		bsr_peer_link_up(e, &ev->u.link_up);
 		break;
 	case BSR_EV_LINK_DOWN:
 		bsr_peer_link_down(e, &ev->u.link_down);
 		break;
-	case BSR_EV_SENT:
-		sent(e, &ev->u.sent);
-		break;
 	case BSR_EV_COMMAND:
 		bsr_command(e, &ev->u.command);
 		break;
+	case BSR_EV_DIGEST_DONE:
+		digest_done(e, &ev->u.digest_done);
+		break;
 	case BSR_EV_HANDLER_EXIT:
+		bsr_resync_answered(e, &ev->u.handler_exit);
+		break;
+	case BSR_EV_TIME:
 	case BSR_EV_REQUEST:
 	case BSR_EV_DISK_DONE:
 	case BSR_EV_MESSAGE:
-		break; /* no rule waits for a handler yet; the others have functions of their own */
+	case BSR_EV_SENT:
+		break; /* have functions of their own */
 	}
 }
 
@@ -288,6 +319,10 @@ void bsr_engine_step(struct bsr_engine *e, const struct bsr_event *ev, struct bs
 		bsr_engine_disk_done(e, ev->now_ns, &ev->u.disk_done, fx);
 	} else if (ev->type == BSR_EV_MESSAGE) {
 		bsr_engine_message(e, ev->now_ns, &ev->u.message, fx);
+	} else if (ev->type == BSR_EV_SENT) {
+		bsr_engine_sent(e, ev->now_ns, &ev->u.sent, fx);
+	} else if (ev->type == BSR_EV_TIME) {
+		bsr_engine_time(e, ev->now_ns, fx);
 	} else {
 		begin_step(e, ev->now_ns, fx);
 		other_event(e, ev);
@@ -309,15 +344,18 @@ uint32_t bsr_engine_credits(const struct bsr_engine *e)
 	return free_requests < free_ops ? free_requests : free_ops;
 }
 
-bool bsr_engine_may_receive(const struct bsr_engine *e, uint32_t peer, enum bsr_stream stream)
+uint32_t bsr_engine_may_receive(const struct bsr_engine *e, uint32_t peer, enum bsr_stream stream)
 {
 	const struct bsr_peer *p = peer < BSR_NODES_MAX ? e->peer[peer] : NULL;
 	if (!p) {
-		return false;
+		return 0;
 	}
 	/* A message costs at most one peer request and, for a chunk with holes, a few hundred runs. */
-	if (e->peer_request_free_count < 512 || e->op_free_count < 1024) {
-		return stream == BSR_STREAM_CONTROL && e->peer_request_free_count >= 128 && e->op_free_count >= 512;
+	if (e->peer_request_free_count < 512 || e->op_free_count < 512 + RECEIVE_RUN * 256) {
+		return stream == BSR_STREAM_CONTROL && e->peer_request_free_count >= 128 && e->op_free_count >= 512 ? 1 : 0;
 	}
-	return stream == BSR_STREAM_CONTROL || p->hs_stage == BSR_HS_COMPLETE || !p->hs_confirm_have;
+	if (p->hs_stage == BSR_HS_COMPLETE) {
+		return RECEIVE_RUN;
+	}
+	return stream == BSR_STREAM_CONTROL || !p->hs_confirm_have ? 1 : 0;
 }

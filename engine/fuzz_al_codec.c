@@ -12,11 +12,9 @@
 #include <bsr/crc32c.h>
 
 #include "activity_log.h"
+#include "../tests/fuzz.h"
 
 #define BLOCKS_MAX 15u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
 
 static void repair(uint8_t *block)
 {

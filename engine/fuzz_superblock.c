@@ -11,9 +11,7 @@
 #include <bsr/bytes.h>
 
 #include "superblock.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
+#include "../tests/fuzz.h"
 
 static void check_layout(
 	const struct bsr_superblock *sb, const uint8_t *block, enum bsr_md_kind kind)

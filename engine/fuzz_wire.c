@@ -10,11 +10,9 @@
 #include <string.h>
 
 #include <bsr/wire.h>
+#include "../tests/fuzz.h"
 
 #define ROOM (BSR_WIRE_HEADER_BYTES + BSR_WIRE_BODY_BYTES_MAX)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
 
 static uint8_t again[ROOM];
 
@@ -49,7 +47,9 @@ static uint8_t again[ROOM];
 	TARGET(hs_mesh, BSR_MSG_HS_MESH)                                                           \
 	TARGET(mesh, BSR_MSG_MESH)                                                                 \
 	TARGET(volume_offer, BSR_MSG_VOLUME_OFFER)                                                 \
-	TARGET(volume_confirm, BSR_MSG_VOLUME_CONFIRM)
+	TARGET(volume_confirm, BSR_MSG_VOLUME_CONFIRM)                                             \
+	TARGET(verify, BSR_MSG_VERIFY)                                                             \
+	TARGET(verify_reply, BSR_MSG_VERIFY_REPLY)
 TARGETS
 #undef TARGET
 
@@ -148,6 +148,12 @@ static uint32_t example_body(uint32_t index, uint8_t *out)
 	case 18:
 		return bsr_msg_volume_confirm_encode(out, ROOM, BSR_MSG_VOLUME_CONFIRM, 0,
 			&(struct bsr_msg_volume_confirm){.decision = 1, .mine = 1, .theirs = 2, .size_bytes = 512});
+	case 19:
+		return bsr_msg_verify_encode(out, ROOM, BSR_MSG_VERIFY, 0,
+			&(struct bsr_msg_verify){.say = BSR_VERIFY_REFUSED, .digest = 1, .run = 7, .stop = 512, .error = -1008});
+	case 20:
+		return bsr_msg_verify_reply_encode(out, ROOM, BSR_MSG_VERIFY_REPLY, 0,
+			&(struct bsr_msg_verify_reply){.id = 1, .length = 8192, .digest_bytes = 4, .digests = words});
 	}
 	return 0;
 }

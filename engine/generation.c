@@ -21,7 +21,7 @@ struct bsr_gi bsr_gi_random(struct bsr_engine *e)
 {
 	struct bsr_gi gi;
 	do {
-		gi.v = bsr_random(e) & BSR_GI_MASK;
+		gi.v = (BSR_MUTATION(96) ? ++e->dagtag * 0x9e3779b97f4a7c16ull : bsr_random(e)) & BSR_GI_MASK;
 	} while (gi.v == BSR_GI_NONE || gi.v == BSR_GI_JUST_CREATED);
 	return gi;
 }
@@ -66,7 +66,7 @@ static bool in_step(const struct bsr_engine *e, const struct bsr_volume *vol, ui
 	}
 	const struct bsr_peer_device *pd = &e->peer[node]->device[vol->index];
 	const struct bsr_gi mine = vol->disk < BSR_DISK_INCONSISTENT ? vol->exposed_gi : vol->sb.current_gi;
-	return pd->repl == BSR_REPL_ESTABLISHED && pd->disk == BSR_DISK_UP_TO_DATE &&
+	return bsr_repl_is_steady(pd->repl) && pd->disk == BSR_DISK_UP_TO_DATE &&
 	       (!bsr_mesh_on(e) || bsr_gi_equal(pd->peer_current, mine));
 }
 
@@ -80,6 +80,11 @@ uint32_t bsr_gi_in_step(const struct bsr_engine *e, const struct bsr_volume *vol
 	return mask;
 }
 
+uint32_t bsr_gi_taking_part(const struct bsr_engine *e, const struct bsr_volume *vol)
+{
+	return bsr_gi_in_step(e, vol) | (vol->gi_busy ? vol->gi_members & vol->mirror_mask : 0);
+}
+
 void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
@@ -87,6 +92,13 @@ void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol)
 		if (may_have_everything(&vol->sb.peer[node]) && !gets_it) {
 			bsr_gi_want_new(e, vol);
 		}
+	}
+}
+
+void bsr_gi_want_after_restart(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (bsr_mesh_on(e) && vol->disk < BSR_DISK_INCONSISTENT && !BSR_MUTATION(101)) {
+		bsr_gi_want_new(e, vol);
 	}
 }
 
@@ -124,8 +136,9 @@ static void create_elsewhere(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	const struct bsr_gi old = vol->exposed_gi;
 	vol->gi_wanted = false;
-	vol->gi_members = bsr_gi_in_step(e, vol);
+	vol->gi_members = bsr_gi_taking_part(e, vol);
 	vol->exposed_gi = bsr_gi_random(e);
+	vol->gi_next = vol->exposed_gi;
 	vol->gi_busy = true;
 	vol->gi_told = true; /* nothing has to be on a disk of mine before */
 	vol->gi_told_ns = e->now_ns;
@@ -137,11 +150,23 @@ static void create_elsewhere(struct bsr_engine *e, struct bsr_volume *vol)
 	bsr_connect_changed(e, 1ull << vol->index);
 }
 
+void bsr_gi_show_other(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (bsr_mesh_on(e) && vol->disk < BSR_DISK_INCONSISTENT && bsr_gi_taking_part(e, vol) != 0) {
+		create_elsewhere(e, vol); /* others have it, and go on */
+	} else {
+		vol->exposed_gi = bsr_gi_random(e);
+	}
+}
+
 void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
 {
 	BSR_ASSERT(vol->md_usable);
 	const struct bsr_gi old = vol->sb.current_gi;
 	vol->gi_wanted = false;
+	if (!forced && (old.v & BSR_GI_MASK) == BSR_GI_JUST_CREATED && !bsr_state_up_to_date_peer(e, vol, 0)) {
+		return; /* an added volume without any data: there is nothing that somebody could lack */
+	}
 	vol->gi_members = bsr_gi_in_step(e, vol);
 	if (!rotate(e, vol) && !forced) {
 		return; /* everybody away has a base already: the history goes on */
@@ -150,6 +175,7 @@ void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
 	vol->sb.current_gi.v |= e->role == BSR_ROLE_PRIMARY ? BSR_GI_PRIMARY_BIT : 0;
 	bsr_superblock_push_history(&vol->sb, old);
 	bsr_md_superblock_dirty(e, vol);
+	vol->gi_next = vol->sb.current_gi;
 	vol->gi_busy = true;
 	vol->gi_told = false;
 	vol->gi_await = 0;
@@ -189,14 +215,15 @@ void bsr_gi_sender_misses(
 	}
 }
 
-bool bsr_gi_hold(struct bsr_engine *e, struct bsr_volume *vol)
+void bsr_gi_start_wanted(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	if (vol->gi_wanted && !vol->gi_busy && vol->disk < BSR_DISK_INCONSISTENT && bsr_mesh_on(e)) {
-		create_elsewhere(e, vol);
+		if (bsr_gi_in_step(e, vol) != 0) { /* else nobody would have it, nor whoever comes back be believed */
+			create_elsewhere(e, vol);
+		}
 	} else if (vol->gi_wanted && !vol->gi_busy && vol->attach_step == BSR_AT_NONE) {
 		bsr_gi_create(e, vol, false);
 	}
-	return vol->gi_busy;
 }
 
 static void tell_peers(struct bsr_engine *e, struct bsr_volume *vol)
@@ -219,6 +246,28 @@ static void tell_peers(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 }
 
+void bsr_gi_await_record(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (e->role != BSR_ROLE_PRIMARY || BSR_MUTATION(104)) {
+		return;
+	}
+	if (!vol->gi_busy) {
+		vol->gi_busy = true;
+		vol->gi_told = true;
+		vol->gi_await = 0;
+	}
+	vol->gi_sb_target = vol->sb_wanted;
+	e->kick = true;
+}
+
+void bsr_gi_tell(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	vol->gi_told = true;
+	vol->gi_told_ns = e->now_ns;
+	tell_peers(e, vol);
+	vol->exposed_gi = vol->gi_next;
+}
+
 void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	if (e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_INCONSISTENT && bsr_mesh_on(e) && !bsr_list_empty(&e->active)) {
@@ -230,10 +279,7 @@ void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 	struct bsr_peer *p;
 	if (!vol->gi_told) {
-		vol->gi_told = true;
-		vol->gi_told_ns = e->now_ns;
-		tell_peers(e, vol);
-		vol->exposed_gi = vol->disk < BSR_DISK_INCONSISTENT && bsr_mesh_on(e) ? vol->exposed_gi : vol->sb.current_gi;
+		bsr_gi_tell(e, vol);
 	}
 	if (vol->gi_await != 0) {
 		return; /* MS-4 */
@@ -269,8 +315,9 @@ void bsr_gi_adopt(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi cu
 static void skip_initial_sync(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, struct bsr_gi current)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	if ((vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED || pd->repl != BSR_REPL_ESTABLISHED) {
-		return;
+	if ((vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED || pd->repl != BSR_REPL_ESTABLISHED ||
+		vol->disk != BSR_DISK_INCONSISTENT) {
+		return; /* a disk that comes or goes at this moment takes no part: the peer hears of its state */
 	}
 	bsr_gi_declare_equal(e, vol, current);
 	bsr_state_set_peer_disk(e, p, vol, BSR_DISK_UP_TO_DATE);
@@ -283,7 +330,7 @@ void bsr_gi_declare_equal(struct bsr_engine *e, struct bsr_volume *vol, struct b
 	}
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		vol->sb.peer[node].bitmap_gi.v = BSR_GI_NONE;
-		vol->sb.peer[node].flags &= ~BSR_MDPF_FULL_SYNC;
+		vol->sb.peer[node].flags &= ~(BSR_MDPF_FULL_SYNC | BSR_MDPF_MISSED_END);
 	}
 	const struct bsr_gi old = vol->sb.current_gi;
 	vol->sb.current_gi = current;
@@ -306,6 +353,9 @@ void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 	if (e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_UP_TO_DATE && bsr_connect_serves(p, vol)) {
 		vol->exposed_gi = m->current; /* the peer that writes for me has begun it */
 	}
+	if (!(m->flags & BSR_GIF_SYNC_BASE)) {
+		pd->peer_current = m->current;
+	}
 	if (!vol->md_usable) {
 		return;
 	}
@@ -313,7 +363,6 @@ void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 		bsr_resync_sync_base(e, p, vol, m->current);
 		return;
 	}
-	pd->peer_current = m->current;
 	if (m->flags & BSR_GIF_SKIP_INITIAL_SYNC) {
 		skip_initial_sync(e, p, vol, m->current);
 		return;

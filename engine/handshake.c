@@ -45,11 +45,10 @@ static void party_init(struct party *p, const struct bsr_hs_side *side, uint32_t
 		.slot = generation(v->bitmap[other_node]),
 		.other_node = other_node,
 		.rank = rank_of(v->disk),
-		.full = (v->flags & BSR_HSF_FULL_SYNC) != 0,
 		.crashed = (v->flags & BSR_HSF_CRASHED_PRIMARY) != 0,
 		.primary = side->role == BSR_ROLE_PRIMARY};
 	p->created = p->cur == 0;
-	p->bits = v->bits != 0 || p->full;
+	p->bits = v->bits != 0;
 	p->bound = v->size_bytes != 0 && (!p->created || p->rank > BSR_DISK_INCONSISTENT);
 }
 
@@ -126,7 +125,7 @@ static struct verdict judge_created(const struct pair *pr)
 	const struct party *fresh = &pr->p[created];
 	const struct party *other = &pr->p[1 - created];
 	if (has_data(other)) {
-		return sync_from(pr, 1 - created, true, BSR_HS_REASON_ONE_NEW);
+		return sync_from(1 - created, true, BSR_HS_REASON_ONE_NEW);
 	}
 	return has_data(fresh) ? unrelated(BSR_HS_REASON_NEW_CLAIMS_DATA)
 			       : no_sync(BSR_HS_REASON_NEW_NO_SOURCE);
@@ -148,9 +147,9 @@ static struct verdict judge_equal_bits(const struct pair *pr, bool full)
 	const struct party *b = &pr->p[1];
 	const uint32_t source = only_one(a->bits, b->bits);
 	if (source != NOBODY) {
-		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_BITS);
+		return sync_from(source, full, BSR_HS_REASON_EQUAL_BITS);
 	}
-	return sync_from(pr, 1 - pick_target_of_tie(), full, BSR_HS_REASON_EQUAL_BITS_BOTH);
+	return sync_from(1 - pick_target_of_tie(), full, BSR_HS_REASON_EQUAL_BITS_BOTH);
 }
 
 /* Both have data; something may differ. */
@@ -160,30 +159,54 @@ static struct verdict judge_equal_doubt(const struct pair *pr, bool full)
 	const struct party *b = &pr->p[1];
 	uint32_t source = only_one(a->primary, b->primary);
 	if (source != NOBODY) {
-		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_PRIMARY);
+		return sync_from(source, full, BSR_HS_REASON_EQUAL_PRIMARY);
 	}
 	source = only_one(a->rank > b->rank, b->rank > a->rank);
 	if (source != NOBODY) {
-		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_BETTER);
+		return sync_from(source, full, BSR_HS_REASON_EQUAL_BETTER);
 	}
 	source = only_one(a->crashed, b->crashed);
 	if (source != NOBODY) {
-		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_CRASHED);
+		return sync_from(source, full, BSR_HS_REASON_EQUAL_CRASHED);
 	}
 	if (a->crashed) {
-		return sync_from(pr, 1 - pick_target_of_tie(), full, BSR_HS_REASON_EQUAL_BOTH_CRASHED);
+		return sync_from(1 - pick_target_of_tie(), full, BSR_HS_REASON_EQUAL_BOTH_CRASHED);
 	}
 	source = heard_more(a, b);
 	if (source != NOBODY) {
-		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_HEARD_MORE);
+		return sync_from(source, full, BSR_HS_REASON_EQUAL_HEARD_MORE);
 	}
 	return judge_equal_bits(pr, full);
+}
+
+/*
+ * A slot names the generation in which the other disk was left. If that one has the present generation, it has gone through
+ * the slot's on its way; when it has not, the slot and its bits are about another disk, which had its place meanwhile.
+ * With third nodes it may have come here by one of these, and the slot may name the base of a full sync that never began.
+ */
+static bool notes_of_another_disk(const struct party *p, const struct party *other)
+{
+	const bool pair = (p->v->flags & other->v->flags & BSR_HSF_PAIR) != 0;
+	return pair && p->slot != 0 && p->slot != other->cur && !knows(other, p->slot) && !BSR_MUTATION(92);
+}
+
+/* Whoever has such notes was its source in this generation, and has been it since. */
+static struct verdict judge_other_disk(const struct pair *pr, uint32_t keeper)
+{
+	const struct party *k = &pr->p[keeper];
+	const struct party *other = &pr->p[1 - keeper];
+	return has_data(k) && k->rank >= other->rank ? sync_from(keeper, true, BSR_HS_REASON_EQUAL_OTHER_DISK)
+						     : split_brain(false, BSR_HS_REASON_SB_CONTRADICTION);
 }
 
 static struct verdict judge_equal(const struct pair *pr)
 {
 	const struct party *a = &pr->p[0];
 	const struct party *b = &pr->p[1];
+	const uint32_t keeper = only_one(notes_of_another_disk(a, b), notes_of_another_disk(b, a));
+	if (keeper != NOBODY && (has_data(a) || has_data(b))) {
+		return judge_other_disk(pr, keeper);
+	}
 	/* bits of disks that were just created are relative to nothing */
 	const bool full = a->created;
 	if (!has_data(a) && !has_data(b)) {
@@ -191,11 +214,11 @@ static struct verdict judge_equal(const struct pair *pr)
 	}
 	uint32_t source = only_one(has_data(a), has_data(b));
 	if (source != NOBODY) {
-		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_INCONSISTENT);
+		return sync_from(source, full, BSR_HS_REASON_EQUAL_INCONSISTENT);
 	}
 	source = only_one(a->rank > BSR_DISK_OUTDATED, b->rank > BSR_DISK_OUTDATED);
 	if (source != NOBODY) {
-		return sync_from(pr, source, full, BSR_HS_REASON_EQUAL_OUTDATED);
+		return sync_from(source, full, BSR_HS_REASON_EQUAL_OUTDATED);
 	}
 	if (!BSR_MUTATION(52) && (a->bits || b->bits || a->crashed || b->crashed)) {
 		return judge_equal_doubt(pr, full);
@@ -248,12 +271,12 @@ static struct verdict judge_ancestor(const struct pair *pr, uint32_t older_at, c
 		return split_brain(true, BSR_HS_REASON_ANCESTOR_WROTE);
 	}
 	if (e->slot) {
-		return sync_from(pr, 1 - older_at, false, BSR_HS_REASON_ANCESTOR_SLOT);
+		return sync_from(1 - older_at, false, BSR_HS_REASON_ANCESTOR_SLOT);
 	}
 	if (e->missed_end) {
-		return sync_from(pr, 1 - older_at, false, BSR_HS_REASON_ANCESTOR_MISSED_END);
+		return sync_from(1 - older_at, false, BSR_HS_REASON_ANCESTOR_MISSED_END);
 	}
-	return sync_from(pr, 1 - older_at, true,
+	return sync_from(1 - older_at, true,
 		e->third ? BSR_HS_REASON_ANCESTOR_THIRD : BSR_HS_REASON_ANCESTOR_HISTORY);
 }
 
@@ -267,7 +290,7 @@ static struct verdict judge_torso(const struct pair *pr)
 {
 	const uint32_t source = only_one(has_data(&pr->p[0]), has_data(&pr->p[1]));
 	return source == NOBODY ? no_sync(BSR_HS_REASON_DIFFERENT_NO_SOURCE)
-				: sync_from(pr, source, true, BSR_HS_REASON_TORSO);
+				: sync_from(source, true, BSR_HS_REASON_TORSO);
 }
 
 static struct verdict judge_different(const struct pair *pr)
@@ -356,7 +379,7 @@ static struct verdict fill_growth(const struct pair *pr, struct verdict v)
 		return v;
 	}
 	return pr->p[1 - larger].primary ? refused(BSR_HS_REASON_SIZE_DIFFERS, BSR_CONN_ERROR_SIZE)
-					 : sync_from(pr, larger, pr->p[0].created,
+					 : sync_from(larger, pr->p[0].created,
 						   BSR_HS_REASON_EQUAL_GREW);
 }
 

@@ -19,8 +19,7 @@ struct party {
 	uint32_t other_node;
 	uint32_t rank; /* enum bsr_disk_state, Inconsistent..UpToDate; 0 = no disk */
 	bool created;
-	bool bits; /* some, or the full flag */
-	bool full;
+	bool bits; /* some */
 	bool crashed;
 	bool primary;
 	bool bound; /* its agreed size is binding */
@@ -67,13 +66,13 @@ static inline uint32_t pick_target_of_tie(void)
 	return TIE_BREAKER;
 }
 
-static inline struct verdict sync_from(const struct pair *pr, uint32_t source, bool full, uint16_t reason)
+static inline struct verdict sync_from(uint32_t source, bool full, uint16_t reason)
 {
 	BSR_ASSERT(source < 2);
 	return (struct verdict){.kind = KIND_SYNC,
 		.reason = reason,
 		.source = (uint8_t)source,
-		.full = full || pr->p[0].full || pr->p[1].full,
+		.full = full,
 		.loser = NOBODY};
 }
 

@@ -336,6 +336,7 @@ static bool op_finish(struct state *s, uint32_t t)
 	}
 	target->content = source->content;
 	change_generation(s, t, source->cur, src);
+	target->hist |= (uint8_t)(source->hist & ~BIT(target->cur)); /* what it has gone through is in what I have now */
 	retire(target, src);
 	target->bits &= (uint8_t)~BIT(src);
 	target->torso = target->crashed = 0;

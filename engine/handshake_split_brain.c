@@ -14,8 +14,8 @@ struct answer {
 
 static struct answer least_changes(const struct pair *pr)
 {
-	const uint64_t a = pr->p[0].full ? UINT64_MAX : pr->p[0].v->bits;
-	const uint64_t b = pr->p[1].full ? UINT64_MAX : pr->p[1].v->bits;
+	const uint64_t a = pr->p[0].v->bits;
+	const uint64_t b = pr->p[1].v->bits;
 	if (a == b) {
 		return (struct answer){pick_target_of_tie(), BSR_HS_REASON_SB_TIE};
 	}
@@ -74,9 +74,9 @@ static struct answer answer_0pri(const struct pair *pr)
 	return (struct answer){NOBODY, 0};
 }
 
-static struct verdict resolve(const struct pair *pr, struct verdict v, uint32_t target, uint16_t reason)
+static struct verdict resolve(struct verdict v, uint32_t target, uint16_t reason)
 {
-	struct verdict resolved = sync_from(pr, 1 - target, !v.usable, reason);
+	struct verdict resolved = sync_from(1 - target, !v.usable, reason);
 	resolved.resolved = true;
 	return resolved;
 }
@@ -92,7 +92,7 @@ static struct verdict resolve_by_policy(const struct pair *pr, struct verdict v,
 		(source->rank == BSR_DISK_OUTDATED && target->rank > BSR_DISK_OUTDATED)) {
 		return undecided(v, BSR_HS_REASON_SB_NO_SOURCE, NOBODY);
 	}
-	return resolve(pr, v, answer.target, answer.reason);
+	return resolve(v, answer.target, answer.reason);
 }
 
 static struct verdict resolve_1pri(const struct pair *pr, struct verdict v)
@@ -146,7 +146,7 @@ struct verdict bsr_handshake_resolve(const struct pair *pr, struct verdict v)
 		if (!has_data(&pr->p[1 - target])) {
 			return refused(BSR_HS_REASON_DISCARD_NO_SOURCE, BSR_CONN_ERROR_DISCARD_REFUSED);
 		}
-		return resolve(pr, v, target, BSR_HS_REASON_SB_DISCARD);
+		return resolve(v, target, BSR_HS_REASON_SB_DISCARD);
 	}
 	if (pr->p[0].primary && pr->p[1].primary) {
 		return resolve_2pri(pr, v);

@@ -166,8 +166,6 @@ static void equal_generations_are_settled_by_state_then_bits(void **state)
 	/* a reconnect does not make bits meaningless */
 	EXPECT(SIDE(.cur = G1, .bits = 1, .flags = BSR_HSF_RECONNECT),
 		SIDE(.cur = G1, .flags = BSR_HSF_RECONNECT), SOURCE_BITMAP, EQUAL_BITS);
-	EXPECT(SIDE(.cur = G1), SIDE(.cur = G1, .flags = BSR_HSF_FULL_SYNC), TARGET_FULL,
-		EQUAL_BITS);
 	EXPECT(SIDE(.cur = G1, .bits = 1), SIDE(.cur = G1, .bits = 7), TARGET_BITMAP,
 		EQUAL_BITS_BOTH);
 }
@@ -187,6 +185,29 @@ static void an_end_of_resync_that_was_missed_costs_little(void **state)
 	/* interrupted before: goes on by bitmap, as often as it takes */
 	EXPECT(SIDE(.cur = G2, .slot = G1, .bits = 3), SIDE(.cur = G1, .disk = INC, .bits = 3),
 		SOURCE_BITMAP, ANCESTOR_SLOT);
+}
+
+static void bits_about_a_disk_that_was_exchanged_count_for_nothing(void **state)
+{
+	(void)state;
+	const uint32_t pair = BSR_HSF_PAIR;
+	/* S was filling a blank disk (base G3) when an old copy of the one before took its place */
+	EXPECT(SIDE(.cur = G2, .slot = G3, .bits = 3, .flags = pair), SIDE(.cur = G2, .hist = {G1}, .flags = pair), SOURCE_FULL,
+		EQUAL_OTHER_DISK);
+	EXPECT(SIDE(.cur = G2, .slot = G3, .flags = pair), SIDE(.cur = G2, .hist = {G1}, .flags = pair), SOURCE_FULL,
+		EQUAL_OTHER_DISK);
+	EXPECT(SIDE(.cur = G2, .slot = G3, .flags = pair),
+		SIDE(.cur = G2, .flags = pair | BSR_HSF_CRASHED_PRIMARY, .bits = 7), SOURCE_FULL, EQUAL_OTHER_DISK);
+	EXPECT(SIDE(.cur = G2, .slot = G3, .flags = pair), SIDE(.cur = G2, .role = BSR_ROLE_PRIMARY, .flags = pair), REFUSED,
+		TARGET_PRIMARY);
+	/* the disk that it filled knows the base */
+	EXPECT(SIDE(.cur = G2, .slot = G3, .bits = 3, .flags = pair), SIDE(.cur = G2, .hist = {G3}, .flags = pair), SOURCE_BITMAP,
+		EQUAL_BITS);
+	/* a third node may have filled it */
+	EXPECT(SIDE(.cur = G2, .slot = G3), SIDE(.cur = G2, .role = BSR_ROLE_PRIMARY, .flags = pair), NO_SYNC, EQUAL);
+	/* the one that knows better is not the better one: a person */
+	EXPECT(SIDE(.cur = G2, .slot = G3, .disk = OUT, .flags = pair), SIDE(.cur = G2, .flags = pair), SPLIT_BRAIN,
+		SB_CONTRADICTION);
 }
 
 static void no_data_no_source(void **state)
@@ -421,7 +442,20 @@ static bool has(const struct side *s)
 
 static bool doubt(const struct side *s)
 {
-	return s->bits != 0 || (s->flags & (BSR_HSF_FULL_SYNC | BSR_HSF_CRASHED_PRIMARY)) != 0;
+	return s->bits != 0 || (s->flags & BSR_HSF_CRASHED_PRIMARY) != 0;
+}
+
+/* With equal generations: one has a slot for a generation that the other has never been in. */
+static bool knows_another_disk(const struct side *a, const struct side *b)
+{
+	const uint64_t slot = real(a->slot);
+	return (a->flags & b->flags & BSR_HSF_PAIR) != 0 && slot != 0 && slot != real(b->cur) && slot != real(b->slot) && slot != real(b->third) &&
+	       slot != real(b->hist[0]) && slot != real(b->hist[1]);
+}
+
+static bool same_disks(const struct side *a, const struct side *b)
+{
+	return real(a->cur) == real(b->cur) && (knows_another_disk(a, b) == knows_another_disk(b, a));
 }
 
 /* The bitmaps of the two cover what differs, by what the records say. */
@@ -435,7 +469,7 @@ static bool bitmaps_have_a_base(const struct side *source, const struct side *ta
 			    (real(target->hist[0]) == ss || real(target->hist[1]) == ss) &&
 			    (real(source->hist[0]) == tc || real(source->hist[1]) == tc);
 	return sc != 0 && tc != 0 &&
-	       (sc == tc || ss == tc || ts == sc || missed || (ss == ts && ss != 0));
+	       (same_disks(source, target) || (sc != tc && ss == tc) || (sc != tc && ts == sc) || missed || (ss == ts && ss != 0));
 }
 
 static void check_sync(const struct bsr_hs_decision *d, const struct side *source,
@@ -454,8 +488,6 @@ static void check_sync(const struct bsr_hs_decision *d, const struct side *sourc
 		must(bitmaps_have_a_base(source, target) ||
 				bitmaps_have_a_base(target, source),
 			"a bitmap sync has a base", d);
-		must(((source->flags | target->flags) & BSR_HSF_FULL_SYNC) == 0,
-			"the full flag copies everything", d);
 	}
 }
 
@@ -463,6 +495,7 @@ static void check_no_sync(
 	const struct bsr_hs_decision *d, const struct side *a, const struct side *b)
 {
 	const bool equal = real(a->cur) == real(b->cur);
+	must(!equal || same_disks(a, b) || (!has(a) && !has(b)), "no sync of disks that have taken another's place", d);
 	if (has(a) || has(b)) {
 		must(equal || d->reason == BSR_HS_REASON_NEW_NO_SOURCE, "no sync of different data", d);
 	}
@@ -575,7 +608,7 @@ static const uint64_t histories[][2] = {
 static const uint8_t disks[] = {BSR_DISK_DISKLESS, INC, OUT, CON, UTD};
 
 #define SHAPES (4 * 4 * 4 * 7)
-#define MOODS (5 * 2 * 2 * 2 * 3 * 2 * 2 * 3)
+#define MOODS (5 * 2 * 2 * 2 * 2 * 3 * 3 * 2)
 
 static void shape(struct side *s, uint32_t i)
 {
@@ -593,10 +626,10 @@ static void mood(struct side *s, uint32_t i)
 	s->disk = disks[i % 5];
 	s->role = i / 5 % 2 ? BSR_ROLE_PRIMARY : BSR_ROLE_SECONDARY;
 	s->discard = i / 10 % 2;
-	s->flags = (i / 20 % 2 ? BSR_HSF_CRASHED_PRIMARY : 0) | (i / 40 % 2 ? BSR_HSF_FULL_SYNC : 0) |
-		   (i / 80 % 2 ? BSR_HSF_RESYNC_MISSED_END : 0);
-	s->bits = bits[i / 160 % 3];
-	s->size = sizes[i / 480 % 3];
+	s->flags = (i / 20 % 2 ? BSR_HSF_CRASHED_PRIMARY : 0) | (i / 40 % 2 ? BSR_HSF_RESYNC_MISSED_END : 0) |
+		   (i / 720 % 2 ? 0 : BSR_HSF_PAIR);
+	s->bits = bits[i / 80 % 3];
+	s->size = sizes[i / 240 % 3];
 	s->capacity = 100;
 }
 
@@ -703,6 +736,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(just_created_disks_get_what_the_other_has),
 		cmocka_unit_test(equal_generations_are_settled_by_state_then_bits),
 		cmocka_unit_test(an_end_of_resync_that_was_missed_costs_little),
+		cmocka_unit_test(bits_about_a_disk_that_was_exchanged_count_for_nothing),
 		cmocka_unit_test(no_data_no_source),
 		cmocka_unit_test(a_primary_is_not_overwritten),
 		cmocka_unit_test(discard_my_data_makes_a_target),

@@ -146,7 +146,7 @@ static struct bsr_gi gi_of(uint8_t g, bool primary)
 static void record(struct bsr_msg_hs_volume *v, const struct node *n, uint32_t other)
 {
 	v->disk = n->disk;
-	v->flags = (n->crashed ? BSR_HSF_CRASHED_PRIMARY : 0) | BSR_HSF_RECONNECT |
+	v->flags = (n->crashed ? BSR_HSF_CRASHED_PRIMARY : 0) | BSR_HSF_RECONNECT | BSR_HSF_PAIR |
 		   (n->missed_end && !world.silent_source ? BSR_HSF_RESYNC_MISSED_END : 0);
 	v->size_bytes = v->capacity_bytes = 1 << 20;
 	v->bits = (uint64_t)__builtin_popcount(n->bits);

@@ -84,6 +84,15 @@ void bsr_engine_peer_device_info(
 		info->resync_total_bytes = pd->resync_total_bits * BSR_BITMAP_BLOCK_BYTES;
 		info->resync_left_bytes = info->out_of_sync_bytes;
 	}
+	const struct bsr_verify *v = &pd->verify;
+	info->verify_found_bytes = v->found_bytes;
+	info->verify_skipped_bytes = v->skipped_bytes;
+	info->verify_marked_bytes = v->marked_bits * BSR_BITMAP_BLOCK_BYTES;
+	info->verify_resume_bytes = v->resume_at;
+	if (bsr_repl_is_verify(pd->repl)) {
+		info->resync_total_bytes = v->stop - v->start;
+		info->resync_left_bytes = v->stop - bsr_verify_position(v);
+	}
 	if (vol->md_usable) {
 		info->bitmap_gi = vol->sb.peer[peer].bitmap_gi;
 		info->md_peer_flags = vol->sb.peer[peer].flags;
@@ -98,10 +107,19 @@ bool bsr_engine_has_bitmap(const struct bsr_engine *e, uint32_t volume)
 
 bool bsr_engine_out_of_sync(const struct bsr_engine *e, uint32_t peer, uint32_t volume, uint64_t offset, uint64_t length)
 {
-	const struct bsr_peer *p = peer < BSR_NODES_MAX ? e->peer[peer] : NULL;
-	return p && bsr_engine_has_bitmap(e, volume) && p->device[volume].exists &&
-	       (bsr_md_any_bits(e->volume[volume], p->device[volume].slot, offset, length) ||
-		       bsr_heard_unconfirmed(e, p, e->volume[volume], offset, length));
+	if (peer >= BSR_NODES_MAX || !bsr_engine_has_bitmap(e, volume)) {
+		return false;
+	}
+	/* the slot of a node that is not configured any more is kept up, too */
+	const struct bsr_volume *vol = e->volume[volume];
+	const struct bsr_peer *p = e->peer[peer];
+	const uint64_t size_bytes = bsr_volume_bits(vol) * BSR_BITMAP_BLOCK_BYTES;
+	if (offset >= size_bytes) {
+		return false; /* the peer's disk may be larger */
+	}
+	length = length < size_bytes - offset ? length : size_bytes - offset;
+	return bsr_md_any_bits(vol, vol->sb.peer[peer].bitmap_index, offset, length) ||
+	       (p && bsr_heard_unconfirmed(e, p, vol, offset, length));
 }
 
 void bsr_engine_explain(uint16_t handshake_reason, const char **sentence, const char **remedy)

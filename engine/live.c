@@ -15,6 +15,9 @@
  *   LV-3  Bitmaps that arrive on the data stream before the confirmation does belong to something older: they are
  *         ignored. A source makes its bitmap only when the confirmation has come on the data stream: every write that
  *         went to it alone before is in that bitmap then.
+ *   LV-4  A write that was sent before the confirmation on the data stream clears no bit, neither here nor there, and a
+ *         target asks for blocks when it has carried out such writes: newer ones that only one disk has may be in the
+ *         same blocks, and the bits stand for them.
  * Design:     docs/design/handshake.md, "While connected"
  */
 #include "core.h"
@@ -77,8 +80,11 @@ void bsr_live_changed(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 static bool may_offer(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
 {
 	const struct bsr_peer_device *pd = &p->device[vol->index];
-	if (pd->live_have || e->role != BSR_ROLE_PRIMARY || vol->disk != BSR_DISK_NEGOTIATING) {
+	if (pd->live_have || e->role != BSR_ROLE_PRIMARY) {
 		return true;
+	}
+	if (vol->disk != BSR_DISK_NEGOTIATING) {
+		return !pd->stale || vol->disk == BSR_DISK_UP_TO_DATE; /* not to be overwritten with what is of the past */
 	}
 	return bsr_attach_acceptable(e, vol) || bsr_connect_serves(p, vol) || (vol->exposed_unknown && bsr_connect_can_tell(p, vol));
 }
@@ -94,7 +100,7 @@ bool bsr_live_under_way(const struct bsr_engine *e, const struct bsr_peer *p, co
 
 static bool matches(const struct bsr_peer_device *pd, const struct bsr_msg_volume_confirm *m)
 {
-	return pd->live_mine != 0 && m->theirs == pd->live_mine && m->mine == pd->live_theirs;
+	return pd->live_mine != 0 && ((m->theirs == pd->live_mine && m->mine == pd->live_theirs) || BSR_MUTATION(82));
 }
 
 /* Nobody cuts off a Primary that is served well: its new disk is what does not fit. */
@@ -141,6 +147,7 @@ static void decide(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *
 		.size_bytes = pd->decision.size_bytes};
 	BSR_SEND(e, p, BSR_STREAM_CONTROL, volume_confirm, BSR_MSG_VOLUME_CONFIRM, &m);
 	BSR_SEND(e, p, BSR_STREAM_DATA, volume_confirm, BSR_MSG_VOLUME_CONFIRM, &m);
+	pd->decided_from = e->log_tail;
 	const struct bsr_msg_volume_confirm *other = NULL;
 	for (uint32_t stream = 0; stream < BSR_STREAM_COUNT; stream++) {
 		if (matches(pd, &pd->live_confirm[stream])) {
@@ -223,6 +230,9 @@ void bsr_live_confirm(
 		return;
 	}
 	pd->live_confirm[stream] = *m;
+	if (stream == BSR_STREAM_DATA) {
+		pd->decided_arrival = p->arrivals;
+	}
 	if (!matches(pd, m)) {
 		return;
 	}

@@ -22,7 +22,7 @@ static bool speaks(const struct bsr_peer *p)
 
 bool bsr_mesh_on(const struct bsr_engine *e)
 {
-	return (e->peer_mask & (e->peer_mask - 1)) != 0;
+	return e->heard != NULL; /* also when they have been taken away since: what is under way reckons with them */
 }
 
 static void send(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_mesh *m)
@@ -77,7 +77,7 @@ void bsr_mesh_fill(struct bsr_engine *e, struct bsr_peer *p, struct bsr_msg_hs_m
 static void learn(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint32_t holders)
 {
 	const uint32_t news = holders & vol->owners & ~bsr_node_bit(p->node_id) & ~bsr_gi_may_have_current(e, vol);
-	if (news == 0) {
+	if (news == 0 || BSR_MUTATION(98)) {
 		return;
 	}
 	for (uint32_t mask = news; mask; mask &= mask - 1) {
@@ -85,6 +85,21 @@ static void learn(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *v
 	}
 	bsr_md_superblock_dirty(e, vol);
 	bsr_gi_want_new(e, vol);
+}
+
+/* A Primary without a disk: what it writes from now on its own disk lacks. That is on disk before such a write is. */
+static void leave_behind(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
+	const bool real = (vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED;
+	if (p->role != BSR_ROLE_PRIMARY || p->device[vol->index].disk >= BSR_DISK_INCONSISTENT || !vol->md_usable) {
+		return;
+	}
+	if (sp->bitmap_gi.v == BSR_GI_NONE && real) {
+		sp->bitmap_gi = vol->sb.current_gi;
+		bsr_md_superblock_dirty(e, vol);
+	}
+	vol->heard_sb = vol->sb_wanted;
 }
 
 void bsr_mesh_established(struct bsr_engine *e, struct bsr_peer *p)
@@ -106,23 +121,11 @@ void bsr_mesh_established(struct bsr_engine *e, struct bsr_peer *p)
 		pd->told_books = false;
 		pd->says_equal.v = BSR_GI_NONE;
 		pd->refused = pd->refused && (bits || pd->slot < 0); /* nothing is left of what it once refused */
+		if (pd->exists && pd->peer_current.v != BSR_GI_NONE && !bsr_gi_equal(pd->peer_current, vol->sb.current_gi)) {
+			leave_behind(e, p, vol); /* it has begun a generation already, and will not say so again */
+		}
 	}
 	e->kick = true;
-}
-
-/* A Primary without a disk: what it writes from now on its own disk lacks. That is on disk before such a write is. */
-static void leave_behind(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
-{
-	struct bsr_superblock_peer *sp = &vol->sb.peer[p->node_id];
-	const bool real = (vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED;
-	if (p->role != BSR_ROLE_PRIMARY || p->device[vol->index].disk >= BSR_DISK_INCONSISTENT || !vol->md_usable) {
-		return;
-	}
-	if (sp->bitmap_gi.v == BSR_GI_NONE && real) {
-		sp->bitmap_gi = vol->sb.current_gi;
-		bsr_md_superblock_dirty(e, vol);
-	}
-	vol->heard_sb = vol->sb_wanted;
 }
 
 void bsr_mesh_peer_lost(struct bsr_engine *e, struct bsr_peer *p)
@@ -196,17 +199,29 @@ void bsr_mesh_keep_bases(struct bsr_engine *e, struct bsr_volume *vol, struct bs
 	}
 }
 
+void bsr_mesh_take_history(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	const struct bsr_msg_hs_volume *theirs = &p->hs_volume[vol->index];
+	if (!bsr_mesh_on(e) || BSR_MUTATION(102)) {
+		return;
+	}
+	for (uint32_t i = BSR_HISTORY_UUIDS; i-- > 0;) {
+		bsr_superblock_push_history(&vol->sb, theirs->history[i]);
+	}
+	bsr_superblock_push_history(&vol->sb, theirs->current);
+}
+
 void bsr_mesh_tell_generation(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	struct bsr_peer *p;
 	const struct bsr_msg_mesh m = {.vnr = vol->vnr,
 		.kind = BSR_MESH_NEW_GENERATION,
 		.mask = vol->gi_members,
-		.value = vol->disk < BSR_DISK_INCONSISTENT ? vol->exposed_gi.v : vol->sb.current_gi.v};
+		.value = vol->gi_next.v};
 	BSR_FOR_EACH_PEER (e, p) {
 		if (speaks(p)) {
 			send(e, p, &m);
-			vol->gi_await |= m.mask & bsr_node_bit(p->node_id);
+			vol->gi_await |= BSR_MUTATION(115) ? 0 : m.mask & bsr_node_bit(p->node_id);
 		}
 		p->device[vol->index].in_sync = false; /* told anew when all have it */
 		p->device[vol->index].told_books = false;
@@ -217,7 +232,9 @@ void bsr_mesh_missed_write(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 {
 	bsr_state_propose(e)->device[p->node_id][vol->index].stale = true;
 	bsr_state_change(e);
-	bsr_gi_want_new(e, vol);
+	if (bsr_gi_equal(p->device[vol->index].peer_current, vol->exposed_gi)) {
+		bsr_gi_want_new(e, vol); /* once, not for each write: the past that a record holds is short */
+	}
 }
 
 static void new_generation_received(
@@ -234,10 +251,11 @@ static void new_generation_received(
 			other->device[vol->index].told_books = false; /* said in the new one */
 		}
 		bsr_gi_adopt(e, vol, pd->peer_current, has_it ? bsr_node_bit(p->node_id) : 0);
-		const struct bsr_msg_mesh follows = {.vnr = vol->vnr, .kind = BSR_MESH_FOLLOWS, .value = m->value};
+		const struct bsr_msg_mesh follows = {
+			.vnr = vol->vnr, .kind = BSR_MESH_FOLLOWS, .mask = m->mask, .value = m->value};
 		BSR_FOR_EACH_PEER (e, other) {
-			if (other != p && (m->mask & bsr_node_bit(other->node_id)) == 0) {
-				send(e, other, &follows);
+			if (other != p && !BSR_MUTATION(100)) {
+				send(e, other, &follows); /* who takes part, too, will know that I am in its generation */
 			}
 		}
 	}
@@ -271,13 +289,14 @@ static bool in_history(const struct bsr_superblock *sb, struct bsr_gi gi)
 	return false;
 }
 
-/* A Primary that I do not see went on without me. */
+/* A Primary that I do not see went on without me, or the peer takes part in the same generation. */
 static void follows_received(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, const struct bsr_msg_mesh *m)
 {
 	const struct bsr_gi gi = {.v = m->value};
 	p->device[vol->index].peer_current = gi;
-	if (e->role == BSR_ROLE_PRIMARY || primaries(e) != 0 || vol->disk <= BSR_DISK_OUTDATED ||
+	const bool takes_part = (m->mask & bsr_node_bit(e->node_id)) != 0;
+	if (takes_part || e->role == BSR_ROLE_PRIMARY || primaries(e) != 0 || vol->disk <= BSR_DISK_OUTDATED ||
 		bsr_gi_equal(gi, vol->sb.current_gi) || in_history(&vol->sb, gi)) {
 		return;
 	}
@@ -322,7 +341,7 @@ bool bsr_mesh_owed(struct bsr_engine *e, const struct bsr_peer *p, const struct 
 	const struct bsr_peer_device *pd = &p->device[vol->index];
 	return bsr_mesh_on(e) && bsr_peer_connected(p) && pd->exists && pd->slot >= 0 && !bsr_mesh_elsewhere(e, p) &&
 	       pd->repl == BSR_REPL_ESTABLISHED && vol->disk == BSR_DISK_UP_TO_DATE &&
-	       pd->disk == BSR_DISK_UP_TO_DATE && bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0;
+	       pd->disk == BSR_DISK_UP_TO_DATE && bsr_verify_unexplained(vol, p);
 }
 
 bool bsr_mesh_other_generation(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
@@ -392,7 +411,7 @@ bool bsr_mesh_settling(struct bsr_engine *e)
 static bool books_are_clean(const struct bsr_peer *p, const struct bsr_volume *vol)
 {
 	const struct bsr_peer_device *pd = &p->device[vol->index];
-	return speaks(p) && pd->exists && pd->slot >= 0 && pd->repl == BSR_REPL_ESTABLISHED && !pd->refused && !pd->stale &&
+	return speaks(p) && pd->exists && pd->slot >= 0 && bsr_repl_is_steady(pd->repl) && !pd->refused && !pd->stale &&
 	       pd->disk == BSR_DISK_UP_TO_DATE && bsr_gi_equal(pd->peer_current, vol->sb.current_gi) &&
 	       bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) == 0;
 }
@@ -400,7 +419,8 @@ static bool books_are_clean(const struct bsr_peer *p, const struct bsr_volume *v
 /* By its books, too: only then others may hear of it. */
 static bool equals_me(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
 {
-	return books_are_clean(p, vol) && bsr_gi_equal(p->device[vol->index].says_equal, vol->sb.current_gi) &&
+	const bool says_so = bsr_gi_equal(p->device[vol->index].says_equal, vol->sb.current_gi) || BSR_MUTATION(116);
+	return books_are_clean(p, vol) && says_so &&
 	       (e->role == BSR_ROLE_PRIMARY || (e->primaries | p->primaries) == 0);
 }
 
@@ -480,7 +500,7 @@ static void in_sync_received(
 	pd->says_equal = gi;
 	e->kick = true;
 	const bool may_say = p->role == BSR_ROLE_PRIMARY || (e->role != BSR_ROLE_PRIMARY && primaries(e) == 0);
-	if (!may_say || pd->repl != BSR_REPL_ESTABLISHED || pd->slot < 0 || vol->disk != BSR_DISK_UP_TO_DATE ||
+	if (!may_say || !bsr_repl_is_steady(pd->repl) || pd->slot < 0 || vol->disk != BSR_DISK_UP_TO_DATE ||
 		pd->disk != BSR_DISK_UP_TO_DATE || !bsr_gi_equal(gi, vol->sb.current_gi) ||
 		bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0) {
 		return;
@@ -490,11 +510,13 @@ static void in_sync_received(
 		const uint32_t node = (uint32_t)__builtin_ctz(mask);
 		struct bsr_superblock_peer *sp = &vol->sb.peer[node];
 		struct bsr_peer *other = e->peer[node];
-		if (other && other->device[vol->index].repl > BSR_REPL_ESTABLISHED) {
-			continue;
+		const struct bsr_peer_device *theirs = other ? &other->device[vol->index] : NULL;
+		if (theirs && (theirs->repl > BSR_REPL_ESTABLISHED || theirs->verify.marked_bits != 0)) {
+			continue; /* what a verify has found no word of a third node undoes */
 		}
 		if (other) {
 			other->device[vol->index].peer_current = gi;
+			other->device[vol->index].refused = false; /* it got from somebody else what it refused from me */
 		}
 		const uint32_t doubt = BSR_MDPF_FULL_SYNC | BSR_MDPF_IN_PROGRESS_SYNC | BSR_MDPF_MAY_HAVE_CURRENT;
 		const bool bits = bsr_bitmap_weight(vol->bitmap, (uint32_t)sp->bitmap_index) != 0;
@@ -571,7 +593,7 @@ static void leave_resyncs_to_primary(struct bsr_engine *e)
 	struct bsr_volume *vol;
 	BSR_FOR_EACH_PEER (e, p) {
 		BSR_FOR_EACH_VOLUME (e, vol) {
-			if (p->device[vol->index].repl > BSR_REPL_ESTABLISHED && bsr_mesh_elsewhere(e, p)) {
+			if (p->device[vol->index].repl > BSR_REPL_ESTABLISHED && bsr_mesh_elsewhere(e, p) && !BSR_MUTATION(99)) {
 				bsr_resync_stop(e, p, vol);
 				bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
 			}

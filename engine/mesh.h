@@ -10,8 +10,20 @@
 /* ---- generation.c ---- */
 /** bsr_gi_adopt - a Primary begins this generation and I take part */
 void bsr_gi_adopt(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current, uint32_t except_mask);
+/** bsr_gi_show_other - a peer that is coming lacks some of what I, without a good disk, have shown: another generation, without it */
+void bsr_gi_show_other(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_gi_want_after_restart - a Primary without a disk knows what was shown again, but not who else is in that generation */
+void bsr_gi_want_after_restart(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_gi_await_record - my disk has just become worse: no write is acknowledged before that is on record, or the disk gone */
+void bsr_gi_await_record(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_gi_tell - peers hear of the generation that is being made */
+void bsr_gi_tell(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_gi_declare_equal - by an administrator's word: no bits, no bases, this generation, UpToDate */
+void bsr_gi_declare_equal(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current);
 /** bsr_gi_in_step - nodes that get every write and lack none */
 uint32_t bsr_gi_in_step(const struct bsr_engine *e, const struct bsr_volume *vol);
+/** bsr_gi_taking_part - these, and who is just taking over the generation that is being made */
+uint32_t bsr_gi_taking_part(const struct bsr_engine *e, const struct bsr_volume *vol);
 /** bsr_gi_may_have_current - nodes whose disks may be in my generation */
 uint32_t bsr_gi_may_have_current(const struct bsr_engine *e, const struct bsr_volume *vol);
 
@@ -50,7 +62,7 @@ bool bsr_heard_unconfirmed(
 void bsr_heard_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 
 /* ---- mesh.c: what nodes tell each other about third ones ---- */
-/** bsr_mesh_on - there are third nodes: more than one peer */
+/** bsr_mesh_on - there are third nodes, or were: more than one peer at a time */
 bool bsr_mesh_on(const struct bsr_engine *e);
 void bsr_mesh_fill(struct bsr_engine *e, struct bsr_peer *p, struct bsr_msg_hs_mesh *m);
 void bsr_mesh_established(struct bsr_engine *e, struct bsr_peer *p);
@@ -67,6 +79,8 @@ void bsr_mesh_target_begins(struct bsr_engine *e, struct bsr_peer *p, struct bsr
 void bsr_mesh_mark_thirds(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 /** bsr_mesh_keep_bases - my generation changes: third nodes have at least the one that ends (MS-2) */
 void bsr_mesh_keep_bases(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi old, uint32_t except_mask);
+/** bsr_mesh_take_history - I have become a copy of @p: what it has gone through I have, too, whoever asks for it */
+void bsr_mesh_take_history(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 /** bsr_mesh_elsewhere - a Primary is connected to the other one of two Secondaries, or to me: it is the source, not we */
 bool bsr_mesh_elsewhere(const struct bsr_engine *e, const struct bsr_peer *p);
 /** bsr_mesh_other_generation - I am Primary, and a peer with a disk is connected without resync in another generation */

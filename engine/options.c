@@ -41,5 +41,6 @@ void bsr_peer_device_options_defaults(struct bsr_peer_device_options *o)
 		.c_delay_target_ds = 10,
 		.c_fill_target_sectors = 100,
 		.c_max_rate_kib = 5120,
-		.c_min_rate_kib = 250};
+		.c_min_rate_kib = 250,
+		.ov_req_interval_ms = 100};
 }

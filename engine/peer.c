@@ -88,8 +88,9 @@ static void note_loss(struct bsr_engine *e, struct bsr_peer *p)
 		if (pd->mirrored) {
 			bsr_log_note_unconfirmed(e, p, vol);
 		}
-		if (pd->mirrored && vol->disk < BSR_DISK_INCONSISTENT && p->options.protocol == BSR_PROTOCOL_A &&
-			p->log_from < vol->disk_lost_at && (!bsr_mesh_on(e) || (bsr_gi_in_step(e, vol) & ~bsr_node_bit(p->node_id)) == 0)) {
+		const bool lives_there = vol->disk < (BSR_MUTATION(88) ? BSR_DISK_INCONSISTENT : BSR_DISK_UP_TO_DATE);
+		if (pd->mirrored && lives_there && p->options.protocol == BSR_PROTOCOL_A &&
+			p->log_from < vol->disk_lost_at && (!bsr_mesh_on(e) || (bsr_gi_taking_part(e, vol) & ~bsr_node_bit(p->node_id)) == 0)) {
 			/* the tail of the stream was acknowledged, and is lost */
 			vol->exposed_gi = bsr_gi_random(e);
 		}
@@ -104,7 +105,8 @@ static void note_service(struct bsr_engine *e, struct bsr_peer *p)
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		struct bsr_peer_device *pd = &p->device[vol->index];
 		pd->served_primary = pd->exists && p->role == BSR_ROLE_PRIMARY && pd->disk < BSR_DISK_INCONSISTENT &&
-				     vol->disk == BSR_DISK_UP_TO_DATE;
+				     vol->disk == BSR_DISK_UP_TO_DATE && (pd->leans || BSR_MUTATION(90));
+		pd->leans = false;
 	}
 }
 
@@ -140,6 +142,7 @@ static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason 
 		struct bsr_peer_device *pd = &p->device[vol->index];
 		if (pd->exists) {
 			bsr_resync_stop(e, p, vol);
+			pd->verify.marked_bits = 0; /* the next handshake looks at all bits */
 			pd->pending = 0;
 			pd->unacked = 0;
 			pd->hs_have = false;
@@ -187,6 +190,11 @@ void bsr_peer_drop(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reaso
 void bsr_peer_refuse(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error)
 {
 	drop(e, p, BSR_LINK_REFUSED, error);
+}
+
+void bsr_peer_leave(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error)
+{
+	drop(e, p, BSR_LINK_ADMIN, error);
 }
 
 void bsr_peer_retry(struct bsr_engine *e, struct bsr_peer *p, enum bsr_conn_error error)
@@ -284,6 +292,9 @@ void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p)
 		if (p->device[vol->index].sync_step) {
 			bsr_resync_progress(e, p, vol);
 		}
+		if (p->device[vol->index].verify.step != BSR_VERIFY_IDLE) {
+			bsr_verify_progress(e, p, vol);
+		}
 		bsr_heard_progress(e, p, vol);
 	}
 	if (!bsr_list_empty(&p->epoch_queue)) {
@@ -318,6 +329,12 @@ static uint64_t generation_asked(struct bsr_engine *e, const struct bsr_peer *p)
 	return oldest;
 }
 
+/* Their comparison was put off, for a Primary or a resync that is not there any more, and neither has good data. */
+static bool put_off(const struct bsr_peer_device *pd)
+{
+	return pd->handshake_reason == BSR_HS_REASON_PRIMARY_ELSEWHERE || pd->handshake_reason == BSR_HS_REASON_RESYNC_ELSEWHERE;
+}
+
 /*
  * Connected, no resync, and yet not in step: after failed writes or flushes, or an administrator's
  * "outdate".
@@ -337,10 +354,12 @@ static bool out_of_step(const struct bsr_engine *e, const struct bsr_peer *p, co
 		return true;
 	}
 	if (mine && theirs) {
-		return bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) != 0;
+		return bsr_verify_unexplained(vol, p);
 	}
 	const bool both_there = vol->disk >= BSR_DISK_INCONSISTENT && pd->disk >= BSR_DISK_INCONSISTENT;
-	return both_there && (mine || theirs) && !pd->stale;
+	/* stale: what I, as Primary without a good disk, had shown; a Secondary has shown nothing */
+	const bool forgotten = pd->stale && e->role != BSR_ROLE_PRIMARY;
+	return both_there && (forgotten || ((mine || theirs || put_off(pd)) && !pd->stale));
 }
 
 /*
@@ -354,6 +373,7 @@ static bool heal_due(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 		pd->heal_ns = 0;
 		if (pd->repl == BSR_REPL_ESTABLISHED) {
 			pd->heal_tries = 0;
+			pd->verify.marked_bits = bsr_resync_weight(vol, pd) == 0 ? 0 : pd->verify.marked_bits;
 		}
 		return false;
 	}
@@ -417,6 +437,9 @@ void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p)
 		if (p->device[vol->index].sync_step) {
 			bsr_resync_timer(e, p, vol);
 		}
+		if (p->device[vol->index].verify.step != BSR_VERIFY_IDLE) {
+			bsr_verify_timer(e, p, vol);
+		}
 		if (heal_due(e, p, vol)) {
 			p->device[vol->index].heal_ns = 0;
 			renegotiate(e, p, vol);
@@ -461,6 +484,10 @@ void bsr_peer_disk_changed(
 static void disk_reported(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_disk_state disk)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool leaves = pd->disk >= BSR_DISK_INCONSISTENT && disk < BSR_DISK_INCONSISTENT;
+	/* peers of older versions do not say when all has arrived */
+	const bool taken_for_all = leaves && p->role == BSR_ROLE_PRIMARY && !(p->features & BSR_FEATURE_ORDERED_STATES);
+	pd->leans = (pd->leans && disk < BSR_DISK_INCONSISTENT) || taken_for_all;
 	if (disk < BSR_DISK_NEGOTIATING) {
 		pd->disk_known = false;
 	} else if (disk == BSR_DISK_NEGOTIATING && pd->disk_known) {
@@ -497,6 +524,17 @@ static void state_received(struct bsr_engine *e, struct bsr_peer *p, const struc
 	if (peer_gave_up && pd->repl > BSR_REPL_ESTABLISHED) {
 		bsr_resync_stop(e, p, vol);
 		bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
+	}
+}
+
+/* Behind all that the peer has written until then. */
+static void state_in_stream(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_state *m)
+{
+	struct bsr_volume *vol = m->vnr == BSR_NONE ? NULL : bsr_volume_by_vnr(e, m->vnr);
+	if (!(p->features & BSR_FEATURE_ORDERED_STATES)) {
+		bsr_peer_reject(e, p, BSR_MSG_STATE);
+	} else if (vol && p->device[vol->index].exists && m->role == BSR_ROLE_PRIMARY && m->disk < BSR_DISK_INCONSISTENT) {
+		p->device[vol->index].leans = true;
 	}
 }
 
@@ -549,6 +587,8 @@ static void control_message(struct bsr_engine *e, struct bsr_peer *p, const stru
 		CASE(BSR_MSG_RESYNC_REQUEST, range, bsr_receive_read(e, p, &m, BSR_PR_RESYNC_READ, 0))
 		CASE(BSR_MSG_RESYNC_ACK, range, bsr_resync_ack(e, p, &m))
 		CASE(BSR_MSG_RESYNC_DONE, resync_done, bsr_resync_done(e, p, &m))
+		CASE(BSR_MSG_VERIFY, verify, bsr_verify_receive(e, p, &m))
+		CASE(BSR_MSG_VERIFY_RESULT, range, bsr_verify_result(e, p, &m))
 		CASE(BSR_MSG_TEAR_DOWN, tear_down, tear_down_received(e, p, &m))
 		CASE(BSR_MSG_HS_MESH, hs_mesh, bsr_connect_hs_mesh(e, p, &m))
 		CASE(BSR_MSG_MESH, mesh, bsr_mesh_receive(e, p, &m))
@@ -574,7 +614,10 @@ static void data_message(struct bsr_engine *e, struct bsr_peer *p, const struct 
 		CASE(BSR_MSG_READ_REPLY, range, bsr_request_read_reply(e, p, &m, ev))
 		CASE(BSR_MSG_CHECKPOINT, checkpoint, bsr_receive_checkpoint(e, p, &m))
 		CASE(BSR_MSG_OUT_OF_SYNC, range, bsr_receive_out_of_sync(e, p, &m))
+		CASE(BSR_MSG_VERIFY_REQUEST, range, bsr_verify_request(e, p, &m))
+		CASE(BSR_MSG_VERIFY_REPLY, verify_reply, bsr_verify_reply(e, p, &m))
 		CASE(BSR_MSG_BITMAP, bitmap, bsr_resync_bitmap(e, p, &m))
+		CASE(BSR_MSG_STATE, state, state_in_stream(e, p, &m))
 		CASE(BSR_MSG_BITMAP_END, bitmap_end, bsr_resync_bitmap_end(e, p, &m))
 	default:
 		break;
@@ -638,6 +681,10 @@ void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev)
 		bsr_emit_buf_put(e, ev->payload); /* PE-1 */
 		return;
 	}
+	if (ev->msg_type == BSR_MSG_WRITE && ev->stream == BSR_STREAM_DATA && p->hs_stage == BSR_HS_COMPLETE) {
+		bsr_receive_write(e, p, ev); /* first of all, there are more of them than of all others together */
+		return;
+	}
 	if (ev->stream == BSR_STREAM_CONTROL) {
 		p->last_received_ns = e->now_ns;
 	}
@@ -647,9 +694,6 @@ void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev)
 		bsr_peer_reject(e, p, ev->msg_type);
 		return;
 	}
-	if (ev->msg_type == BSR_MSG_WRITE) {
-		bsr_receive_write(e, p, ev); /* first of all, there are more of them than of all others together */
-		return;
-	}
+	BSR_ASSERT(ev->msg_type != BSR_MSG_WRITE); /* it fits nowhere else */
 	other_message(e, p, ev);
 }

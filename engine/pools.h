@@ -28,14 +28,14 @@ static inline struct bsr_disk_op *bsr_op_get(
 static inline struct bsr_peer_request *bsr_peer_request_get(
 	struct bsr_engine *e, struct bsr_peer *peer, enum bsr_peer_request_kind kind)
 {
-	if (bsr_list_empty(&e->peer_request_free)) {
+	if (!e->peer_request_free) {
 		return NULL;
 	}
-	struct bsr_peer_request *pr = BSR_CONTAINER(e->peer_request_free.next, struct bsr_peer_request, queue);
-	bsr_list_remove(&pr->queue);
+	/* its link and its range are in no list: as at the beginning, and when it was put back */
+	struct bsr_peer_request *pr = BSR_CONTAINER(e->peer_request_free, struct bsr_peer_request, queue);
+	e->peer_request_free = pr->queue.next;
 	e->peer_request_free_count--;
-	bsr_list_init(&pr->link);
-	bsr_list_init(&pr->range.link);
+	bsr_list_init(&pr->queue);
 	pr->range.held = false;
 	pr->range.far = false;
 	/* field by field: most are set again by who asked, and the compiler sees it */
@@ -68,8 +68,10 @@ static inline void bsr_peer_request_put(struct bsr_engine *e, struct bsr_peer_re
 	bsr_emit_buf_put(e, pr->buf);
 	bsr_list_remove(&pr->link);
 	bsr_list_remove(&pr->queue);
+	BSR_ASSERT(bsr_list_empty(&pr->range.link));
 	pr->kind = BSR_PR_FREE;
-	bsr_list_append(&e->peer_request_free, &pr->queue);
+	pr->queue.next = e->peer_request_free;
+	e->peer_request_free = &pr->queue;
 	e->peer_request_free_count++;
 }
 

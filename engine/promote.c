@@ -46,6 +46,13 @@ static void promote_fail(struct bsr_engine *e, struct bsr_task *t, int32_t error
 	bsr_task_finish(e, t, error);
 }
 
+/* A restarted Primary has a volume that was added to it and has no data on this disk yet: what it had shown of others goes on. */
+static bool added_without_data(const struct bsr_task *t, const struct bsr_volume *vol)
+{
+	return (t->flags & BSR_CMDF_RESUME_PRIMARY) != 0 && vol->disk == BSR_DISK_INCONSISTENT &&
+	       (vol->sb.current_gi.v & BSR_GI_MASK) == BSR_GI_JUST_CREATED;
+}
+
 /* What forbids a promotion from here; 0 when nothing does. */
 static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 {
@@ -76,6 +83,9 @@ static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 		if (vol->disk < BSR_DISK_INCONSISTENT) {
 			return -BSR_E_DISKLESS;
 		}
+		if (added_without_data(t, vol)) {
+			continue;
+		}
 		const bool hole = vol->disk == BSR_DISK_UP_TO_DATE && (vol->sb.flags & BSR_MDF_IO_ERROR);
 		if ((vol->disk <= BSR_DISK_OUTDATED || hole) && !force && !BSR_MUTATION(22)) {
 			return -BSR_E_NO_UP_TO_DATE;
@@ -96,6 +106,9 @@ static void resume_without_disk(struct bsr_engine *e, struct bsr_volume *vol)
 	const struct bsr_peer *p = bsr_state_up_to_date_peer(e, vol, 0);
 	vol->exposed_unknown = p == NULL;
 	vol->exposed_gi = p ? p->device[vol->index].peer_current : (struct bsr_gi){BSR_GI_NONE};
+	if (p) {
+		bsr_gi_want_after_restart(e, vol);
+	}
 	bsr_state_set_suspended(e, e->suspended | BSR_SUSPEND_NO_DATA);
 }
 
@@ -111,6 +124,11 @@ static void become_primary(struct bsr_engine *e, struct bsr_task *t)
 		vol->exposed_unknown = false;
 		if (vol->disk < BSR_DISK_INCONSISTENT) {
 			resume_without_disk(e, vol);
+			continue;
+		}
+		if (added_without_data(t, vol)) {
+			vol->exposed_gi.v = BSR_GI_NONE;
+			vol->exposed_unknown = bsr_state_up_to_date_peer(e, vol, 0) == NULL; /* a peer may have served it */
 			continue;
 		}
 		if (vol->size_bytes == 0) {
@@ -258,6 +276,9 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 {
 	if (t->step == WAITING && e->now_ns >= t->until_ns) {
 		t->step = PING_BEGIN;
+	}
+	if (t->step == PING_BEGIN && e->role == BSR_ROLE_PRIMARY) {
+		t->step = VOTE_BEGIN; /* it is Primary already: nobody need be asked, or waited for */
 	}
 	if (t->step == PING_BEGIN) {
 		ping_peers(e, t);

@@ -12,6 +12,9 @@
  *         A and B count on it).
  *   RX-4  A disk that lacks blocks takes no newer write before it is durably Inconsistent: it would
  *         be a mixture that calls itself consistent (rule 6, I26).
+ *   RX-5  Until bitmaps are exchanged writes wait here, with the source's bitmap behind them on the data stream: when
+ *         there are too many for the pool, or they were sent before the comparison began (LV-4), they are marked and
+ *         declined, and the resync brings them.
  */
 #include "core.h"
 #include "resync.h"
@@ -81,7 +84,8 @@ BSR_IN_PLACE void finish_write(struct bsr_engine *e, struct bsr_peer_request *pr
 		if (!BSR_MUTATION(32)) {
 			ack(e, p, pr->result < 0 && !BSR_MUTATION(33) ? BSR_ACK_NEGATIVE : BSR_ACK_WRITTEN, pr->id);
 		}
-		if (pr->result == 0 && (pd->repl == BSR_REPL_SYNC_TARGET || pd->repl == BSR_REPL_PAUSED_SYNC_T)) {
+		if (pr->result == 0 && (pd->repl == BSR_REPL_SYNC_TARGET || pd->repl == BSR_REPL_PAUSED_SYNC_T) &&
+			(pr->arrival > pd->decided_arrival || BSR_MUTATION(85))) {
 			bsr_resync_clear_bits(e, p, vol, pr->offset, pr->length);
 		}
 		pd->unacked -= pd->unacked > 0;
@@ -116,6 +120,22 @@ static void note_failed_write(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 }
 
+/* pass_on: the sender goes on alone when it hears that the write failed; a crash must not find a record that claims all. */
+static bool record_claims_it(const struct bsr_volume *vol)
+{
+	return vol->options.on_io_error == BSR_IO_ERROR_PASS_ON && vol->disk >= BSR_DISK_INCONSISTENT && !BSR_MUTATION(103) &&
+	       vol->sb_durable < vol->failed_sb;
+}
+
+void bsr_receive_record_progress(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	while (!bsr_list_empty(&vol->failed_writes) && !record_claims_it(vol)) {
+		struct bsr_peer_request *pr = BSR_CONTAINER(vol->failed_writes.next, struct bsr_peer_request, queue);
+		bsr_list_remove(&pr->queue);
+		write_finished(e, pr);
+	}
+}
+
 static void write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t result, bsr_buf_t buf)
 {
 	struct bsr_peer_request *pr = op->owner;
@@ -124,6 +144,12 @@ static void write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t res
 	if (result < 0) {
 		bsr_disk_error(e, op->vol, true, pr->offset, pr->length);
 		note_failed_write(e, op->vol);
+		op->vol->failed_sb = op->vol->sb_wanted;
+		if (record_claims_it(op->vol)) {
+			bsr_list_append(&op->vol->failed_writes, &pr->queue);
+			e->kick = true;
+			return;
+		}
 	} else if (!(pr->flags & BSR_WRITEF_FUA) && !op->vol->write_through) {
 		pr->peer->unflushed_volumes |= 1ull << pr->volume;
 		op->vol->unflushed = true;
@@ -131,9 +157,8 @@ static void write_done(struct bsr_engine *e, struct bsr_disk_op *op, int32_t res
 	finish_write(e, pr);
 }
 
-static inline void write_turn(struct bsr_engine *e, struct bsr_interval *i)
+BSR_IN_PLACE void take_turn(struct bsr_engine *e, struct bsr_peer_request *pr)
 {
-	struct bsr_peer_request *pr = BSR_CONTAINER(i, struct bsr_peer_request, range);
 	struct bsr_volume *vol = e->volume[pr->volume];
 	if (vol->disk < BSR_DISK_INCONSISTENT) {
 		pr->result = -BSR_E_NO_DISK;
@@ -148,14 +173,20 @@ static inline void write_turn(struct bsr_engine *e, struct bsr_interval *i)
 	}
 	bsr_emit_disk(e, vol,
 		(struct bsr_fx_disk){.op = pr->op,
-			.flags = (pr->flags & BSR_WRITEF_FUA) ? BSR_REQ_FUA : 0,
+			.flags = (uint8_t)(BSR_DISK_GIVES_BUFFER | ((pr->flags & BSR_WRITEF_FUA) ? BSR_REQ_FUA : 0)),
 			.offset = pr->offset,
 			.length = pr->length,
 			.buf = pr->buf},
 		pr, write_done);
+	pr->buf = BSR_BUF_NONE;
 }
 
-static inline void start_write(struct bsr_engine *e, struct bsr_peer_request *pr)
+static void write_turn(struct bsr_engine *e, struct bsr_interval *i)
+{
+	take_turn(e, BSR_CONTAINER(i, struct bsr_peer_request, range));
+}
+
+BSR_IN_PLACE void start_write(struct bsr_engine *e, struct bsr_peer_request *pr)
 {
 	struct bsr_peer *p = pr->peer;
 	p->epoch = pr->epoch;
@@ -166,8 +197,14 @@ static inline void start_write(struct bsr_engine *e, struct bsr_peer_request *pr
 	pr->range.write = true;
 	pr->range.go = write_turn;
 	if (bsr_interval_add(e, &pr->range)) {
-		write_turn(e, &pr->range);
+		take_turn(e, pr);
 	}
+}
+
+BSR_APART void start_queued(struct bsr_engine *e, struct bsr_peer_request *pr)
+{
+	bsr_list_remove(&pr->queue);
+	start_write(e, pr);
 }
 
 static bool epoch_is_open(const struct bsr_peer *p, uint64_t epoch)
@@ -194,6 +231,21 @@ static bool takes_writes(const struct bsr_volume *vol, const struct bsr_peer_dev
 	return bsr_repl_is_target(pd->repl) || vol->disk == BSR_DISK_INCONSISTENT;
 }
 
+/* RX-5 */
+static bool is_left_to_resync(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, const struct bsr_msg_write *m)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool durable = bsr_md_superblock_clean(vol); /* the sender may acknowledge at once: nobody promotes this disk then */
+	const bool left = pd->repl == BSR_REPL_WF_BITMAP_T && !pd->bm_received && durable && !BSR_MUTATION(87) &&
+			  (!pd->data_fence || e->peer_request_free_count < BSR_PEER_REQUESTS_MAX / 2);
+	if (left) {
+		bsr_md_set_bits(e, vol, pd->slot, m->offset, m->length);
+		pd->decided_arrival = p->arrivals; /* nor does what waits already prove anything */
+	}
+	return left;
+}
+
 static bool flushes_between_epochs(const struct bsr_engine *e, const struct bsr_peer *p)
 {
 	for (uint64_t mask = p->unflushed_volumes | p->flushing_volumes; mask; mask &= mask - 1) {
@@ -216,7 +268,7 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 		return;
 	}
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	if (!takes_writes(vol, pd)) {
+	if (!takes_writes(vol, pd) || is_left_to_resync(e, p, vol, &m)) {
 		bsr_emit_buf_put(e, ev->payload);
 		ack(e, p, BSR_ACK_NEGATIVE, m.write_seq);
 		return;
@@ -246,6 +298,9 @@ void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bs
 	}
 	if (bsr_repl_is_target(pd->repl)) {
 		bsr_resync_write_overtook(e, p, vol, m.offset, m.length);
+	}
+	if (vol->verifies != 0) {
+		bsr_verify_written(e, p, vol, m.offset, m.length);
 	}
 	if (m.flags & BSR_WRITEF_NO_LOCAL) {
 		bsr_gi_sender_misses(e, p, vol, m.offset, m.length);
@@ -396,12 +451,29 @@ void bsr_receive_progress(struct bsr_engine *e, struct bsr_peer *p)
 		if (e->volume[pr->volume]->gi_busy || bsr_heard_must_wait(e, p, e->volume[pr->volume], pr->flags)) {
 			break; /* its sender's disk misses it: my new generation comes first; or HE-2 */
 		}
-		bsr_list_remove(&pr->queue);
-		start_write(e, pr);
+		if (BSR_MUTATION(95) && !p->link_up) {
+			bsr_peer_request_put(e, pr);
+			continue;
+		}
+		start_queued(e, pr);
 	}
 	if (bsr_receive_idle(p)) {
 		e->kick = true;
 	}
+}
+
+bool bsr_receive_names(const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	const struct bsr_list *lists[] = {&p->arrived, &p->reads};
+	for (uint32_t i = 0; i < 2; i++) {
+		for (const struct bsr_list *l = lists[i]->next; l != lists[i]; l = l->next) {
+			const struct bsr_peer_request *pr = BSR_CONTAINER(l, struct bsr_peer_request, link);
+			if (pr->kind != BSR_PR_CHECKPOINT && pr->volume == vol->index) {
+				return true;
+			}
+		}
+	}
+	return false;
 }
 
 void bsr_receive_hold(struct bsr_peer *p, struct bsr_volume *vol)
@@ -447,6 +519,20 @@ void bsr_receive_release(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 		refuse_held(e, p, vol);
 	}
 	bsr_receive_progress(e, p);
+}
+
+void bsr_receive_forget_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	refuse_held(e, p, vol);
+	struct bsr_list *l = p->reads.next;
+	while (l != &p->reads) {
+		struct bsr_peer_request *pr = BSR_CONTAINER(l, struct bsr_peer_request, link);
+		l = l->next;
+		if (pr->volume == vol->index) {
+			BSR_ASSERT(!pr->submitted && pr->kind != BSR_PR_RESYNC_WRITE);
+			bsr_peer_request_put(e, pr);
+		}
+	}
 }
 
 bool bsr_receive_done_until(const struct bsr_peer *p, uint64_t arrival)
@@ -550,16 +636,27 @@ static void start_reads(struct bsr_engine *e, struct bsr_peer *p)
 	while (l != &p->reads) {
 		struct bsr_peer_request *pr = BSR_CONTAINER(l, struct bsr_peer_request, link);
 		l = l->next;
-		if (pr->kind == BSR_PR_READ || pr->kind == BSR_PR_RESYNC_READ) {
+		if (pr->kind != BSR_PR_RESYNC_WRITE) {
 			start_read(e, pr);
 		}
 	}
 }
 
+void bsr_receive_queue_read(struct bsr_engine *e, struct bsr_peer_request *pr, const struct bsr_volume *vol)
+{
+	pr->volume = (uint16_t)vol->index;
+	pr->range.start = pr->offset;
+	pr->range.end = pr->offset + pr->length;
+	pr->range.volume = pr->volume;
+	pr->range.write = false;
+	bsr_list_append(&pr->peer->reads, &pr->link);
+	start_read(e, pr);
+}
+
 void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m,
 	enum bsr_peer_request_kind kind, uint64_t after)
 {
-	const enum bsr_msg_type type = kind == BSR_PR_READ ? BSR_MSG_READ_REQUEST : BSR_MSG_RESYNC_REQUEST;
+	const uint16_t type = kind == BSR_PR_READ ? BSR_MSG_READ_REQUEST : BSR_MSG_RESYNC_REQUEST;
 	struct bsr_volume *vol = bsr_volume_by_vnr(e, m->vnr);
 	if (!vol || !p->device[vol->index].exists || m->length > BSR_REQUEST_BYTES_MAX ||
 		m->length > vol->size_bytes || m->offset > vol->size_bytes - m->length ||
@@ -575,20 +672,15 @@ void bsr_receive_read(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 	pr->id = m->id;
 	pr->offset = m->offset;
 	pr->length = m->length;
-	pr->volume = (uint16_t)vol->index;
-	pr->range.start = m->offset;
-	pr->range.end = m->offset + m->length;
-	pr->range.volume = pr->volume;
 	pr->range.go = read_turn;
 	p->device[vol->index].unacked++;
-	bsr_list_append(&p->reads, &pr->link);
 	/*
 	 * The application reads what it wrote: everything that came before in the stream is carried
 	 * out first.
 	 */
 	pr->arrival = after;
 	p->device[vol->index].served = p->device[vol->index].served || kind == BSR_PR_RESYNC_READ;
-	start_read(e, pr);
+	bsr_receive_queue_read(e, pr, vol);
 }
 
 void bsr_receive_out_of_sync(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m)

@@ -59,7 +59,7 @@ static inline bool must_hold(struct bsr_engine *e, struct bsr_request *rq)
 	if (!bsr_request_is_write(rq)) {
 		return false;
 	}
-	return e->disconnecting || bsr_log_full(e) || bsr_gi_hold(e, vol) || send_buffer_full(e, vol);
+	return e->disconnecting || e->leaving || bsr_log_full(e) || bsr_gi_hold(e, vol) || send_buffer_full(e, vol);
 }
 
 BSR_IN_PLACE void take_turn(struct bsr_engine *e, struct bsr_request *rq)
@@ -136,19 +136,6 @@ void bsr_request_al_progress(struct bsr_engine *e, struct bsr_volume *vol)
 
 /* ----------------------------------------------------------------- writes */
 
-/* My disk has gone with this write unwritten: peers must know durably before it is acknowledged. */
-static void tell_what_is_missing(struct bsr_engine *e, struct bsr_request *rq, struct bsr_volume *vol)
-{
-	const struct bsr_msg_range m = {
-		.vnr = vol->vnr, .id = BSR_OOS_OF_SENDER, .offset = rq->offset, .length = rq->length};
-	for (uint32_t mask = vol->mirror_mask; mask; mask &= mask - 1) {
-		struct bsr_peer *p = e->peer[__builtin_ctz(mask)];
-		BSR_SEND(e, p, BSR_STREAM_DATA, range, BSR_MSG_OUT_OF_SYNC, &m);
-		rq->await_flush |= bsr_node_bit(p->node_id);
-		rq->flush_index = bsr_log_checkpoint_behind(e, p);
-	}
-}
-
 BSR_APART void local_write_failed(struct bsr_engine *e, struct bsr_request *rq, struct bsr_volume *vol, int32_t result)
 {
 	rq->local_failed = true;
@@ -156,8 +143,8 @@ BSR_APART void local_write_failed(struct bsr_engine *e, struct bsr_request *rq, 
 	bsr_disk_error(e, vol, true, rq->offset, rq->length);
 	if (vol->disk >= BSR_DISK_INCONSISTENT) {
 		rq->result = vol->options.on_io_error == BSR_IO_ERROR_PASSTHROUGH ? result : 0;
-	} else if (!BSR_MUTATION(60)) {
-		tell_what_is_missing(e, rq, vol);
+	} else {
+		(void)bsr_request_tell_missing(e, rq, vol);
 	}
 }
 
@@ -243,6 +230,9 @@ BSR_IN_PLACE void submit(struct bsr_engine *e, struct bsr_request *rq)
 	vol->written_bytes += rq->length;
 	for (uint32_t slots = BSR_MUTATION(2) ? 0 : vol->oos_slots; slots; slots &= slots - 1) {
 		bsr_md_set_bits(e, vol, __builtin_ctz(slots), rq->offset, rq->length); /* RQ-2 */
+	}
+	if (vol->verifies != 0) {
+		bsr_verify_written(e, NULL, vol, rq->offset, rq->length);
 	}
 	if (!vol->writable && vol->disk >= BSR_DISK_NEGOTIATING) {
 		mark_for_myself(e, vol, rq);
@@ -449,10 +439,7 @@ static void fail(struct bsr_engine *e, struct bsr_request *rq, int32_t error)
 BSR_IN_PLACE void start(struct bsr_engine *e, struct bsr_request *rq)
 {
 	struct bsr_volume *vol = e->volume[rq->volume];
-	if (e->role != BSR_ROLE_PRIMARY) {
-		fail(e, rq, -BSR_E_NOT_PRIMARY);
-		return;
-	}
+	BSR_ASSERT(e->role == BSR_ROLE_PRIMARY);
 	if (rq->op == BSR_OP_READ) {
 		bsr_request_submit_read(e, rq);
 	} else if (rq->op == BSR_OP_FLUSH) {
@@ -477,7 +464,11 @@ BSR_IN_PLACE void start(struct bsr_engine *e, struct bsr_request *rq)
 
 BSR_APART void start_held(struct bsr_engine *e, struct bsr_request *rq)
 {
-	start(e, rq);
+	if (e->role != BSR_ROLE_PRIMARY) {
+		fail(e, rq, -BSR_E_NOT_PRIMARY);
+	} else {
+		start(e, rq);
+	}
 }
 
 static int check_request(const struct bsr_engine *e, const struct bsr_ev_request *ev)
@@ -529,6 +520,7 @@ void bsr_request_arrive(struct bsr_engine *e, const struct bsr_ev_request *ev)
 	rq->copies = 0;
 	rq->log_index = 0;
 	rq->local_failed = false;
+	rq->missing_told = false;
 	e->request_count++;
 	e->volume[ev->volume]->requests++;
 	if ((bsr_request_is_write(rq) && !bsr_list_empty(&e->held)) || must_hold(e, rq)) {

@@ -67,12 +67,14 @@ static void show_result(struct bsr_engine *e, struct bsr_volume *vol)
 void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
+	bsr_verify_interrupt(e, p, vol, p->link_up ? -BSR_E_RESYNC_RUNNING : -BSR_E_NOT_CONNECTED);
 	for (uint32_t i = 0; i < BSR_RESYNC_REQUESTS_MAX; i++) {
 		if (pd->chunk[i].state == BSR_CHUNK_ASKED) {
 			bsr_resync_free_chunk(e, pd, &pd->chunk[i]);
 		}
 	}
 	const bool recorded = pd->sync_step == STEP_TARGET_FINISH || pd->sync_step == STEP_TARGET_ANSWER;
+	pd->ask = 0; /* whoever answers now answers nobody */
 	pd->sync_step = STEP_NONE; /* what follows may change states: this end is not to be begun again */
 	bsr_receive_release(e, p, vol, false);
 	release_submission(e, pd, vol);
@@ -111,7 +113,7 @@ static void set_all_bits(struct bsr_volume *vol, const struct bsr_peer_device *p
 static void begin_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	vol->sb.peer[p->node_id].flags |= BSR_MDPF_IN_PROGRESS_SYNC;
+	vol->sb.peer[p->node_id].flags |= BSR_MDPF_IN_PROGRESS_SYNC | BSR_MDPF_MISSED_END;
 	bsr_md_superblock_dirty(e, vol);
 	const bool guarded = (vol->sb.peer[p->node_id].flags & BSR_MDPF_FULL_SYNC) != 0;
 	/* the ticket, until the exchange begins */
@@ -145,10 +147,12 @@ void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	}
 	pd->full_sync = action == BSR_HS_SOURCE_FULL || action == BSR_HS_TARGET_FULL;
 	pd->served = false;
+	pd->verify.marked_bits = 0;
 	pd->failed_bytes = 0;
 	pd->resynced_bytes = 0;
 	pd->resync_start_ns = e->now_ns;
 	bsr_state_set_repl(e, p, vol, source ? BSR_REPL_WF_BITMAP_S : BSR_REPL_WF_BITMAP_T);
+	bsr_resync_ask(e, p, vol, source);
 	if (!source) {
 		if (!BSR_MUTATION(34)) {
 			bsr_receive_hold(p, vol);
@@ -195,6 +199,12 @@ static struct bsr_chunk *free_chunk(struct bsr_peer_device *pd)
 	return NULL;
 }
 
+/* Peers of older versions are asked on the control stream only, where requests overtake writes. */
+static bool takes_requests_behind_writes(const struct bsr_peer *p)
+{
+	return (p->features & BSR_FEATURE_LIVE_VOLUMES) != 0;
+}
+
 static void ask(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t bit, uint64_t bits)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
@@ -212,8 +222,7 @@ static void ask(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol
 		.offset = c->offset,
 		.length = c->length};
 	/* a Primary's own writes come first: what is read for it must not be older than what it has written since */
-	const bool behind_writes = e->role == BSR_ROLE_PRIMARY && (p->features & BSR_FEATURE_LIVE_VOLUMES);
-	BSR_SEND(e, p, behind_writes ? BSR_STREAM_DATA : BSR_STREAM_CONTROL, range, BSR_MSG_RESYNC_REQUEST, &m);
+	BSR_SEND(e, p, e->role == BSR_ROLE_PRIMARY && takes_requests_behind_writes(p) ? BSR_STREAM_DATA : BSR_STREAM_CONTROL, range, BSR_MSG_RESYNC_REQUEST, &m);
 }
 
 static void ask_more(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
@@ -263,6 +272,7 @@ static void finish_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 		e->lost_dagtag = p->hs_mesh.lost_dagtag;
 	}
 	bsr_superblock_retire_base(sb, p->node_id);
+	bsr_mesh_take_history(e, p, vol);
 	bsr_superblock_push_history(sb, old_current);
 	/* not better than the source: a copy of an Outdated disk is Outdated */
 	const bool like_source = pd->disk == BSR_DISK_OUTDATED || pd->disk == BSR_DISK_CONSISTENT;
@@ -280,7 +290,12 @@ static void run_target(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volu
 	if (pd->repl != BSR_REPL_SYNC_TARGET) {
 		return; /* paused */
 	}
-	ask_more(e, p, vol);
+	if (!bsr_receive_done_until(p, pd->decided_arrival) && !BSR_MUTATION(85)) {
+		return; /* LV-4: what the source has only there is not overwritten by what it sent before */
+	}
+	if (e->role != BSR_ROLE_PRIMARY || pd->pending == 0 || takes_requests_behind_writes(p)) {
+		ask_more(e, p, vol);
+	}
 	if (pd->chunks_active != 0 || pd->scan_bit != BSR_BITMAP_NO_BIT) {
 		return;
 	}
@@ -380,7 +395,7 @@ static void exchange(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 	}
 	if (!bsr_repl_is_target(pd->repl)) {
 		start_running(e, p, vol, false);
-	} else if ((!pd->full_sync || pd->sync_base_received) && bsr_md_superblock_clean(vol)) {
+	} else if (pd->ask == 0 && (!pd->full_sync || pd->sync_base_received) && bsr_md_superblock_clean(vol)) {
 		/* Outdated is on disk: merged bits may follow */
 		bsr_mesh_mark_thirds(e, p, vol);
 		hold_submission(pd, vol);
@@ -401,7 +416,7 @@ void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vo
 	case STEP_TARGET_ANSWER:
 		break;
 	case STEP_SOURCE_PREPARE:
-		if (pd->data_fence && bsr_md_swept(vol, pd->bm_flush_due_ns) && bsr_md_superblock_clean(vol)) {
+		if (pd->ask == 0 && pd->data_fence && bsr_md_swept(vol, pd->bm_flush_due_ns) && bsr_md_superblock_clean(vol)) {
 			source_prepared(e, p, vol); /* LV-3 */
 		}
 		break;
@@ -579,6 +594,7 @@ static uint32_t write_run(
 	pr->length = last - pr->buf_offset;
 	pr->volume = (uint16_t)vol->index;
 	pr->chunk = (uint32_t)(c - p->device[vol->index].chunk);
+	pr->overtaken = false;
 	pr->range = (struct bsr_interval){
 		.start = pr->offset, .end = pr->offset + pr->length, .volume = pr->volume, .write = true, .go = run_turn};
 	if (BSR_MUTATION(37)) {
@@ -687,6 +703,8 @@ static void done_at_source(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 	if (bsr_resync_weight(vol, pd) == 0) {
 		sp->flags &= ~(BSR_MDPF_FULL_SYNC | BSR_MDPF_IN_PROGRESS_SYNC);
 		bsr_superblock_retire_base(&vol->sb, p->node_id);
+		/* what could not be written here once is the same there now: nobody has anything better */
+		vol->sb.flags &= bsr_mesh_on(e) ? ~0u : ~BSR_MDF_IO_ERROR;
 		bsr_md_superblock_dirty(e, vol);
 	}
 	pd->peer_current = m.current;
@@ -732,12 +750,8 @@ void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_
 
 /* ------------------------------------------------------------------- timers */
 
-void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+void bsr_resync_measure_rate(struct bsr_engine *e, struct bsr_peer_device *pd)
 {
-	struct bsr_peer_device *pd = &p->device[vol->index];
-	if (pd->sync_step != STEP_RUN) {
-		return;
-	}
 	if (e->now_ns - pd->rate_mark_ns >= BSR_SECOND_NS) {
 		const uint64_t ms = (e->now_ns - pd->rate_mark_ns) / 1000000;
 		pd->rate_bytes_s = (pd->resynced_bytes - pd->rate_mark_bytes) * 1000 / ms;
@@ -745,6 +759,15 @@ void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 		pd->rate_mark_bytes = pd->resynced_bytes;
 	}
 	bsr_timer(e, pd->rate_mark_ns + BSR_SECOND_NS);
+}
+
+void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (pd->sync_step != STEP_RUN) {
+		return;
+	}
+	bsr_resync_measure_rate(e, pd);
 	if (e->now_ns >= pd->bm_flush_due_ns) {
 		/* an interrupted resync continues near where it was, whoever is interrupted */
 		bsr_md_sweep(e, vol);

@@ -12,6 +12,8 @@ void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 void bsr_resync_free_chunk(struct bsr_engine *e, struct bsr_peer_device *pd, struct bsr_chunk *c);
 void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+/** bsr_resync_measure_rate - what status shows as speed, of a resync or a verify, once a second; sets the timer for the next time */
+void bsr_resync_measure_rate(struct bsr_engine *e, struct bsr_peer_device *pd);
 void bsr_resync_turn(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_resync_bitmap(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap *m);
 void bsr_resync_bitmap_end(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap_end *m);
@@ -29,6 +31,12 @@ void bsr_resync_write_in_step(
 void bsr_resync_write_overtook(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length);
 void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_resync_write_done(struct bsr_engine *e, struct bsr_peer_request *pr);
+
+/* ---- resync_ask.c ---- */
+/** bsr_resync_ask - call before-resync-source or before-resync-target; until the answer pd->ask is not 0 */
+void bsr_resync_ask(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, bool source);
+/** bsr_resync_answered - a handler has ended; not every one is waited for */
+void bsr_resync_answered(struct bsr_engine *e, const struct bsr_ev_handler_exit *exit);
 
 enum sync_step {
 	STEP_NONE = 0,

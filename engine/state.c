@@ -60,11 +60,8 @@ void bsr_state_announce(struct bsr_engine *e, enum bsr_object object, enum bsr_a
 }
 
 /* What the peer is told of me. Its own view of the connection is its own business. */
-void bsr_state_send(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+static void send_on(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_stream stream)
 {
-	if (p->hs_stage != BSR_HS_COMPLETE || !p->link_up) {
-		return;
-	}
 	struct bsr_msg_state m = {.role = (uint8_t)e->role, .vnr = BSR_NONE};
 	if (vol) {
 		const struct bsr_peer_device *pd = &p->device[vol->index];
@@ -73,7 +70,24 @@ void bsr_state_send(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume 
 		m.repl = (uint8_t)pd->repl;
 		m.paused = pd->paused & (BSR_PAUSE_USER | BSR_PAUSE_DEPENDENCY);
 	}
-	BSR_SEND(e, p, BSR_STREAM_CONTROL, state, BSR_MSG_STATE, &m);
+	BSR_SEND(e, p, stream, state, BSR_MSG_STATE, &m);
+}
+
+void bsr_state_send(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	if (p->hs_stage == BSR_HS_COMPLETE && p->link_up) {
+		send_on(e, p, vol, BSR_STREAM_CONTROL);
+	}
+}
+
+void bsr_state_send_behind_writes(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	BSR_FOR_EACH_PEER (e, p) {
+		if (p->hs_stage == BSR_HS_COMPLETE && p->link_up && (p->features & BSR_FEATURE_ORDERED_STATES)) {
+			send_on(e, p, vol, BSR_STREAM_DATA);
+		}
+	}
 }
 
 void bsr_state_send_all(struct bsr_engine *e, struct bsr_volume *vol)
@@ -176,7 +190,7 @@ static void publish_resource(struct bsr_engine *e, const struct bsr_state *was)
 	if (e->role != was->role || e->suspended != was->suspended) {
 		bsr_state_announce(e, BSR_OBJ_RESOURCE, BSR_ACT_CHANGE, NULL, NULL);
 	}
-	if (e->role != was->role) {
+	if (e->role != was->role && !BSR_MUTATION(97)) {
 		bsr_state_send_all(e, NULL);
 	}
 }
@@ -254,6 +268,10 @@ static void end_resyncs(struct bsr_engine *e)
 			const struct bsr_peer_device *pd = &p->device[vol->index];
 			if (pd->sync_step != 0 && pd->repl <= BSR_REPL_ESTABLISHED) {
 				bsr_resync_stop(e, p, vol);
+			}
+			if (pd->verify.step > BSR_VERIFY_ASKING && !bsr_repl_is_verify(pd->repl)) {
+				bsr_verify_interrupt(
+					e, p, vol, pd->repl == BSR_REPL_OFF ? -BSR_E_NOT_CONNECTED : -BSR_E_VERIFY_DISKS);
 			}
 		}
 	}

@@ -69,6 +69,9 @@ bool bsr_state_equal(const struct bsr_state *a, const struct bsr_state *b);
 
 bool bsr_repl_is_target(enum bsr_repl_state repl);
 bool bsr_repl_is_source(enum bsr_repl_state repl);
+bool bsr_repl_is_verify(enum bsr_repl_state repl);
+/** bsr_repl_is_steady - Established, also while it is being verified: every write goes to both, nothing is resynced */
+bool bsr_repl_is_steady(enum bsr_repl_state repl);
 
 /* The diagrams: what may become what. */
 enum bsr_state_diagram { BSR_DIAGRAM_CONNECTION, BSR_DIAGRAM_REPLICATION, BSR_DIAGRAM_DISK };

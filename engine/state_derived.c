@@ -14,7 +14,7 @@ static bool gets_data(const struct bsr_peer *p, const struct bsr_peer_device *pd
 	if (pd->repl < BSR_REPL_ESTABLISHED || pd->repl >= BSR_REPL_AHEAD) {
 		return false;
 	}
-	if (pd->repl == BSR_REPL_ESTABLISHED && pd->disk == BSR_DISK_OUTDATED) {
+	if (bsr_repl_is_steady(pd->repl) && pd->disk == BSR_DISK_OUTDATED) {
 		return false; /* it lacks blocks and would refuse newer ones (RX-4) */
 	}
 	return pd->disk >= BSR_DISK_INCONSISTENT && pd->disk != BSR_DISK_UNKNOWN;
@@ -78,10 +78,23 @@ static void settle_crash(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 	BSR_FOR_EACH_PEER (e, p) {
 		const struct bsr_peer_device *pd = &p->device[vol->index];
-		if (pd->exists && pd->repl == BSR_REPL_ESTABLISHED && pd->disk == BSR_DISK_UP_TO_DATE && pd->slot >= 0 &&
+		if (pd->exists && bsr_repl_is_steady(pd->repl) && pd->disk == BSR_DISK_UP_TO_DATE && pd->slot >= 0 &&
 			bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) == 0) {
 			vol->crashed_primary = false;
 		}
+	}
+}
+
+/* A volume was added to a Primary, and a peer's disk has its first data: applications read them there from now on. */
+static void expose_added(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	if (e->role != BSR_ROLE_PRIMARY || vol->disk >= BSR_DISK_INCONSISTENT || vol->exposed_unknown ||
+		vol->exposed_gi.v != BSR_GI_NONE) {
+		return;
+	}
+	const struct bsr_peer *p = bsr_state_up_to_date_peer(e, vol, 0);
+	if (p && bsr_connect_serves(p, vol)) {
+		vol->exposed_gi = p->device[vol->index].peer_current;
 	}
 }
 
@@ -107,7 +120,7 @@ void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol)
 	vol->owners = 0;
 	for (uint32_t node = 0; vol->md_usable && node < BSR_NODES_MAX; node++) {
 		const int32_t slot = vol->sb.peer[node].bitmap_index;
-		if (slot >= 0) {
+		if (slot >= 0 && !(BSR_MUTATION(80) && !e->peer[node])) {
 			vol->oos_slots |= 1u << slot;
 			vol->owners |= bsr_node_bit(node);
 		}
@@ -117,8 +130,9 @@ void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol)
 		bsr_gi_want_new(e, vol); /* GI-1 */
 	}
 	if (e->role == BSR_ROLE_SECONDARY && vol->disk == BSR_DISK_DISKLESS && bsr_state_up_to_date_peer(e, vol, 0)) {
-		vol->left_behind = true; /* whatever the disk's record says when it comes: the peer may have gone on */
+		vol->left_behind = !BSR_MUTATION(83); /* whatever the disk's record says when it comes: the peer may have gone on */
 	}
+	expose_added(e, vol);
 	settle_crash(e, vol);
 	update_superblock_flags(e, vol);
 }

@@ -46,11 +46,14 @@ static const uint32_t disk_arrows[BSR_DISK_UP_TO_DATE + 1] = {
 #define ENDS (M(BSR_REPL_OFF) | M(BSR_REPL_ESTABLISHED))
 static const uint32_t repl_arrows[BSR_REPL_BEHIND + 1] = {
 	[BSR_REPL_OFF] = M(BSR_REPL_ESTABLISHED) | M(BSR_REPL_WF_BITMAP_S) | M(BSR_REPL_WF_BITMAP_T),
-	[BSR_REPL_ESTABLISHED] = M(BSR_REPL_OFF) | M(BSR_REPL_WF_BITMAP_S) | M(BSR_REPL_WF_BITMAP_T),
+	[BSR_REPL_ESTABLISHED] = M(BSR_REPL_OFF) | M(BSR_REPL_WF_BITMAP_S) | M(BSR_REPL_WF_BITMAP_T) |
+				 M(BSR_REPL_VERIFY_S) | M(BSR_REPL_VERIFY_T),
 	[BSR_REPL_WF_BITMAP_S] = ENDS | M(BSR_REPL_SYNC_SOURCE) | M(BSR_REPL_PAUSED_SYNC_S),
 	[BSR_REPL_WF_BITMAP_T] = ENDS | M(BSR_REPL_SYNC_TARGET) | M(BSR_REPL_PAUSED_SYNC_T),
 	[BSR_REPL_SYNC_SOURCE] = ENDS | M(BSR_REPL_PAUSED_SYNC_S),
 	[BSR_REPL_SYNC_TARGET] = ENDS | M(BSR_REPL_PAUSED_SYNC_T),
+	[BSR_REPL_VERIFY_S] = ENDS,
+	[BSR_REPL_VERIFY_T] = ENDS,
 	[BSR_REPL_PAUSED_SYNC_S] = ENDS | M(BSR_REPL_SYNC_SOURCE),
 	[BSR_REPL_PAUSED_SYNC_T] = ENDS | M(BSR_REPL_SYNC_TARGET),
 };
@@ -77,6 +80,16 @@ bool bsr_repl_is_target(enum bsr_repl_state repl)
 bool bsr_repl_is_source(enum bsr_repl_state repl)
 {
 	return repl == BSR_REPL_WF_BITMAP_S || repl == BSR_REPL_SYNC_SOURCE || repl == BSR_REPL_PAUSED_SYNC_S;
+}
+
+bool bsr_repl_is_verify(enum bsr_repl_state repl)
+{
+	return repl == BSR_REPL_VERIFY_S || repl == BSR_REPL_VERIFY_T;
+}
+
+bool bsr_repl_is_steady(enum bsr_repl_state repl)
+{
+	return repl == BSR_REPL_ESTABLISHED || bsr_repl_is_verify(repl);
 }
 
 /* --------------------------------------------------------- what is implied */
@@ -118,6 +131,15 @@ static void resync_needs_disk(struct bsr_state *next, struct place at)
 	const enum bsr_disk_state disk = next->volume[at.volume].disk;
 	if ((bsr_repl_is_target(d->repl) && disk < BSR_DISK_INCONSISTENT) ||
 		(bsr_repl_is_source(d->repl) && disk < BSR_DISK_OUTDATED)) {
+		d->repl = BSR_REPL_ESTABLISHED;
+	}
+}
+
+static void verify_needs_both(struct bsr_state *next, struct place at)
+{
+	struct bsr_device_state *d = &next->device[at.peer][at.volume];
+	const bool both = next->volume[at.volume].disk == BSR_DISK_UP_TO_DATE && d->disk == BSR_DISK_UP_TO_DATE;
+	if (bsr_repl_is_verify(d->repl) && !both) {
 		d->repl = BSR_REPL_ESTABLISHED;
 	}
 }

@@ -324,5 +324,6 @@ void bsr_superblock_retire_base(struct bsr_superblock *sb, uint32_t node_id)
 	const struct bsr_gi old = sb->peer[node_id].bitmap_gi;
 	sb->peer[node_id].bitmap_gi.v = BSR_GI_NONE;
 	sb->peer[node_id].bitmap_dagtag = 0;
+	sb->peer[node_id].flags &= ~BSR_MDPF_MISSED_END;
 	bsr_superblock_push_history(sb, old);
 }

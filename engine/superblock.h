@@ -54,6 +54,8 @@
 #define BSR_MDPF_WRITES_HERE 0x1000000u
 /* ours: it may have my current generation although the slot names an older one: somebody else may have given it */
 #define BSR_MDPF_MAY_HAVE_CURRENT 0x2000000u
+/* ours: I was its source and have not heard that it finished, also when a new generation has begun since */
+#define BSR_MDPF_MISSED_END 0x4000000u
 
 struct bsr_superblock_peer {
 	struct bsr_gi bitmap_gi;

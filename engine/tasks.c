@@ -129,6 +129,11 @@ static void down_progress(struct bsr_engine *e, struct bsr_task *t)
 		}
 		t->step = DOWN_DETACH;
 	}
+	BSR_FOR_EACH_PEER (e, p) {
+		if (!bsr_receive_idle(p) && !BSR_MUTATION(126)) {
+			return; /* RX-3: of all volumes, before one leaves; or the others would go on to what is later in the stream */
+		}
+	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		if (vol->disk == BSR_DISK_DISKLESS) {
 			continue;

@@ -108,16 +108,24 @@ static void mark_range(struct bsr_engine *e, struct bsr_peer *p, uint64_t from, 
 	}
 }
 
+static bool has_unconfirmed(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	for (uint64_t i = p->log_from > e->log_head ? p->log_from : e->log_head; i < e->log_tail; i++) {
+		const struct bsr_log_entry *en = entry_at(e, i);
+		if (en->complete && en->length != 0 && en->volume == vol->index) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void bsr_log_note_unconfirmed(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	if (vol->disk >= BSR_DISK_UP_TO_DATE || p->log_from == BSR_NEVER) {
 		return;
 	}
-	for (uint64_t i = p->log_from > e->log_head ? p->log_from : e->log_head; i < e->log_tail; i++) {
-		const struct bsr_log_entry *en = entry_at(e, i);
-		pd->unconfirmed = pd->unconfirmed || (en->complete && en->length != 0 && en->volume == vol->index);
-	}
+	pd->unconfirmed = pd->unconfirmed || has_unconfirmed(e, p, vol);
 }
 
 void bsr_log_mark_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
@@ -155,6 +163,20 @@ void bsr_log_peer_lost(struct bsr_engine *e, struct bsr_peer *p)
 bool bsr_log_peer_clean(const struct bsr_engine *e, const struct bsr_peer *p)
 {
 	return p->log_from == BSR_NEVER || p->log_from >= e->log_tail;
+}
+
+bool bsr_log_confirmed(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	bool all = true;
+	BSR_FOR_EACH_PEER (e, p) {
+		const struct bsr_peer_device *pd = &p->device[vol->index];
+		if (pd->mirrored && pd->disk == BSR_DISK_UP_TO_DATE && has_unconfirmed(e, p, vol)) {
+			(void)bsr_log_checkpoint(e, p, false);
+			all = false;
+		}
+	}
+	return all;
 }
 
 bool bsr_log_checkpoint(struct bsr_engine *e, struct bsr_peer *p, bool barrier)
@@ -200,6 +222,9 @@ void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const stru
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		struct bsr_peer_device *pd = &p->device[vol->index];
 		pd->refused = pd->refused || (m->error < 0 && !BSR_MUTATION(13));
+		if (m->error < 0) {
+			bsr_log_note_unconfirmed(e, p, vol); /* nor does a disk of mine keep them for it */
+		}
 		pd->unconfirmed = pd->unconfirmed && (m->error < 0 || !pd->mirrored);
 	}
 	p->log_from = covered;

@@ -5,7 +5,7 @@
  * Owns:       layout and checksums of the 40 header bytes; the table of types.
  * Invariants:
  *   WIRE-1  A header is believed only after its checksum: a flipped bit never becomes a length.
- *   WIRE-2  A type travels on one stream only (confirmations: on both; RESYNC_REQUEST: on either).
+ *   WIRE-2  A type travels on one stream only (confirmations: on both; RESYNC_REQUEST and STATE: on either).
  * Format:     docs/protocol.md, sections 2 and 5
  */
 #include <bsr/assert.h>
@@ -33,10 +33,12 @@ BSR_STATIC_ASSERT(AT_HEADER_CRC + 4 == BSR_WIRE_HEADER_BYTES, "header layout is 
 struct type_info {
 	const char *word; /* NULL: not known */
 	int8_t stream;
+	uint8_t streams; /* mask of those that it may travel on; 0: not known */
 };
 
 static const struct type_info types[] = {
-#define TYPE(name, stream) [BSR_MSG_##name] = {#name, stream},
+#define TYPE(name, stream)                                                                         \
+	[BSR_MSG_##name] = {#name, stream, (stream) == STREAM_BOTH ? 3u : 1u << ((stream) & 1)},
 	TYPE(HELLO, STREAM_BOTH)
 	TYPE(AUTH_CHALLENGE, STREAM_BOTH)
 	TYPE(AUTH_RESPONSE, STREAM_BOTH)
@@ -47,7 +49,7 @@ static const struct type_info types[] = {
 	TYPE(PONG, BSR_STREAM_CONTROL)
 	TYPE(HS_RESOURCE, BSR_STREAM_CONTROL)
 	TYPE(HS_VOLUME, BSR_STREAM_CONTROL)
-	TYPE(STATE, BSR_STREAM_CONTROL)
+	TYPE(STATE, STREAM_BOTH)
 	TYPE(GI, BSR_STREAM_CONTROL)
 	TYPE(TWOPC, BSR_STREAM_CONTROL)
 	TYPE(ACKS, BSR_STREAM_CONTROL)
@@ -57,10 +59,13 @@ static const struct type_info types[] = {
 	TYPE(RESYNC_ACK, BSR_STREAM_CONTROL)
 	TYPE(RESYNC_DONE, BSR_STREAM_CONTROL)
 	TYPE(TEAR_DOWN, BSR_STREAM_CONTROL)
+	TYPE(VERIFY_REQUEST, BSR_STREAM_DATA)
+	TYPE(VERIFY_RESULT, BSR_STREAM_CONTROL)
 	TYPE(HS_MESH, BSR_STREAM_CONTROL)
 	TYPE(MESH, BSR_STREAM_CONTROL)
 	TYPE(VOLUME_OFFER, BSR_STREAM_CONTROL)
 	TYPE(VOLUME_CONFIRM, STREAM_BOTH)
+	TYPE(VERIFY, BSR_STREAM_CONTROL)
 	TYPE(WRITE, BSR_STREAM_DATA)
 	TYPE(CHECKPOINT, BSR_STREAM_DATA)
 	TYPE(OUT_OF_SYNC, BSR_STREAM_DATA)
@@ -68,6 +73,7 @@ static const struct type_info types[] = {
 	TYPE(READ_REPLY, BSR_STREAM_DATA)
 	TYPE(BITMAP, BSR_STREAM_DATA)
 	TYPE(BITMAP_END, BSR_STREAM_DATA)
+	TYPE(VERIFY_REPLY, BSR_STREAM_DATA)
 #undef TYPE
 };
 
@@ -78,7 +84,8 @@ bool bsr_msg_known(uint16_t type)
 
 bool bsr_msg_fits_stream(uint16_t type, uint8_t stream)
 {
-	return bsr_msg_known(type) && (types[type].stream == STREAM_BOTH || types[type].stream == (int8_t)stream);
+	BSR_ASSERT(stream < BSR_STREAM_COUNT);
+	return type < sizeof(types) / sizeof(types[0]) && (types[type].streams >> stream & 1) != 0;
 }
 
 int bsr_msg_stream(uint16_t type)

@@ -23,6 +23,8 @@ union any {
 	struct bsr_msg_mesh mesh;
 	struct bsr_msg_volume_offer volume_offer;
 	struct bsr_msg_volume_confirm volume_confirm;
+	struct bsr_msg_verify verify;
+	struct bsr_msg_verify_reply verify_reply;
 	struct bsr_msg_ping ping;
 	struct bsr_msg_state state;
 	struct bsr_msg_gi gi;
@@ -90,7 +92,7 @@ static void make_record(struct test_random *r, struct bsr_msg_hs_volume *v)
 {
 	v->vnr = (uint32_t)pick(r, 0, BSR_VNR_MAX);
 	v->disk = pick_disk(r);
-	v->flags = (uint32_t)pick(r, 0, 15);
+	v->flags = (uint32_t)pick(r, 0, 63) & ~4u;
 	v->size_bytes = pick(r, 0, BSR_VOLUME_BYTES_MAX / 512) * 512;
 	v->capacity_bytes = pick(r, 0, BSR_VOLUME_BYTES_MAX);
 	v->wanted_bytes = pick(r, 0, BSR_VOLUME_BYTES_MAX);
@@ -145,6 +147,35 @@ static void make_volume_confirm(struct test_random *r, union any *m)
 	m->volume_confirm.mine = pick(r, 0, UINT64_MAX);
 	m->volume_confirm.theirs = pick(r, 0, UINT64_MAX);
 	m->volume_confirm.size_bytes = pick(r, 0, BSR_VOLUME_BYTES_MAX / 512) * 512;
+}
+
+static void make_verify(struct test_random *r, union any *m)
+{
+	m->verify.vnr = (uint32_t)pick(r, 0, BSR_VNR_MAX);
+	m->verify.say = (uint8_t)pick(r, BSR_VERIFY_START, BSR_VERIFY_ENDED);
+	m->verify.digest = (uint8_t)pick(r, 0, 255);
+	m->verify.run = pick(r, 1, UINT64_MAX);
+	m->verify.start = pick(r, 0, BSR_VOLUME_BYTES_MAX / 512) * 512;
+	m->verify.stop = pick(r, 0, BSR_VOLUME_BYTES_MAX / 512) * 512;
+	m->verify.found = pick(r, 0, BSR_VOLUME_BYTES_MAX / 512) * 512;
+	m->verify.skipped = pick(r, 0, BSR_VOLUME_BYTES_MAX / 512) * 512;
+	if (m->verify.say == BSR_VERIFY_REFUSED || (m->verify.say == BSR_VERIFY_ENDED && flip(r))) {
+		m->verify.error = -(int32_t)pick(r, 1, 9999);
+	}
+}
+
+static void make_verify_reply(struct test_random *r, union any *m)
+{
+	static uint8_t digests[BSR_VERIFY_BLOCKS_MAX * BSR_DIGEST_BYTES_MAX];
+	for (uint32_t i = 0; i < sizeof(digests); i++) {
+		digests[i] = (uint8_t)test_random_u64(r);
+	}
+	m->verify_reply.vnr = (uint32_t)pick(r, 0, BSR_VNR_MAX);
+	m->verify_reply.id = pick(r, 0, UINT64_MAX);
+	pick_range(r, BSR_VERIFY_REQUEST_BYTES_MAX, &m->verify_reply.offset, &m->verify_reply.length);
+	m->verify_reply.error = pick_error(r);
+	m->verify_reply.digest_bytes = m->verify_reply.error != 0 ? 0 : (uint16_t)pick(r, 1, BSR_DIGEST_BYTES_MAX);
+	m->verify_reply.digests = digests;
 }
 
 static void make_hs_confirm(struct test_random *r, union any *m)
@@ -293,6 +324,9 @@ EQUAL(volume_offer, SAME(number) SAME(role) SAME(record.vnr) SAME(record.disk) S
 	SAME(record.current.v)
 	for (uint32_t i = 0; i < 32; i++) { SAME(record.bitmap[i].v) SAME(record.history[i].v) })
 EQUAL(volume_confirm, SAME(vnr) SAME(decision) SAME(reason) SAME(mine) SAME(theirs) SAME(size_bytes))
+EQUAL(verify, SAME(vnr) SAME(say) SAME(digest) SAME(run) SAME(start) SAME(stop) SAME(found) SAME(skipped) SAME(error))
+EQUAL(verify_reply, SAME(vnr) SAME(id) SAME(offset) SAME(length) SAME(error) SAME(digest_bytes)
+	if (memcmp(a->digests, b->digests, (a->length + 4095) / 4096 * a->digest_bytes) != 0) { return false; })
 EQUAL(ping, SAME(nonce))
 EQUAL(state, SAME(role) SAME(vnr) SAME(disk) SAME(repl) SAME(paused))
 EQUAL(gi, SAME(vnr) SAME(flags) SAME(current.v) SAME(bitmap.v))
@@ -331,6 +365,8 @@ struct kind {
 	KIND(hs_confirm, BSR_MSG_HS_CONFIRM)                                                       \
 	KIND(volume_offer, BSR_MSG_VOLUME_OFFER)                                                   \
 	KIND(volume_confirm, BSR_MSG_VOLUME_CONFIRM)                                               \
+	KIND(verify, BSR_MSG_VERIFY)                                                               \
+	KIND(verify_reply, BSR_MSG_VERIFY_REPLY)                                                   \
 	KIND(ping, BSR_MSG_PING)                                                                   \
 	KIND(state, BSR_MSG_STATE)                                                                 \
 	KIND(gi, BSR_MSG_GI)                                                                       \
@@ -638,6 +674,7 @@ static void every_type_has_a_stream_and_a_word(void **state)
 	assert_int_equal(bsr_msg_stream(BSR_MSG_WRITE), BSR_STREAM_DATA);
 	assert_int_equal(bsr_msg_stream(BSR_MSG_ACKS), BSR_STREAM_CONTROL);
 	assert_int_equal(bsr_msg_stream(BSR_MSG_HS_CONFIRM), -1);
+	assert_int_equal(bsr_msg_stream(BSR_MSG_STATE), -1);
 	assert_int_equal(bsr_msg_stream(9999), -1);
 	assert_string_equal(bsr_msg_word(BSR_MSG_RESYNC_DATA), "RESYNC_DATA");
 	assert_string_equal(bsr_msg_word(0), "?");

@@ -28,7 +28,7 @@ const char *bsr_conn_error_word(enum bsr_conn_error error)
 {
 	static const char *const words[] = {"no-error", "split-brain", "sync-target-primary",
 		"Incorrect-discard-my-data", "unrelated-data", "two-primaries", "size-mismatch",
-		"configuration-mismatch"};
+		"configuration-mismatch", "handler-refused"};
 	return word_of(words, COUNT_OF(words), (size_t)error);
 }
 
@@ -50,4 +50,44 @@ const char *bsr_disk_state_word(enum bsr_disk_state state)
 	static const char *const words[] = {"Diskless", "Attaching", "Detaching", "Failed", "Negotiating",
 		"Inconsistent", "Outdated", "DUnknown", "Consistent", "UpToDate"};
 	return word_of(words, COUNT_OF(words), (size_t)state);
+}
+
+uint32_t bsr_digest_bytes(uint32_t digest)
+{
+	static const uint8_t bytes[BSR_DIGEST_COUNT] = {[BSR_DIGEST_CRC32C] = 4,
+		[BSR_DIGEST_MD5] = 16,
+		[BSR_DIGEST_SHA1] = 20,
+		[BSR_DIGEST_SHA256] = 32,
+		[BSR_DIGEST_SHA512] = 64};
+	return digest < BSR_DIGEST_COUNT ? bytes[digest] : 0;
+}
+
+const char *bsr_digest_word(uint32_t digest)
+{
+	static const char *const words[BSR_DIGEST_COUNT] = {[BSR_DIGEST_NONE] = "",
+		[BSR_DIGEST_CRC32C] = "crc32c",
+		[BSR_DIGEST_MD5] = "md5",
+		[BSR_DIGEST_SHA1] = "sha1",
+		[BSR_DIGEST_SHA256] = "sha256",
+		[BSR_DIGEST_SHA512] = "sha512"};
+	return digest < BSR_DIGEST_COUNT ? words[digest] : "";
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	while (*a != 0 && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+enum bsr_digest bsr_digest_by_word(const char *word)
+{
+	for (uint32_t i = BSR_DIGEST_NONE + 1; i < BSR_DIGEST_COUNT; i++) {
+		if (same_text(bsr_digest_word(i), word)) {
+			return (enum bsr_digest)i;
+		}
+	}
+	return BSR_DIGEST_NONE;
 }

@@ -13,7 +13,8 @@
  * n bits away from the end of the message may be replaced by a piece n - d bits away whose value is
  * the first one times x^d, modulo the polynomial: two carry-less multiplications of 64 by 33 bits. Sixteen such
  * pieces, four in each of four registers, move forward at once; the 128 bits that are left at the
- * end have the same remainder as the whole message, and the instruction finds it.
+ * end have the same remainder as the whole message, and the instruction finds it. A round is three instructions for each
+ * register, which is as few as there can be: each half of a piece is multiplied once.
  */
 #include <pthread.h>
 #include <string.h>
@@ -205,17 +206,22 @@ TARGET static __attribute__((noinline)) uint32_t by_lanes(uint64_t crc, const ui
  */
 struct fold {
 	uint64_t by_round[8]; /* 2048 bits, all pieces alike */
-	uint64_t by_register[8]; /* 512 bits, all pieces alike */
-	uint64_t to_last[8]; /* 384, 256, 128 bits; the last piece stays */
+	uint64_t by_registers[3][8]; /* 1536, 1024, 512 bits, all pieces alike */
+	uint64_t to_last[8]; /* 384, 256, 128, 0 bits */
 };
 static struct fold fold;
 
-static uint64_t multiplier(uint32_t bits)
+/* @bits may be negative: dividing by x undoes a step. */
+static uint64_t multiplier(int32_t bits)
 {
-	return (uint64_t)push_bits(1u << 31, bits) << 1;
+	uint32_t value = push_bits(1u << 31, bits > 0 ? (uint32_t)bits : 0);
+	for (; bits < 0; bits++) {
+		value = (value >> 31) != 0 ? (value ^ POLYNOMIAL) << 1 | 1 : value << 1;
+	}
+	return (uint64_t)value << 1;
 }
 
-static void set_piece(uint64_t *piece, uint32_t bits)
+static void set_piece(uint64_t *piece, int32_t bits)
 {
 	/* the low half is 64 bits further from the end; a multiplication itself moves by 32 */
 	piece[0] = multiplier(bits + 64 - 32);
@@ -226,10 +232,10 @@ static void fill_fold(void)
 {
 	for (uint32_t i = 0; i < 4; i++) {
 		set_piece(&fold.by_round[2 * i], FOLD_BYTES * 8);
-		set_piece(&fold.by_register[2 * i], 512);
-		if (i < 3) {
-			set_piece(&fold.to_last[2 * i], (3 - i) * 128);
-		}
+		set_piece(&fold.by_registers[0][2 * i], 3 * 512);
+		set_piece(&fold.by_registers[1][2 * i], 2 * 512);
+		set_piece(&fold.by_registers[2][2 * i], 512);
+		set_piece(&fold.to_last[2 * i], (int32_t)(3 - i) * 128);
 	}
 }
 
@@ -249,13 +255,18 @@ FOLD_TARGET static inline __m512i load_register(const void *at)
 /* The remainder of the four pieces of @all. */
 FOLD_TARGET static inline uint64_t remainder_of(__m512i all)
 {
-	const __m512i folded = fold_onto(all, load_register(fold.to_last), _mm512_setzero_si512());
-	const __m128i first = _mm_xor_si128(_mm512_castsi512_si128(folded), _mm512_extracti32x4_epi32(folded, 1));
-	const __m128i last = _mm_xor_si128(_mm512_extracti32x4_epi32(folded, 2), _mm512_extracti32x4_epi32(all, 3));
-	const __m128i both = _mm_xor_si128(first, last);
-	return CRC_WORD(CRC_WORD(0, (uint64_t)_mm_cvtsi128_si64(both)), (uint64_t)_mm_extract_epi64(both, 1));
+	const __m512i by = load_register(fold.to_last);
+	const __m512i folded = _mm512_xor_si512(_mm512_clmulepi64_epi128(all, by, 0x11), _mm512_clmulepi64_epi128(all, by, 0x00));
+	const __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(folded), _mm512_extracti64x4_epi64(folded, 1));
+	const __m128i last = _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+	return CRC_WORD(CRC_WORD(0, (uint64_t)_mm_cvtsi128_si64(last)), (uint64_t)_mm_extract_epi64(last, 1));
 }
 
+#define ROUND(n)                                                                                   \
+	a = fold_onto(a, by, load_register(at + (n) * FOLD_BYTES));                                \
+	b = fold_onto(b, by, load_register(at + (n) * FOLD_BYTES + 64));                           \
+	c = fold_onto(c, by, load_register(at + (n) * FOLD_BYTES + 128));                          \
+	d = fold_onto(d, by, load_register(at + (n) * FOLD_BYTES + 192));
 FOLD_TARGET static __attribute__((noinline)) uint32_t by_folding(uint32_t crc, const uint8_t *at, size_t bytes)
 {
 	const __m512i by = load_register(fold.by_round);
@@ -266,19 +277,23 @@ FOLD_TARGET static __attribute__((noinline)) uint32_t by_folding(uint32_t crc, c
 	__m512i c = load_register(at + 128);
 	__m512i d = load_register(at + 192);
 	const uint8_t *end = at + (bytes & ~(size_t)(FOLD_BYTES - 1));
-#pragma GCC unroll 5
-	for (at += FOLD_BYTES; at != end; at += FOLD_BYTES) {
-		a = fold_onto(a, by, load_register(at));
-		b = fold_onto(b, by, load_register(at + 64));
-		c = fold_onto(c, by, load_register(at + 128));
-		d = fold_onto(d, by, load_register(at + 192));
+	at += FOLD_BYTES;
+	for (; end - at >= 15 * (ptrdiff_t)FOLD_BYTES; at += 15 * FOLD_BYTES) { /* what is left of 4 KiB */
+		ROUND(0) ROUND(1) ROUND(2) ROUND(3) ROUND(4) ROUND(5) ROUND(6) ROUND(7)
+		ROUND(8) ROUND(9) ROUND(10) ROUND(11) ROUND(12) ROUND(13) ROUND(14)
 	}
-	const __m512i by_one = load_register(fold.by_register);
-	const __m512i all = fold_onto(fold_onto(fold_onto(a, by_one, b), by_one, c), by_one, d);
-	const uint64_t value = remainder_of(all);
+#pragma GCC unroll 1
+	for (; at != end; at += FOLD_BYTES) {
+		ROUND(0)
+	}
+	a = fold_onto(a, load_register(fold.by_registers[0]), d);
+	b = fold_onto(b, load_register(fold.by_registers[1]), a);
+	c = fold_onto(c, load_register(fold.by_registers[2]), b);
+	const uint64_t value = remainder_of(c);
 	bytes &= FOLD_BYTES - 1;
 	return bytes == 0 ? (uint32_t)value : of_few(value, at, bytes);
 }
+#undef ROUND
 
 #endif
 
@@ -334,6 +349,24 @@ TARGET uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes)
 	return by_lanes(crc, data, bytes);
 }
 
+TARGET uint32_t bsr_crc32c_hw_content(const void *body, size_t body_bytes, const void *payload, size_t payload_bytes)
+{
+	const int how = __atomic_load_n(&way, __ATOMIC_ACQUIRE);
+	if (__builtin_expect(how <= BSR_CRC32C_TABLE, 0)) {
+		return ~bsr_crc32c_hw(bsr_crc32c_hw(~0u, body, body_bytes), payload, payload_bytes);
+	}
+	const uint32_t crc = of_few(~0u, body, body_bytes);
+	if (payload_bytes < MANY_BYTES) {
+		return ~of_few(crc, payload, payload_bytes);
+	}
+#if HAVE_FOLDING
+	if (how == BSR_CRC32C_FOLDING) {
+		return ~by_folding(crc, payload, payload_bytes);
+	}
+#endif
+	return ~by_lanes(crc, payload, payload_bytes);
+}
+
 TARGET uint32_t bsr_crc32c_hw_36(uint32_t crc, const void *data, size_t bytes)
 {
 	const uint8_t *at = data;
@@ -351,6 +384,11 @@ TARGET uint32_t bsr_crc32c_hw_36(uint32_t crc, const void *data, size_t bytes)
 }
 
 #else
+
+uint32_t bsr_crc32c_hw_content(const void *body, size_t body_bytes, const void *payload, size_t payload_bytes)
+{
+	return ~bsr_crc32c(bsr_crc32c(~0u, body, body_bytes), payload, payload_bytes);
+}
 
 uint32_t bsr_crc32c_hw_36(uint32_t crc, const void *data, size_t bytes)
 {

@@ -24,6 +24,12 @@ enum bsr_crc32c_way {
  */
 uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes);
 
+/**
+ * bsr_crc32c_hw_content - what a header says of its message: the checksum of body and payload, inverted
+ * @payload: anything when there are no bytes of it
+ */
+uint32_t bsr_crc32c_hw_content(const void *body, size_t body_bytes, const void *payload, size_t payload_bytes);
+
 /** bsr_crc32c_hw_36 - the same for exactly 36 bytes, which a message header has */
 uint32_t bsr_crc32c_hw_36(uint32_t crc, const void *data, size_t bytes);
 

@@ -106,6 +106,22 @@ static void pieces_give_the_whole(void **state)
 	in_every_way(check_pieces);
 }
 
+static void check_content(void)
+{
+	for (size_t body = 0; body <= 140; body += 4) {
+		for (size_t payload = 0; payload <= 8192; payload += payload < 1024 ? 96 : 512) {
+			const uint32_t crc = bsr_crc32c(bsr_crc32c(~0u, data + 5, body), data + 333, payload);
+			assert_int_equal(bsr_crc32c_hw_content(data + 5, body, data + 333, payload), ~crc);
+		}
+	}
+}
+
+static void content_is_body_and_payload(void **state)
+{
+	(void)state;
+	in_every_way(check_content);
+}
+
 static void says_what_it_uses(void **state)
 {
 	static const char *const words[] = {"table", "instruction", "folding"};
@@ -121,6 +137,7 @@ int main(void)
 		cmocka_unit_test(same_as_portable_at_every_length),
 		cmocka_unit_test(single_bits_count),
 		cmocka_unit_test(pieces_give_the_whole),
+		cmocka_unit_test(content_is_body_and_payload),
 		cmocka_unit_test(says_what_it_uses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "link_internal.h"
+#include "../tests/fuzz.h"
 
 #define REPAIR 1u
 #define CHECKSUMS 2u
@@ -24,9 +25,6 @@
 #define SOCKET 32u
 
 #define INPUT_BYTES_MAX 65536u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
 
 static struct bsr_loop *loop;
 static struct bsr_pool *pool;
@@ -70,12 +68,12 @@ static void on_sent(void *ctx, const struct bsr_ev_sent *sent)
 	(void)sent;
 }
 
-static bool on_may_receive(void *ctx, uint32_t peer, enum bsr_stream stream)
+static uint32_t on_may_receive(void *ctx, uint32_t peer, enum bsr_stream stream)
 {
 	(void)ctx;
 	(void)peer;
 	(void)stream;
-	return (settings & HESITATE) == 0 || asked++ % 3 != 0;
+	return (settings & HESITATE) == 0 ? 4 : asked++ % 3;
 }
 
 static void on_report(void *ctx, uint32_t number, uint32_t peer, const char *text)

@@ -125,8 +125,9 @@ void bsr_links_destroy(struct bsr_links *links)
 	}
 	sweep_draining(links);
 	for (uint32_t i = 0; i < links->listener_count; i++) {
-		bsr_loop_unwatch(links->loop, &links->listener[i].watch);
-		(void)close(links->listener[i].watch.fd);
+		if (links->listener[i].watch.fd >= 0) {
+			bsr_links_remove_listener(links, links->listener[i].watch.fd);
+		}
 	}
 	free_graveyard(links);
 	bsr_link_trim(links, 0);
@@ -139,7 +140,8 @@ void bsr_links_destroy(struct bsr_links *links)
 static void listen_events(struct bsr_links *links, uint32_t events)
 {
 	for (uint32_t i = 0; i < links->listener_count; i++) {
-		if (bsr_loop_watch_change(links->loop, &links->listener[i].watch, events) != 0) {
+		if (links->listener[i].watch.fd >= 0 &&
+			bsr_loop_watch_change(links->loop, &links->listener[i].watch, events) != 0) {
 			bsr_links_report(links, BSR_LOGN_LINK_LOCAL, NULL,
 				"a listening socket cannot be watched; peers have to be dialed from here");
 		}
@@ -181,20 +183,39 @@ static void listener_ready(struct bsr_watch *watch, uint32_t events)
 
 int bsr_links_add_listener(struct bsr_links *links, int fd)
 {
-	if (links->listener_count == BSR_LINK_LISTENERS_MAX) {
+	uint32_t at = 0;
+	while (at < links->listener_count && links->listener[at].watch.fd >= 0) {
+		at++;
+	}
+	if (at == BSR_LINK_LISTENERS_MAX) {
 		(void)close(fd);
 		return -ENOSPC;
 	}
-	struct listener *listener = &links->listener[links->listener_count];
+	struct listener *listener = &links->listener[at];
 	listener->links = links;
 	listener->watch = (struct bsr_watch){.fd = fd, .events = POLLIN, .ready = listener_ready};
 	const int r = bsr_loop_watch(links->loop, &listener->watch);
 	if (r != 0) {
 		(void)close(fd);
+		listener->watch.fd = -1;
 		return r;
 	}
-	links->listener_count++;
+	links->listener_count += at == links->listener_count ? 1 : 0;
 	return 0;
+}
+
+void bsr_links_remove_listener(struct bsr_links *links, int fd)
+{
+	for (uint32_t i = 0; i < links->listener_count; i++) {
+		struct bsr_watch *watch = &links->listener[i].watch;
+		if (watch->fd == fd) {
+			bsr_loop_unwatch(links->loop, watch);
+			(void)close(fd);
+			watch->fd = -1;
+			return;
+		}
+	}
+	BSR_ASSERT(false); /* not one of ours */
 }
 
 /* ------------------------------------------------------------------- peers */
@@ -452,7 +473,7 @@ void bsr_links_send(struct bsr_links *links, const struct bsr_fx_send *send, con
 	if (link == NULL || link->number != send->link || link->overflow) {
 		return;
 	}
-	struct stream *stream = &link->stream[send->stream];
+	struct stream *stream = link->by_number[send->stream];
 	if (!bsr_stream_queue(stream, send, head)) {
 		link->overflow = true;
 		bsr_stream_mark_dirty(stream);
@@ -558,6 +579,12 @@ void bsr_links_traffic(const struct bsr_links *links, uint32_t id, struct bsr_li
 	for (uint32_t i = 0; i < BSR_STREAM_COUNT && peer->link != NULL; i++) {
 		traffic->queued_bytes[i] = peer->link->stream[i].queued_bytes;
 	}
+}
+
+const char *bsr_links_said(const struct bsr_links *links, uint32_t id)
+{
+	const struct peer *peer = id < BSR_NODES_MAX ? links->peer[id] : NULL;
+	return peer == NULL || peer->link != NULL ? "" : peer->said;
 }
 
 uint64_t bsr_links_rejected(const struct bsr_links *links, uint32_t id)

@@ -51,10 +51,10 @@ struct bsr_links_ops {
 	/* at most once per stream and turn */
 	void (*sent)(void *ctx, const struct bsr_ev_sent *sent);
 	/*
-	 * asked before each message is taken from a stream; false pauses reading until
-	 * bsr_links_resume()
+	 * how many messages of a stream may be handed over in a row before it is asked again; 0 pauses
+	 * reading until bsr_links_resume()
 	 */
-	bool (*may_receive)(void *ctx, uint32_t peer, enum bsr_stream stream);
+	uint32_t (*may_receive)(void *ctx, uint32_t peer, enum bsr_stream stream);
 	/* one line for people: who, what, remedy (peer UINT32_MAX: not proved who); at most a few per second,
 	   a line says how many were left out before it. @log_number: BSR_LOGN_LINK_* */
 	void (*report)(void *ctx, uint32_t log_number, uint32_t peer, const char *text);
@@ -100,6 +100,8 @@ void bsr_links_destroy(struct bsr_links *links);
  * even on -errno
  */
 int bsr_links_add_listener(struct bsr_links *links, int fd);
+/** bsr_links_remove_listener - close a socket of bsr_links_add_listener(); links that came by it stay */
+void bsr_links_remove_listener(struct bsr_links *links, int fd);
 /**
  * bsr_links_set_peer - configure or reconfigure a peer; used by the next attempt
  * @paths: 1..BSR_LINK_PATHS_MAX ways to it, dialed in turn. @paths and @options are copied.
@@ -169,6 +171,12 @@ void bsr_links_traffic(const struct bsr_links *links, uint32_t peer, struct bsr_
  * Returns its number; -1 when no link stands, or none of the present paths has these addresses.
  */
 int bsr_links_path(const struct bsr_links *links, uint32_t peer);
+/**
+ * bsr_links_said - what the last attempt to reach the peer ended with, a sentence for people that names address and cause
+ *
+ * Returns "" while a link stands, before the first attempt, and for an unknown peer. Valid until the next call into @links.
+ */
+const char *bsr_links_said(const struct bsr_links *links, uint32_t peer);
 /** bsr_links_rejected - bad input counted on this peer's links; UINT32_MAX: from strangers */
 uint64_t bsr_links_rejected(const struct bsr_links *links, uint32_t peer);
 

@@ -11,6 +11,7 @@
  *   ATT-3  A proved attempt displaces a standing link only if the peer began it after that link
  *          stood.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <bsr/assert.h>
@@ -102,12 +103,16 @@ void bsr_attempt_failed(struct peer *peer, struct attempt *attempt, const char *
 {
 	const bool was_chosen = peer->chosen == attempt;
 	char address[BSR_LINK_ADDRESS_BYTES];
-	if (why != NULL && attempt == &peer->own && peer->wanted && !peer->told_unreachable) {
+	if (why != NULL && attempt == &peer->own && peer->wanted) {
 		const uint32_t path = (peer->path_next + peer->path_count - 1) % peer->path_count;
-		peer->told_unreachable = true;
-		bsr_links_report(peer->links, BSR_LOGN_LINK_UNREACHABLE, peer,
-			"peer %u at %s: %s; will try again about every %u s", peer->id,
-			bsr_link_address(&peer->path[path].remote, address), why, peer->options.connect_int_s);
+		(void)bsr_link_address(&peer->path[path].remote, address);
+		bsr_peer_say(peer, "%s: %s", address, why);
+		if (!peer->told_unreachable) {
+			peer->told_unreachable = true;
+			bsr_links_report(peer->links, BSR_LOGN_LINK_UNREACHABLE, peer,
+				"peer %u at %s: %s; will try again about every %u s", peer->id, address, why,
+				peer->options.connect_int_s);
+		}
 	}
 	bsr_attempt_drop(peer, attempt);
 	if (!peer->wanted) {
@@ -147,7 +152,9 @@ void bsr_attempt_start(struct peer *peer)
 	for (uint8_t i = 0; i < BSR_STREAM_COUNT; i++) {
 		const int r = bsr_conn_dial(peer, path, i, cookie);
 		if (r != 0) {
-			bsr_attempt_failed(peer, &peer->own, strerror(-r));
+			bsr_attempt_failed(peer, &peer->own,
+				r == -EADDRNOTAVAIL ? "this node's address of the path is not configured on this host"
+						    : strerror(-r));
 			return;
 		}
 	}

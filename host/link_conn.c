@@ -296,6 +296,9 @@ static void conn_bad(struct conn *conn, const char *what)
 	} else {
 		conn->links->rejected++;
 	}
+	if (dialed) {
+		bsr_peer_say(conn->peer, "what answers at %s %s", bsr_link_address(&conn->from, address), what);
+	}
 	bsr_links_report(conn->links, BSR_LOGN_LINK_STRANGER, dialed || proved ? conn->peer : NULL,
 		"%s %s %s; closed (%s)", dialed ? "what answers at" : "connection from",
 		bsr_link_address(&conn->from, address), what,
@@ -318,6 +321,7 @@ static void conn_mismatch(
 	(void)bsr_link_address(&conn->from, address);
 	if (conn->direction == BSR_LINK_DIALER) {
 		peer->rejected++;
+		bsr_peer_say(peer, "%s: %s", address, what);
 		bsr_links_report(links, number, peer, "peer %u at %s: %s", peer->id, address, what);
 		bsr_links_give_up(peer, reason);
 		return;

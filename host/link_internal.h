@@ -28,7 +28,7 @@
 /* up to here copied out of it; larger ones are received in place */
 #define PAYLOAD_COPY_BYTES (32u << 10)
 #define TX_RING_BYTES_MIN (64u << 10)
-#define TX_SEGMENTS_MIN 1024u
+#define TX_PIECES_MIN 2048u
 #define STEP_LIMIT_MIN_NS 500000000ull
 #define STEP_LIMIT_STRANGER_NS 2000000000ull
 #define HOLD_LIMIT_NS 1000000000ull  /* a proved attempt waits for bsr_links_dial() */
@@ -88,20 +88,16 @@ struct landing {
 	uint32_t head_bytes; /* header and body */
 	uint32_t payload_bytes;
 	uint32_t depth; /* slots to lay out */
-	uint32_t count; /* slots with a buffer */
+	uint32_t count; /* slots that there are */
+	uint32_t empty; /* the first of them, whose buffers have gone to the owner */
 	bsr_buf_t buf[BSR_LAND_SLOTS_MAX];
 	uint8_t *mem[BSR_LAND_SLOTS_MAX];
 	bool active;   /* a layout holds bytes that are not taken yet */
 	uint32_t next; /* slot to be taken */
 	uint32_t full; /* slots that are complete */
 	uint32_t rest; /* bytes behind them: in slot @full, or in the tail when there is none */
-};
-
-struct segment { /* a payload that follows the head bytes before ring position @at */
-	uint64_t at;
-	const uint8_t *mem;
-	uint32_t bytes;
-	bsr_buf_t buf;
+	/* for recvmsg(): a place for the rest of a payload before it, heads and buffers in turn, the tail */
+	struct iovec iov[1 + 2 * BSR_LAND_SLOTS_MAX + 1];
 };
 
 struct stream {
@@ -121,6 +117,7 @@ struct stream {
 	uint32_t rx_start;
 	uint32_t rx_end;
 	uint64_t rx_sequence;
+	uint32_t may_receive; /* messages that the owner takes before it is asked again */
 	/* a payload of its own is being filled: rx_head, rx_body, rx_buf, rx_got, rx_crc */
 	bool rx_large;
 	struct bsr_wire_header rx_head;
@@ -136,11 +133,12 @@ struct stream {
 	uint32_t ring_bytes; /* power of two */
 	uint64_t ring_tail;  /* sent up to here */
 	uint64_t ring_head;
-	struct segment *segments;
-	uint32_t segments_count; /* power of two */
-	uint32_t segment_tail;
-	uint32_t segment_head;
-	uint32_t segment_sent; /* bytes of the oldest one that have left */
+	/* pieces first..end - 1 as sendmsg() wants them: heads in the ring, and payloads */
+	struct iovec *piece;
+	bsr_buf_t *piece_buf; /* of each: BSR_BUF_NONE for heads; behind the last place of piece[] */
+	uint32_t piece_count; /* places */
+	uint32_t piece_first;
+	uint32_t piece_end;
 	uint64_t queued_bytes;
 	uint64_t tx_sequence;
 };
@@ -163,6 +161,7 @@ struct link {
 	uint64_t instance;    /* of the other end's process */
 	uint64_t attempt_floor; /* what the other end had begun when the link came up */
 	struct sockaddr_storage from;
+	struct stream *by_number[BSR_STREAM_COUNT]; /* the streams: a pointer that is loaded is not computed again and again */
 	struct stream stream[BSR_STREAM_COUNT];
 };
 
@@ -171,6 +170,8 @@ static inline bool bsr_link_is_over(const struct link *link)
 {
 	return link->dead || link->draining;
 }
+
+#define BSR_LINK_SAID_BYTES 256u
 
 struct peer {
 	struct bsr_links *links;
@@ -189,6 +190,7 @@ struct peer {
 	uint64_t attempt_ns; /* when the last one began */
 	uint64_t attempt_count;
 	uint64_t rejected;
+	char said[BSR_LINK_SAID_BYTES]; /* why no link stands, for people; empty while one does */
 	uint64_t sent_bytes; /* over all its links */
 	uint64_t received_bytes;
 	struct attempt own;
@@ -214,7 +216,7 @@ struct bsr_links {
 	uint64_t random_state; /* jitter */
 	uint64_t due_ns;
 	bool resume; /* some waiting stream may go on */
-	uint32_t listener_count;
+	uint32_t listener_count; /* slots; one without socket has fd -1 */
 	struct listener listener[BSR_LINK_LISTENERS_MAX];
 	uint64_t accept_again_ns; /* listeners are silent until then; UINT64_MAX: they are not */
 	uint32_t stranger_count;
@@ -304,8 +306,12 @@ static inline bool bsr_stream_expects(const struct stream *stream, const struct 
 	return h->version == stream->link->version && h->sequence == stream->rx_sequence + 1 &&
 		h->type >= BSR_MSG_HS_CONFIRM && bsr_msg_fits_stream(h->type, stream->number);
 }
+bool bsr_stream_ask_again(struct stream *stream);
 /** bsr_stream_may_receive - false: the owner wants no message now, and the stream waits */
-bool bsr_stream_may_receive(struct stream *stream);
+static inline bool bsr_stream_may_receive(struct stream *stream)
+{
+	return stream->may_receive > 0 || bsr_stream_ask_again(stream);
+}
 void bsr_stream_hand_over(
 	struct stream *stream, const struct bsr_wire_header *h, const uint8_t *body, bsr_buf_t payload);
 /** bsr_stream_begin_large - fill @buf with the payload of @h from now on; @body is copied */
@@ -318,10 +324,10 @@ void bsr_stream_grow_large(struct stream *stream, uint32_t bytes);
 /** bsr_land_learn - a message with this header was taken */
 void bsr_land_learn(struct stream *stream, const struct bsr_wire_header *h);
 /**
- * bsr_land_lay_out - fills @iov (2 * BSR_LAND_SLOTS_MAX + 1 elements); returns how many, 0 when
- * nothing is expected
+ * bsr_land_lay_out - make landing.iov[1..] ready; returns how many elements, 0 when nothing is expected
+ * @room: receives their bytes
  */
-size_t bsr_land_lay_out(struct stream *stream, struct iovec *iov);
+size_t bsr_land_lay_out(struct stream *stream, size_t *room);
 /** bsr_land_settle - @bytes have arrived in the layout */
 void bsr_land_settle(struct stream *stream, uint32_t bytes);
 /** bsr_land_take - one step of an active layout; false: none can be made now */
@@ -330,6 +336,9 @@ bool bsr_land_take(struct stream *stream);
 void bsr_land_forget(struct stream *stream);
 
 /* link_tx.c */
+#define BSR_PIECE_BYTES (sizeof(struct iovec) + sizeof(bsr_buf_t)) /* memory for one of stream.piece */
+/** bsr_stream_use_pieces - @mem has room for @count pieces */
+void bsr_stream_use_pieces(struct stream *stream, struct iovec *mem, uint32_t count);
 /** bsr_stream_queue - false: too much waits */
 bool bsr_stream_queue(struct stream *stream, const struct bsr_fx_send *send, const uint8_t *head);
 /** bsr_stream_transmit - one sendmsg, or a few when very much waits; returns bytes that left */
@@ -363,6 +372,8 @@ void bsr_link_trim(struct bsr_links *links, uint32_t count);
 #define BSR_LINK_ADDRESS_BYTES 64u
 /** bsr_link_address - "192.0.2.1:7788", "[2001:db8::1]:7788" */
 const char *bsr_link_address(const struct sockaddr_storage *address, char *text);
+/** bsr_peer_say - keep a sentence for bsr_links_said() */
+__attribute__((format(printf, 2, 3))) void bsr_peer_say(struct peer *peer, const char *format, ...);
 /** bsr_links_report - a line for people; @peer NULL: not known who */
 void bsr_links_report(struct bsr_links *links, uint32_t log_number, const struct peer *peer, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -10,9 +10,11 @@
  *   other; at the first
  *           one of another shape the rest is put in a row and goes through the ordinary parser.
  *   LAND-2  A buffer is in one place only: in a slot, with the owner, or back in the pool.
+ *   LAND-3  Slots lose their buffers from the first one on, so those that are empty come first.
  *
  * A layout is head 0, buffer 0, head 1, buffer 1, ..., and behind the last one a tail for whatever
- * more there is. Heads lie one behind the other at the beginning of the receive buffer.
+ * more there is. Heads lie one behind the other at the beginning of the receive buffer. Its description for recvmsg()
+ * is kept from one to the next; only slots that were used get new buffers.
  */
 #include <string.h>
 
@@ -34,10 +36,8 @@ _Static_assert(BSR_LAND_SLOTS_MAX * PAYLOAD_MIN <= BYTES_MAX, "the smallest payl
 void bsr_land_forget(struct stream *stream)
 {
 	struct landing *l = &stream->landing;
-	for (uint32_t i = 0; i < l->count; i++) {
-		if (l->buf[i] != BSR_BUF_NONE) {
-			bsr_pool_put(stream->link->links->pool, l->buf[i]);
-		}
+	for (uint32_t i = l->active ? l->next : l->empty; i < l->count; i++) {
+		bsr_pool_put(stream->link->links->pool, l->buf[i]);
 	}
 	*l = (struct landing){0};
 }
@@ -62,44 +62,62 @@ void bsr_land_learn(struct stream *stream, const struct bsr_wire_header *h)
 
 /* ------------------------------------------------------------------ lay out */
 
-static void fill_slots(struct stream *stream)
+static bool fill_slot(struct stream *stream, uint32_t i)
 {
 	struct landing *l = &stream->landing;
 	struct bsr_pool *pool = stream->link->links->pool;
-	while (l->count < l->depth) {
-		const bsr_buf_t buf = bsr_pool_get(pool, l->payload_bytes);
-		if (buf == BSR_BUF_NONE) {
-			return;
-		}
-		l->buf[l->count] = buf;
-		l->mem[l->count] = bsr_pool_mem(pool, buf);
+	const bsr_buf_t buf = bsr_pool_get(pool, l->payload_bytes);
+	if (buf == BSR_BUF_NONE) {
+		return false;
+	}
+	l->buf[i] = buf;
+	l->mem[i] = bsr_pool_mem(pool, buf);
+	l->iov[2 + 2 * i].iov_base = l->mem[i];
+	return true;
+}
+
+/* Slots that are new: also where their heads go, and the tail behind them. */
+static void add_slots(struct stream *stream)
+{
+	struct landing *l = &stream->landing;
+	while (l->count < l->depth && fill_slot(stream, l->count)) {
+		struct iovec *iov = &l->iov[1 + 2 * l->count];
+		iov[0] = (struct iovec){stream->rx + l->count * l->head_bytes, l->head_bytes};
+		iov[1].iov_len = l->payload_bytes;
+		iov[2] = (struct iovec){stream->rx + TAIL_AT, TAIL_BYTES};
 		l->count++;
 	}
 }
 
-size_t bsr_land_lay_out(struct stream *stream, struct iovec *iov)
+/* False: some slot in the row stays without a buffer. */
+static bool fill_slots(struct stream *stream)
+{
+	struct landing *l = &stream->landing;
+	while (l->empty > 0 && fill_slot(stream, l->empty - 1)) {
+		l->empty--; /* LAND-3 */
+	}
+	if (l->count < l->depth && l->empty == 0) {
+		add_slots(stream);
+	}
+	return l->empty == 0 && l->count > 0;
+}
+
+size_t bsr_land_lay_out(struct stream *stream, size_t *room)
 {
 	struct landing *l = &stream->landing;
 	const uint32_t there = stream->rx_end - stream->rx_start;
 	BSR_ASSERT(!l->active);
-	if (l->streak < STREAK || there >= l->head_bytes) {
+	if (l->streak < STREAK || there >= l->head_bytes || !fill_slots(stream)) {
 		return 0;
 	}
-	fill_slots(stream);
-	if (l->count == 0) {
-		return 0;
+	if (there > 0) {
+		memmove(stream->rx, stream->rx + stream->rx_start, there);
 	}
-	memmove(stream->rx, stream->rx + stream->rx_start, there);
 	stream->rx_start = 0;
 	stream->rx_end = there;
-	size_t used = 0;
-	for (uint32_t i = 0; i < l->count; i++) {
-		const uint32_t skip = i == 0 ? there : 0;
-		iov[used++] = (struct iovec){stream->rx + i * l->head_bytes + skip, l->head_bytes - skip};
-		iov[used++] = (struct iovec){l->mem[i], l->payload_bytes};
-	}
-	iov[used++] = (struct iovec){stream->rx + TAIL_AT, TAIL_BYTES};
-	return used;
+	l->iov[1] = (struct iovec){stream->rx + there, l->head_bytes - there};
+	*room = (size_t)l->count * (l->head_bytes + l->payload_bytes) + TAIL_BYTES - there;
+	return 2 * l->count + 1;
 }
 
 void bsr_land_settle(struct stream *stream, uint32_t bytes)
@@ -123,20 +141,17 @@ static void row_add(struct stream *stream, const uint8_t *data, uint32_t bytes)
 	stream->rx_end += bytes;
 }
 
-/* The layout is used up: the slots behind @used stay for the next one. */
-static void end_layout(struct stream *stream, uint32_t used)
+/* The layout is used up: the slots behind @used keep their buffers for the next one. */
+static inline void end_layout(struct stream *stream, uint32_t used)
 {
 	struct landing *l = &stream->landing;
-	const uint32_t most = BYTES_MAX / l->payload_bytes;
+	BSR_ASSERT(used <= l->count);
 	if (used == l->count) {
+		const uint32_t most = BYTES_MAX / l->payload_bytes;
 		const uint32_t wider = 2 * l->depth < most ? 2 * l->depth : most;
 		l->depth = wider < BSR_LAND_SLOTS_MAX ? wider : BSR_LAND_SLOTS_MAX;
 	}
-	for (uint32_t i = used; i < l->count; i++) {
-		l->buf[i - used] = l->buf[i];
-		l->mem[i - used] = l->mem[i];
-	}
-	l->count -= used;
+	l->empty = used;
 	l->active = false;
 }
 
@@ -187,17 +202,12 @@ static bool take_full(struct stream *stream)
 	if (!bsr_stream_may_receive(stream)) {
 		return false;
 	}
-	uint32_t crc = bsr_crc32c_hw(~0u, body, h.body_bytes);
-	if (stream->link->checksums) {
-		crc = bsr_crc32c_hw(crc, l->mem[l->next], h.payload_bytes);
-	}
-	if (~crc != h.content_crc) {
+	const uint32_t covered = stream->link->checksums ? h.payload_bytes : 0;
+	if (bsr_crc32c_hw_content(body, h.body_bytes, l->mem[l->next], covered) != h.content_crc) {
 		put_in_a_row(stream); /* the ordinary parser says what there is to say */
 		return true;
 	}
-	const bsr_buf_t buf = l->buf[l->next];
-	l->buf[l->next++] = BSR_BUF_NONE;
-	bsr_stream_hand_over(stream, &h, body, buf);
+	bsr_stream_hand_over(stream, &h, body, l->buf[l->next++]);
 	return true;
 }
 
@@ -209,7 +219,9 @@ static bool take_begun(struct stream *stream)
 	const uint32_t rest = l->rest;
 	struct bsr_wire_header h;
 	if (rest < l->head_bytes) {
-		memmove(stream->rx, stream->rx + index * l->head_bytes, rest);
+		if (rest > 0) {
+			memmove(stream->rx, stream->rx + index * l->head_bytes, rest);
+		}
 		stream->rx_end = rest;
 		end_layout(stream, index);
 		return true; /* the beginning of one, or a shorter message and all of it */
@@ -224,7 +236,6 @@ static bool take_begun(struct stream *stream)
 	const bsr_buf_t buf = l->buf[index];
 	const uint32_t head_bytes = l->head_bytes;
 	const uint8_t *body = stream->rx + index * head_bytes + BSR_WIRE_HEADER_BYTES;
-	l->buf[index] = BSR_BUF_NONE;
 	bsr_stream_begin_large(stream, &h, body, buf);
 	end_layout(stream, index + 1);
 	bsr_stream_grow_large(stream, rest - head_bytes);

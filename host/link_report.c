@@ -35,6 +35,14 @@ const char *bsr_link_address(const struct sockaddr_storage *address, char *text)
 	return text;
 }
 
+void bsr_peer_say(struct peer *peer, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(peer->said, sizeof(peer->said), format, args);
+	va_end(args);
+}
+
 static bool take_token(struct bsr_links *links)
 {
 	const uint64_t now_ns = bsr_loop_now_ns(links->loop);

@@ -117,10 +117,11 @@ static bsr_buf_t take_buffer(struct stream *stream, uint32_t bytes)
 	return buf;
 }
 
-bool bsr_stream_may_receive(struct stream *stream)
+bool bsr_stream_ask_again(struct stream *stream)
 {
 	struct bsr_links *links = stream->link->links;
-	if (!links->ops->may_receive(links->ctx, stream->link->peer_id, (enum bsr_stream)stream->number)) {
+	stream->may_receive = links->ops->may_receive(links->ctx, stream->link->peer_id, (enum bsr_stream)stream->number);
+	if (stream->may_receive == 0) {
 		wait_here(stream);
 		return false;
 	}
@@ -142,6 +143,7 @@ void bsr_stream_hand_over(
 		.payload = payload,
 	};
 	stream->rx_sequence = h->sequence;
+	stream->may_receive -= stream->may_receive > 0;
 	link->links->ops->message(link->links->ctx, &message);
 }
 
@@ -264,6 +266,7 @@ static bool parse_one(struct stream *stream)
 
 void bsr_stream_parse(struct stream *stream)
 {
+	stream->may_receive = 0; /* what the owner said is about messages in a row */
 	while (!bsr_link_is_over(stream->link) && parse_one(stream)) {
 	}
 }
@@ -284,10 +287,9 @@ void bsr_stream_feed(struct stream *stream, const uint8_t *data, uint32_t bytes)
  */
 static ssize_t receive(struct stream *stream, size_t *room)
 {
-	struct iovec iov[2 * BSR_LAND_SLOTS_MAX + 2];
-	size_t count = 0;
+	struct landing *l = &stream->landing;
 	uint32_t large = 0;
-	BSR_ASSERT(!stream->landing.active);
+	BSR_ASSERT(!l->active);
 	if (stream->rx_start == stream->rx_end) {
 		stream->rx_start = stream->rx_end = 0;
 	} else if (STREAM_RX_BYTES - stream->rx_end < RX_MESSAGE_BYTES_MAX) {
@@ -295,19 +297,21 @@ static ssize_t receive(struct stream *stream, size_t *room)
 		memmove(stream->rx, stream->rx + stream->rx_start, stream->rx_end);
 		stream->rx_start = 0;
 	}
-	if (stream->rx_large) {
-		large = stream->rx_head.payload_bytes - stream->rx_got;
-		iov[count++] = (struct iovec){stream->rx_mem + stream->rx_got, large};
-	}
-	const size_t laid_out = bsr_land_lay_out(stream, iov + count);
-	count += laid_out;
+	const size_t laid_out = bsr_land_lay_out(stream, room);
+	struct iovec in_a_row[2];
+	struct iovec *iov = laid_out > 0 ? &l->iov[1] : &in_a_row[1];
+	size_t count = laid_out;
 	if (laid_out == 0) {
 		BSR_ASSERT(STREAM_RX_BYTES - stream->rx_end >= RX_MESSAGE_BYTES_MAX);
-		iov[count++] = (struct iovec){stream->rx + stream->rx_end, STREAM_RX_BYTES - stream->rx_end};
+		*iov = (struct iovec){stream->rx + stream->rx_end, STREAM_RX_BYTES - stream->rx_end};
+		*room = iov->iov_len;
+		count = 1;
 	}
-	*room = 0;
-	for (size_t i = 0; i < count; i++) {
-		*room += iov[i].iov_len;
+	if (stream->rx_large) {
+		large = stream->rx_head.payload_bytes - stream->rx_got;
+		*--iov = (struct iovec){stream->rx_mem + stream->rx_got, large};
+		*room += large;
+		count++;
 	}
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = count};
 	ssize_t got;

@@ -6,6 +6,8 @@
  */
 #include "link_test_support.h"
 
+#include <fcntl.h>
+
 /* -------------------------------------------------------------- bringing it up */
 
 static void both_ends_come_up_once(void **state)
@@ -24,6 +26,29 @@ static void both_ends_come_up_once(void **state)
 	assert_int_equal(node[0].ups + node[1].ups, 2);
 	assert_int_equal(node[0].downs + node[1].downs, 0);
 	assert_int_equal(node[0].reports + node[1].reports, 0);
+	end_pair();
+}
+
+static void a_socket_that_is_closed_is_free_for_others(void **state)
+{
+	(void)state;
+	make_default_pair();
+	node_dial(&node[0], 0);
+	node_dial(&node[1], 0);
+	assert_true(run_turns(3000, both_up));
+	struct bsr_links *links = node[1].links;
+	int fd = -1;
+	for (uint32_t round = 0; round < 2 * BSR_LINK_LISTENERS_MAX; round++) { /* slots are used again */
+		struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		assert_return_code(fd, errno);
+		assert_return_code(bind(fd, (struct sockaddr *)&in, sizeof(in)), errno);
+		assert_return_code(listen(fd, 4), errno);
+		assert_int_equal(bsr_links_add_listener(links, fd), 0);
+		bsr_links_remove_listener(links, fd);
+		assert_int_equal(fcntl(fd, F_GETFD), -1);
+	}
+	assert_talks(); /* the link does not care */
 	end_pair();
 }
 
@@ -137,6 +162,8 @@ static void a_peer_that_starts_later_is_found_at_once(void **state)
 	run_turns(400, NULL);
 	assert_int_equal(node[0].reports, 1); /* cannot be reached: once, not for each attempt */
 	assert_non_null(strstr(node[0].report, "refused"));
+	assert_non_null(strstr(bsr_links_said(node[0].links, 1), "refused"));
+	assert_string_equal(bsr_links_said(node[0].links, 2), "");
 	make_node(1, "r0", 1, AF_INET);
 	assert_int_not_equal(node[1].port, port); /* node 0 cannot reach it; it dials */
 	point_node(1, node[0].port, AF_INET, &o);
@@ -144,6 +171,7 @@ static void a_peer_that_starts_later_is_found_at_once(void **state)
 	node_dial(&node[1], 0);
 	assert_true(run_turns(3000, both_up));
 	assert_true(now_ns() - begin_ns < 500 * MS);
+	assert_string_equal(bsr_links_said(node[0].links, 1), ""); /* what was, is forgotten */
 	assert_talks();
 	end_pair();
 }
@@ -162,6 +190,9 @@ static void expect_give_up(enum bsr_link_reason reason, const char *words)
 		assert_true(bsr_links_rejected(node[i].links, (uint32_t)(1 - i)) > 0);
 		if (strstr(node[i].report, words) == NULL) {
 			fail_msg("report without \"%s\": %s", words, node[i].report);
+		}
+		if (strstr(bsr_links_said(node[i].links, (uint32_t)(1 - i)), words) == NULL) {
+			fail_msg("kept without \"%s\": %s", words, bsr_links_said(node[i].links, (uint32_t)(1 - i)));
 		}
 	}
 	run_turns(1500, NULL); /* nobody tries again */
@@ -399,6 +430,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		LINK_TEST(both_ends_come_up_once),
 		LINK_TEST(one_dialing_end_is_enough),
+		LINK_TEST(a_socket_that_is_closed_is_free_for_others),
 		LINK_TEST(crossing_dials_end_in_one_link),
 		LINK_TEST(restless_ends_settle),
 		LINK_TEST(ipv6_works),

@@ -118,11 +118,11 @@ static void on_sent(void *ctx, const struct bsr_ev_sent *sent)
 	n->sent_bytes[sent->stream] += sent->bytes;
 }
 
-static bool on_may_receive(void *ctx, uint32_t peer, enum bsr_stream stream)
+static uint32_t on_may_receive(void *ctx, uint32_t peer, enum bsr_stream stream)
 {
 	struct node *n = ctx;
 	(void)peer;
-	return !n->deaf[stream];
+	return n->deaf[stream] ? 0 : 1;
 }
 
 static void on_report(void *ctx, uint32_t number, uint32_t peer, const char *text)

@@ -195,6 +195,41 @@ static void an_empty_pool_only_delays(void **state)
 	receiver_pool = NULL;
 }
 
+/* Both nodes have one pool, and the receiver must find buffers in it. */
+#define AHEAD_MAX (POOL_BYTES / 4096u - 1000u)
+
+static uint64_t send_some(uint64_t number, uint32_t count)
+{
+	while (count-- > 0 && number - node[1].messages[0] < AHEAD_MAX && send_write(&node[0], number + 1, 4096)) {
+		node[0].payload_bytes += 4096;
+		number++;
+	}
+	return number;
+}
+
+/* The list of what waits to be sent grows, and later begins again at its front while something still waits in it. */
+static void a_long_queue_of_writes_keeps_its_order(void **state)
+{
+	(void)state;
+	make_default_pair();
+	connect_pair();
+	node[1].deaf[BSR_STREAM_DATA] = true;
+	uint64_t number = send_some(0, 1500);
+	assert_int_equal(number, 1500);
+	for (uint32_t round = 0; round < 200; round++) {
+		node[1].deaf[BSR_STREAM_DATA] = round % 3 != 0;
+		bsr_links_resume(node[1].links);
+		run_turns(1, NULL);
+		number = send_some(number, 400);
+	}
+	node[1].deaf[BSR_STREAM_DATA] = false;
+	bsr_links_resume(node[1].links);
+	assert_true(run_turns(10000, all_arrived));
+	assert_int_equal(node[1].messages[0], number);
+	assert_false(node[1].damaged || node[1].disordered);
+	end_pair();
+}
+
 static void many_small_messages_keep_their_order(void **state)
 {
 	(void)state;
@@ -359,6 +394,7 @@ int main(int argc, char **argv)
 		LINK_TEST(runs_of_equal_writes_land_right),
 		LINK_TEST(a_slow_receiver_slows_the_sender),
 		LINK_TEST(an_empty_pool_only_delays),
+		LINK_TEST(a_long_queue_of_writes_keeps_its_order),
 		LINK_TEST(many_small_messages_keep_their_order),
 		LINK_TEST(an_endless_queue_ends_the_link),
 		LINK_TEST(a_flipped_bit_ends_the_link_and_changes_nothing),

@@ -2,14 +2,15 @@
 /*
  * link_tx.c - the sending half of a stream: queue, seal, write out
  *
- * Owns:       the ring of message heads and the list of payloads between them.
+ * Owns:       the ring of message heads, and the list of pieces that sendmsg() gets.
  * Invariants:
  *   TX-1  Bytes leave in the order of bsr_links_send(); a sequence number is given once.
  *   TX-2  A payload is referenced from the moment it is queued until its last byte has left or the
  *         link has died.
  *
  * Heads (header and body) are copied into a byte ring, so that a run of messages without payload is
- * one piece for sendmsg. A payload is a segment that says behind which ring position it belongs.
+ * one piece for sendmsg. A payload is a piece of its own. Pieces are noted as they are queued; what has left goes
+ * from the front of the list, which begins anew whenever everything has left.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -35,6 +36,22 @@ void bsr_stream_mark_dirty(struct stream *stream)
 }
 
 /* ------------------------------------------------------------------- queue */
+
+/* The ring is @ring from now on; a piece that was whole is whole there, because it is as long as several of the old one. */
+static void at_ring(struct stream *stream, uint8_t *ring, uint32_t bytes)
+{
+	uint64_t at = stream->ring_tail;
+	for (uint32_t i = stream->piece_first; i < stream->piece_end; i++) {
+		if (stream->piece_buf[i] == BSR_BUF_NONE) {
+			stream->piece[i].iov_base = ring + (at & (bytes - 1));
+			at += stream->piece[i].iov_len;
+		}
+	}
+	BSR_ASSERT(at == stream->ring_head);
+	free(stream->ring);
+	stream->ring = ring;
+	stream->ring_bytes = bytes;
+}
 
 static bool grow_ring(struct stream *stream, uint32_t wanted)
 {
@@ -63,48 +80,79 @@ static bool grow_ring(struct stream *stream, uint32_t wanted)
 		memcpy(ring + to, stream->ring + from, piece);
 		at += piece;
 	}
-	free(stream->ring);
-	stream->ring = ring;
-	stream->ring_bytes = bytes;
+	at_ring(stream, ring, bytes);
 	return true;
 }
 
-static bool grow_segments(struct stream *stream)
+void bsr_stream_use_pieces(struct stream *stream, struct iovec *mem, uint32_t count)
 {
-	const uint32_t count = 2 * stream->segments_count;
-	if (count > BSR_LINK_QUEUE_BYTES_MAX / BSR_WIRE_HEADER_BYTES) {
-		return false; /* the ring has a head for each, so it fills up first */
+	stream->piece = mem;
+	stream->piece_buf = (bsr_buf_t *)(void *)(mem + count);
+	stream->piece_count = count;
+}
+
+/* Those that have left make room, or there is more memory for them. */
+static bool move_pieces(struct stream *stream)
+{
+	const uint32_t used = stream->piece_end - stream->piece_first;
+	const struct iovec *piece = stream->piece + stream->piece_first;
+	const bsr_buf_t *buf = stream->piece_buf + stream->piece_first;
+	struct iovec *old = NULL;
+	if (used > stream->piece_count / 2) {
+		const uint32_t count = 2 * stream->piece_count;
+		if (count > 2 * (BSR_LINK_QUEUE_BYTES_MAX / BSR_WIRE_HEADER_BYTES)) {
+			return false; /* the ring has a head for each payload, so it fills up first */
+		}
+		struct iovec *mem = malloc(count * BSR_PIECE_BYTES);
+		if (mem == NULL) {
+			return false;
+		}
+		old = stream->piece;
+		bsr_stream_use_pieces(stream, mem, count);
 	}
-	struct segment *segments = malloc(count * sizeof(*segments));
-	if (segments == NULL) {
-		return false;
-	}
-	for (uint32_t i = stream->segment_tail; i != stream->segment_head; i++) {
-		segments[i & (count - 1)] = stream->segments[i & (stream->segments_count - 1)];
-	}
-	free(stream->segments);
-	stream->segments = segments;
-	stream->segments_count = count;
+	memmove(stream->piece, piece, used * sizeof(*piece));
+	memmove(stream->piece_buf, buf, used * sizeof(*buf));
+	free(old);
+	stream->piece_first = 0;
+	stream->piece_end = used;
 	return true;
 }
 
-static bool make_room(struct stream *stream, const struct bsr_fx_send *send)
+/* A head in two pieces, and a payload. */
+static inline bool has_room(const struct stream *stream, uint32_t head_bytes)
 {
-	if (stream->ring_bytes - (uint32_t)(stream->ring_head - stream->ring_tail) < send->head_bytes &&
-		!grow_ring(stream, send->head_bytes)) {
-		return false;
-	}
-	return send->payload_bytes == 0 || stream->segment_head - stream->segment_tail < stream->segments_count ||
-		grow_segments(stream);
+	return stream->ring_bytes - (uint32_t)(stream->ring_head - stream->ring_tail) >= head_bytes &&
+		stream->piece_count - stream->piece_end >= 3;
 }
 
-static void put_in_ring(struct stream *stream, const uint8_t *data, uint32_t bytes)
+static __attribute__((noinline)) bool make_room(struct stream *stream, uint32_t head_bytes)
 {
-	const uint32_t at = (uint32_t)stream->ring_head & (stream->ring_bytes - 1);
-	const uint32_t first = bytes <= stream->ring_bytes - at ? bytes : stream->ring_bytes - at;
-	memcpy(stream->ring + at, data, first);
-	memcpy(stream->ring, data + first, bytes - first);
-	stream->ring_head += bytes;
+	if (stream->piece_count - stream->piece_end < 3 && !move_pieces(stream)) {
+		return false;
+	}
+	return stream->ring_bytes - (uint32_t)(stream->ring_head - stream->ring_tail) >= head_bytes ||
+		grow_ring(stream, head_bytes);
+}
+
+static inline void add_piece(struct stream *stream, const uint8_t *mem, uint32_t bytes, bsr_buf_t buf)
+{
+	BSR_ASSERT(stream->piece_end < stream->piece_count);
+	/* sendmsg() does not write to it */
+	stream->piece[stream->piece_end] = (struct iovec){(void *)(uintptr_t)mem, bytes};
+	stream->piece_buf[stream->piece_end++] = buf;
+}
+
+/* @bytes in the ring at @mem belong to what is to be sent: to the piece before, if that ends there. */
+static inline void add_head_bytes(struct stream *stream, uint8_t *mem, uint32_t bytes)
+{
+	if (stream->piece_end > stream->piece_first && stream->piece_buf[stream->piece_end - 1] == BSR_BUF_NONE) {
+		struct iovec *last = &stream->piece[stream->piece_end - 1];
+		if ((uint8_t *)last->iov_base + last->iov_len == mem) {
+			last->iov_len += bytes;
+			return;
+		}
+	}
+	add_piece(stream, mem, bytes, BSR_BUF_NONE);
 }
 
 /* Most heads have 64 to 128 bytes: copied from both ends, in registers. */
@@ -118,154 +166,123 @@ static inline void copy_head(uint8_t *to, const uint8_t *from, uint32_t bytes)
 	}
 }
 
-/* The sealed head goes into the ring: in one piece nearly always, in two where the ring ends. */
-static inline void put_head(struct stream *stream, const uint8_t *head, uint32_t bytes, uint32_t content_crc)
+static void put_in_ring(struct stream *stream, const uint8_t *data, uint32_t bytes)
 {
-	const uint32_t at = (uint32_t)stream->ring_head & (stream->ring_bytes - 1);
-	const uint64_t sequence = ++stream->tx_sequence;
-	if (bytes <= stream->ring_bytes - at) {
-		copy_head(stream->ring + at, head, bytes);
-		bsr_wire_seal_with(stream->ring + at, sequence, content_crc, bsr_crc32c_hw_36);
-		stream->ring_head += bytes;
-		return;
+	while (bytes > 0) {
+		const uint32_t at = (uint32_t)stream->ring_head & (stream->ring_bytes - 1);
+		const uint32_t now = bytes <= stream->ring_bytes - at ? bytes : stream->ring_bytes - at;
+		memcpy(stream->ring + at, data, now);
+		add_head_bytes(stream, stream->ring + at, now);
+		stream->ring_head += now;
+		data += now;
+		bytes -= now;
 	}
+}
+
+/* Where the ring ends. */
+static __attribute__((noinline)) void put_head_in_two(
+	struct stream *stream, const uint8_t *head, uint32_t bytes, uint32_t content_crc)
+{
 	uint8_t header[BSR_WIRE_HEADER_BYTES];
 	memcpy(header, head, sizeof(header));
-	bsr_wire_seal_with(header, sequence, content_crc, bsr_crc32c_hw_36);
+	bsr_wire_seal_with(header, ++stream->tx_sequence, content_crc, bsr_crc32c_hw_36);
 	put_in_ring(stream, header, sizeof(header));
 	put_in_ring(stream, head + sizeof(header), bytes - (uint32_t)sizeof(header));
 }
 
-/* A payload that follows the head that is put next. Returns @crc continued over it. */
-static uint32_t put_payload(struct stream *stream, const struct bsr_fx_send *send, uint32_t crc)
+/* The sealed head goes into the ring. */
+static inline void put_head(struct stream *stream, const uint8_t *head, uint32_t bytes, uint32_t content_crc)
 {
-	struct bsr_pool *pool = stream->link->links->pool;
-	const uint32_t size = bsr_pool_size(pool, send->buf);
-	BSR_ASSERT(send->buf_offset <= size && send->payload_bytes <= size - send->buf_offset);
-	const uint8_t *mem = bsr_pool_borrow(pool, send->buf) + send->buf_offset;
-	stream->segments[stream->segment_head++ & (stream->segments_count - 1)] = (struct segment){
-		stream->ring_head + send->head_bytes, mem, send->payload_bytes, send->buf};
-	return stream->link->checksums ? bsr_crc32c_hw(crc, mem, send->payload_bytes) : crc;
+	const uint32_t at = (uint32_t)stream->ring_head & (stream->ring_bytes - 1);
+	if (bytes > stream->ring_bytes - at) {
+		put_head_in_two(stream, head, bytes, content_crc);
+		return;
+	}
+	uint8_t *to = stream->ring + at;
+	copy_head(to, head, bytes);
+	bsr_wire_seal_with(to, ++stream->tx_sequence, content_crc, bsr_crc32c_hw_36);
+	stream->ring_head += bytes;
+	add_head_bytes(stream, to, bytes);
 }
 
 bool bsr_stream_queue(struct stream *stream, const struct bsr_fx_send *send, const uint8_t *head)
 {
-	BSR_ASSERT(send->head_bytes >= BSR_WIRE_HEADER_BYTES);
-	BSR_ASSERT((send->payload_bytes == 0) == (send->buf == BSR_BUF_NONE));
+	const uint32_t head_bytes = send->head_bytes;
+	const uint32_t payload_bytes = send->payload_bytes;
+	BSR_ASSERT(head_bytes >= BSR_WIRE_HEADER_BYTES);
+	BSR_ASSERT((payload_bytes == 0) == (send->buf == BSR_BUF_NONE));
 	if (stream->tx_broken) {
 		/* it would not arrive; the end of the link is on its way to the owner */
 		return true;
 	}
-	if (!make_room(stream, send)) {
+	if (!has_room(stream, head_bytes) && !make_room(stream, head_bytes)) {
 		return false;
 	}
-	uint32_t crc =
-		bsr_crc32c_hw(~0u, head + BSR_WIRE_HEADER_BYTES, send->head_bytes - BSR_WIRE_HEADER_BYTES);
-	if (send->payload_bytes > 0) {
-		crc = put_payload(stream, send, crc);
+	const uint8_t *payload = NULL;
+	if (payload_bytes > 0) {
+		payload = bsr_pool_borrow_part(stream->link->links->pool, send->buf, send->buf_offset, payload_bytes);
 	}
-	put_head(stream, head, send->head_bytes, ~crc);
-	stream->queued_bytes += send->head_bytes + send->payload_bytes;
-	bsr_stream_mark_dirty(stream);
+	const uint32_t crc = bsr_crc32c_hw_content(head + BSR_WIRE_HEADER_BYTES, head_bytes - BSR_WIRE_HEADER_BYTES,
+		payload, stream->link->checksums ? payload_bytes : 0);
+	put_head(stream, head, head_bytes, crc);
+	if (payload_bytes > 0) {
+		add_piece(stream, payload, payload_bytes, send->buf);
+	}
+	stream->queued_bytes += head_bytes + payload_bytes;
+	if (!stream->dirty) {
+		bsr_stream_mark_dirty(stream);
+	}
 	return true;
 }
 
 void bsr_stream_drop_queue(struct stream *stream)
 {
-	while (stream->segment_tail != stream->segment_head) {
-		const struct segment *s = &stream->segments[stream->segment_tail++ & (stream->segments_count - 1)];
-		bsr_pool_put(stream->link->links->pool, s->buf);
+	for (uint32_t i = stream->piece_first; i < stream->piece_end; i++) {
+		if (stream->piece_buf[i] != BSR_BUF_NONE) {
+			bsr_pool_put(stream->link->links->pool, stream->piece_buf[i]);
+		}
 	}
+	stream->piece_first = stream->piece_end = 0;
 	stream->ring_tail = stream->ring_head;
-	stream->segment_sent = 0;
 	stream->queued_bytes = 0;
 }
 
 /* --------------------------------------------------------------- write out */
 
-struct batch {
-	struct iovec iov[IOV_COUNT];
-	uint32_t count;
-	uint64_t bytes;
-	bool complete; /* holds all that waits */
-};
-
-static void batch_add(struct batch *batch, const uint8_t *mem, uint64_t bytes)
-{
-	/* sendmsg() does not write to it */
-	batch->iov[batch->count].iov_base = (void *)(uintptr_t)mem;
-	batch->iov[batch->count].iov_len = bytes;
-	batch->count++;
-	batch->bytes += bytes;
-}
-
-static void batch_add_ring(struct batch *batch, const struct stream *stream, uint64_t from, uint64_t to)
-{
-	const uint32_t at = (uint32_t)from & (stream->ring_bytes - 1);
-	const uint64_t bytes = to - from;
-	const uint64_t first = bytes <= stream->ring_bytes - at ? bytes : stream->ring_bytes - at;
-	if (first > 0) {
-		batch_add(batch, stream->ring + at, first);
-	}
-	if (bytes > first) {
-		batch_add(batch, stream->ring, bytes - first);
-	}
-}
-
-static void batch_fill(struct batch *batch, const struct stream *stream)
-{
-	uint64_t at = stream->ring_tail;
-	uint32_t skip = stream->segment_sent;
-	batch->count = 0;
-	batch->bytes = 0;
-	batch->complete = false;
-	for (uint32_t i = stream->segment_tail; i != stream->segment_head; i++) {
-		/* a head in two pieces, a payload; and the heads at the end */
-		if (batch->count > IOV_COUNT - 5) {
-			return;
-		}
-		const struct segment *s = &stream->segments[i & (stream->segments_count - 1)];
-		batch_add_ring(batch, stream, at, s->at);
-		batch_add(batch, s->mem + skip, s->bytes - skip);
-		at = s->at;
-		skip = 0;
-	}
-	batch_add_ring(batch, stream, at, stream->ring_head);
-	batch->complete = true;
-}
-
 /* @bytes more have left: give back what they were. */
 static void advance(struct stream *stream, uint64_t bytes)
 {
+	struct bsr_pool *pool = stream->link->links->pool;
+	BSR_ASSERT(bytes <= stream->queued_bytes);
 	stream->queued_bytes -= bytes;
-	while (stream->segment_tail != stream->segment_head) {
-		const struct segment *s = &stream->segments[stream->segment_tail & (stream->segments_count - 1)];
-		const uint64_t heads = s->at - stream->ring_tail;
-		if (bytes < heads) {
-			break;
+	uint32_t i = stream->piece_first;
+	for (; i < stream->piece_end && bytes >= stream->piece[i].iov_len; i++) {
+		bytes -= stream->piece[i].iov_len;
+		if (stream->piece_buf[i] != BSR_BUF_NONE) {
+			bsr_pool_put(pool, stream->piece_buf[i]);
+		} else {
+			stream->ring_tail += stream->piece[i].iov_len;
 		}
-		stream->ring_tail = s->at;
-		bytes -= heads;
-		if (bytes < s->bytes - stream->segment_sent) {
-			stream->segment_sent += (uint32_t)bytes;
-			return;
-		}
-		bytes -= s->bytes - stream->segment_sent;
-		bsr_pool_put(stream->link->links->pool, s->buf);
-		stream->segment_tail++;
-		stream->segment_sent = 0;
 	}
-	stream->ring_tail += bytes;
-	BSR_ASSERT(stream->ring_tail <= stream->ring_head);
+	stream->piece_first = i;
+	if (i == stream->piece_end) {
+		BSR_ASSERT(bytes == 0 && stream->ring_tail == stream->ring_head);
+		stream->piece_first = stream->piece_end = 0;
+		return;
+	}
+	struct iovec *piece = &stream->piece[i]; /* of which a part has left, or nothing */
+	piece->iov_base = (uint8_t *)piece->iov_base + bytes;
+	piece->iov_len -= bytes;
+	stream->ring_tail += stream->piece_buf[i] == BSR_BUF_NONE ? bytes : 0;
 }
 
 /* Returns bytes that left; *@again: there is more and the network might take it. */
 static uint64_t send_batch(struct stream *stream, bool *again)
 {
-	struct batch batch;
-	batch_fill(&batch, stream);
-	struct msghdr msg = {.msg_iov = batch.iov, .msg_iovlen = batch.count};
-	const int more = batch.complete ? 0 : MSG_MORE;
+	const uint32_t waiting = stream->piece_end - stream->piece_first;
+	const uint32_t count = waiting < IOV_COUNT ? waiting : IOV_COUNT;
+	const int more = count == waiting ? 0 : MSG_MORE;
+	struct msghdr msg = {.msg_iov = stream->piece + stream->piece_first, .msg_iovlen = count};
 	ssize_t sent;
 	do {
 		sent = sendmsg(stream->watch.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL | more);
@@ -284,9 +301,11 @@ static uint64_t send_batch(struct stream *stream, bool *again)
 		}
 		return 0;
 	}
+	const uint32_t taken_up_to = stream->piece_first + count;
 	advance(stream, (uint64_t)sent);
-	stream->blocked = (uint64_t)sent < batch.bytes;
-	*again = !stream->blocked && !batch.complete;
+	/* pieces begin anew at 0 when all have left */
+	stream->blocked = stream->piece_end != 0 && stream->piece_first < taken_up_to;
+	*again = stream->piece_end != 0 && !stream->blocked;
 	return (uint64_t)sent;
 }
 

@@ -28,7 +28,7 @@ static void release(struct link *link)
 		free(stream->rx);
 		free(stream->rx_body);
 		free(stream->ring);
-		free(stream->segments);
+		free(stream->piece);
 	}
 	free(link);
 }
@@ -55,9 +55,8 @@ static struct link *allocate(void)
 		stream->rx_body = touched(BSR_WIRE_BODY_BYTES_MAX);
 		stream->ring = touched(TX_RING_BYTES_MIN);
 		stream->ring_bytes = TX_RING_BYTES_MIN;
-		stream->segments = (struct segment *)(void *)touched(TX_SEGMENTS_MIN * sizeof(struct segment));
-		stream->segments_count = TX_SEGMENTS_MIN;
-		if (stream->rx == NULL || stream->rx_body == NULL || stream->ring == NULL || stream->segments == NULL) {
+		bsr_stream_use_pieces(stream, (struct iovec *)(void *)touched(TX_PIECES_MIN * BSR_PIECE_BYTES), TX_PIECES_MIN);
+		if (stream->rx == NULL || stream->rx_body == NULL || stream->ring == NULL || stream->piece == NULL) {
 			release(link);
 			link = NULL;
 		}
@@ -111,8 +110,9 @@ void bsr_link_free(struct link *link)
 			.rx_body = stream->rx_body,
 			.ring = stream->ring,
 			.ring_bytes = stream->ring_bytes,
-			.segments = stream->segments,
-			.segments_count = stream->segments_count};
+			.piece = stream->piece,
+			.piece_buf = stream->piece_buf,
+			.piece_count = stream->piece_count};
 	}
 	const struct link fresh = {.stream = {link->stream[0], link->stream[1]}};
 	*link = fresh;
@@ -136,6 +136,7 @@ static bool start_stream(struct link *link, uint8_t number, struct conn *conn)
 	struct stream *stream = &link->stream[number];
 	stream->link = link;
 	stream->number = number;
+	link->by_number[number] = stream;
 	stream->rx_buf = BSR_BUF_NONE;
 	stream->rx_sequence = conn->rx_sequence;
 	stream->tx_sequence = conn->tx_sequence;
@@ -172,6 +173,7 @@ struct link *bsr_link_create(struct peer *peer, struct attempt *attempt)
 		watched = start_stream(link, i, conn) && watched;
 	}
 	peer->link = link;
+	peer->said[0] = '\0';
 	if (!watched) {
 		link->overflow = true; /* closed by the next flush, with a line for people */
 	}

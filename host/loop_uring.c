@@ -277,6 +277,7 @@ static __attribute__((noinline)) void start_other(struct uring_loop *u, struct b
 	sqe->user_data = (uint64_t)(uintptr_t)io | TAG_IO;
 }
 
+/* prepare_transfer() of a whole operation, field by field: nearly all are one. */
 static void uring_start(struct bsr_loop *loop, struct bsr_io *io)
 {
 	struct uring_loop *u = uring_of(loop);
@@ -284,15 +285,23 @@ static void uring_start(struct bsr_loop *loop, struct bsr_io *io)
 		start_other(u, io);
 		return;
 	}
-	const struct loop_step step = {
-		.what = io->opcode == LOOP_READ ? STEP_READ : STEP_WRITE,
-		.dsync = (io->flags & BSR_IO_DSYNC) != 0,
-		.mem = io->mem,
-		.offset = io->offset,
-		.bytes = io->length,
-	};
-	prepare_transfer(u, next_sqe(u), io, &step);
+	struct io_uring_sqe *sqe = next_sqe(u);
+	const struct loop_file *file = &u->base.file[io->slot];
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = (uint8_t)(io->opcode + (is_registered(u, io->mem, io->length) ? IORING_OP_READ_FIXED : IORING_OP_READ));
+	sqe->flags = file->ring_flags;
+	sqe->fd = file->ring_fd;
+	sqe->off = io->offset;
+	sqe->addr = (uintptr_t)io->mem;
+	sqe->len = (uint32_t)io->length;
+	if ((io->flags & BSR_IO_DSYNC) != 0) {
+		sqe->rw_flags = RWF_DSYNC;
+	}
+	sqe->user_data = (uint64_t)(uintptr_t)io | TAG_IO;
 }
+BSR_STATIC_ASSERT(LOOP_WRITE == LOOP_READ + 1 && LOOP_READ == 0, "added to the kernel's number for a read");
+BSR_STATIC_ASSERT(IORING_OP_WRITE == IORING_OP_READ + 1 && IORING_OP_WRITE_FIXED == IORING_OP_READ_FIXED + 1,
+	"a write is the next one");
 
 /* ------------------------------------------------------------------- files */
 

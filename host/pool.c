@@ -278,6 +278,13 @@ inline uint8_t *bsr_pool_borrow(struct bsr_pool *pool, bsr_buf_t buf)
 	return pool->mem + ((size_t)buf << UNIT_SHIFT);
 }
 
+inline uint8_t *bsr_pool_borrow_part(struct bsr_pool *pool, bsr_buf_t buf, uint32_t offset, uint32_t bytes)
+{
+	uint8_t *mem = bsr_pool_borrow(pool, buf);
+	BSR_ASSERT((uint64_t)offset + bytes <= BSR_POOL_UNIT_BYTES << pool->chunk[buf / UNITS_PER_CHUNK].class);
+	return mem + offset;
+}
+
 void bsr_pool_ref(struct bsr_pool *pool, bsr_buf_t buf)
 {
 	(void)bsr_pool_borrow(pool, buf);
@@ -312,7 +319,7 @@ static void take_back(struct bsr_pool *pool, bsr_buf_t buf)
 }
 
 /* Nobody holds it any more. */
-static inline void free_buffer(struct bsr_pool *pool, bsr_buf_t buf)
+static __attribute__((noinline)) void free_buffer(struct bsr_pool *pool, bsr_buf_t buf)
 {
 	pool->in_use--;
 	if (pool->kept_count < KEPT_MAX && pool->chunk[buf / UNITS_PER_CHUNK].class == 0) {
@@ -325,7 +332,7 @@ static inline void free_buffer(struct bsr_pool *pool, bsr_buf_t buf)
 	}
 }
 
-void bsr_pool_put(struct bsr_pool *pool, bsr_buf_t buf)
+inline void bsr_pool_put(struct bsr_pool *pool, bsr_buf_t buf)
 {
 	struct unit *u = unit_in_use(pool, buf);
 	if (--u->references == 0) {
@@ -333,7 +340,7 @@ void bsr_pool_put(struct bsr_pool *pool, bsr_buf_t buf)
 	}
 }
 
-uint8_t *bsr_pool_mem(struct bsr_pool *pool, bsr_buf_t buf)
+inline uint8_t *bsr_pool_mem(struct bsr_pool *pool, bsr_buf_t buf)
 {
 	(void)unit_in_use(pool, buf);
 	return pool->mem + ((size_t)buf << UNIT_SHIFT);

@@ -42,6 +42,8 @@ bsr_buf_t bsr_pool_get(struct bsr_pool *pool, uint32_t bytes);
 void bsr_pool_ref(struct bsr_pool *pool, bsr_buf_t buf);
 /** bsr_pool_borrow - one more reference to a buffer that is in use, and where its bytes are */
 uint8_t *bsr_pool_borrow(struct bsr_pool *pool, bsr_buf_t buf);
+/** bsr_pool_borrow_part - the same for @bytes at @offset, which lie inside of it */
+uint8_t *bsr_pool_borrow_part(struct bsr_pool *pool, bsr_buf_t buf, uint32_t offset, uint32_t bytes);
 /** bsr_pool_put - drop one reference; the last one frees it */
 void bsr_pool_put(struct bsr_pool *pool, bsr_buf_t buf);
 /** bsr_pool_mem - where the bytes of a buffer in use are; fixed while it is in use */

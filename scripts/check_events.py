@@ -10,7 +10,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 EVENT = re.compile(r"^BSR_LOG_EVENT\((\d+), (\w+), (\w+),", re.M)
 ROW = re.compile(r"^\| (\d{4}) \| ([a-z0-9-]+) \| (.*?) \| (.*?) \|$", re.M)
-ERROR = re.compile(r"^BSR_ERR\((\d+), (\w+),", re.M)
+ERROR = re.compile(r'^BSR_ERR\((\d+), (\w+),\s+"(.*)"\)$', re.M)
 FOLDERS = ("engine", "host", "device", "daemon", "tools", "config")
 NEEDS_ADVICE = {"WARN", "ERROR"}
 
@@ -58,6 +58,13 @@ def unused(definitions, used):
             yield f"{number} {name} is never used: emit it, or remove it"
 
 
+def without_advice(errors):
+    """One line for each error that does not go on, after a semicolon, with what helps."""
+    for number, name, text in errors:
+        if not text.partition("; ")[2].strip():
+            yield f"errors.def: {number} {name} does not say what helps"
+
+
 def self_test():
     """The check finds what it is for."""
     events = [("1", "WARN", "A_B"), ("2", "INFO", "C")]
@@ -66,6 +73,7 @@ def self_test():
     assert len(list(problems(events, [("1", "a-c", "x", "y")]))) == 1
     assert len(list(problems(events, [("1", "a-b", "x", " "), ("3", "z", "x", "y")]))) == 2
     assert list(unused([("1", "A_B"), ("2", "C")], {"C", "D"})) == ["1 A_B is never used: emit it, or remove it"]
+    assert list(without_advice([("1", "A", "no; do this"), ("2", "B", "no")])) == ["errors.def: 2 B does not say what helps"]
 
 
 def main():
@@ -78,7 +86,11 @@ def main():
     for line in found:
         print(f"docs/ops/events.md: {line}")
     errors = ERROR.findall(read("engine/include/bsr/errors.def"))
-    idle = list(unused([(number, name) for number, _, name in events] + errors, used_names()))
+    if len(errors) != read("engine/include/bsr/errors.def").count("\nBSR_ERR("):
+        print("errors.def has a line that this check cannot read")
+        return 1
+    idle = list(unused([(number, name) for number, _, name in events] + [error[:2] for error in errors], used_names()))
+    idle += without_advice(errors)
     for line in idle:
         print(line)
     if not found and not idle:

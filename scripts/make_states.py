@@ -94,7 +94,7 @@ def rows(macro, columns):
 
 
 def rules():
-    texts = {name: text for _, name, text in re.findall(r'^BSR_ERR\((\d+), (\w+), "(.*)"\)$',
+    texts = {name: text for _, name, text in re.findall(r'^BSR_ERR\((\d+), (\w+),\s+"(.*)"\)$',
                                                         read("engine/include/bsr/errors.def"), re.M)}
     lines = ["What a proposed state implies, in this order:", ""]
     lines += [f"{fields[0]}. {text}" for fields, text in rows("BSR_STATE_IMPLIES", 3)]

@@ -38,7 +38,7 @@ def c_string(text):
 def refused_commands():
     """name -> what helps, of bsrsetup's table and of the control socket."""
     table = one(r"refused\[\]\[2\] = \{(.*?)\{NULL", read("tools/bsrsetup/main.c"), "the refused commands of bsrsetup")
-    refused = dict(re.findall(r'\{"([^"]+)", "([^"]+)"\}', table))
+    refused = {name: c_string(text) for name, text in re.findall(r'\{"([^"]+)", ((?:"[^"]+"\s*)+)\}', table)}
     for text in re.findall(r'BSR_CTL_NOT_SUPPORTED,\s*((?:"(?:[^"\\]|\\.)*"\s*)+)\)', read("daemon/control_commands.c")):
         name, sentence = re.match(r"(\S+(?: --\S+?)?(?: while the resource runs)?):? (.*)", c_string(text)).groups()
         refused[name] = sentence
@@ -84,8 +84,9 @@ def refused_values():
 
 
 def handlers_run():
-    """Names of handlers that the engine calls."""
-    text = "".join(read(path) for path in sorted(glob.glob("engine/*.c", root_dir=ROOT)) if "_test" not in path)
+    """Names of handlers that the engine or its host calls."""
+    paths = sorted(glob.glob("engine/*.c", root_dir=ROOT)) + ["daemon/handler_calls.c", "daemon/flows_role.c"]
+    text = "".join(read(path) for path in paths if "_test" not in path)
     return {name.lower().replace("_", "-") for name in re.findall(r"BSR_HANDLER_(\w+)", text)}
 
 
@@ -150,7 +151,7 @@ def page():
     lines += ["", "## Handlers", "", f"Run when their event happens: {', '.join('`' + n + '`' for n in every if n in run)}.", "",
               f"Accepted in the configuration, never called: {', '.join('`' + n + '`' for n in every if n not in run)}.", "",
               "## Parts that do not exist yet", "",
-              "- Online verify and online resize (see the commands above).",
+              "- Online resize (see the commands above).",
               "- More than one Primary; nodes without a disk of their own; quorum.",
               "- Fencing: the options are accepted and have no effect. Let the cluster manager fence (STONITH) before it promotes.",
               "- Congestion policies: with protocol A writers wait when the send buffer is full.",

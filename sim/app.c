@@ -127,16 +127,54 @@ static void choose_place(struct sim *w, struct sim_req *r, uint64_t sectors)
 	r->count = (uint32_t)(count < sectors - at ? count : sectors - at);
 }
 
+/* Steps of a transaction: writes anywhere; then a flush and a commit record, each when everything before it is done. */
+enum { JOURNAL_WRITES = 6, JOURNAL_FLUSH = 6, JOURNAL_COMMIT = 7, JOURNAL_STEPS = 8 };
+
+static uint32_t journal_step(const struct sim *w, uint32_t node)
+{
+	return w->cfg.app_journal ? w->node[node].app.issued % JOURNAL_STEPS : 0;
+}
+
+static bool journal_waits(const struct sim *w, uint32_t node)
+{
+	const uint32_t step = journal_step(w, node);
+	return w->cfg.app_journal && w->node[node].app.in_flight != 0 && (step == 0 || step >= JOURNAL_FLUSH);
+}
+
+/* The log is at the beginning of the first volume; what it commits may be on any. */
+static void make_journal_request(struct sim *w, uint32_t node, struct sim_req *r, uint64_t sectors)
+{
+	const uint32_t step = journal_step(w, node);
+	r->op = step == JOURNAL_FLUSH ? BSR_OP_FLUSH : BSR_OP_WRITE;
+	r->flags = step == JOURNAL_COMMIT ? BSR_REQ_FUA : 0;
+	r->sector = 0;
+	r->count = 0;
+	if (step == JOURNAL_COMMIT) {
+		r->sector = w->node[node].app.issued / JOURNAL_STEPS % 8u * 8u;
+		r->count = 8;
+		r->sector = r->sector + r->count <= sectors ? r->sector : 0;
+	} else if (step < JOURNAL_WRITES) {
+		choose_place(w, r, sectors);
+	}
+}
+
 static bool make_request(struct sim *w, uint32_t node, struct sim_req *r)
 {
 	struct sim_rng *g = &w->rng[SIM_RNG_APP];
 	const struct sim_config *c = &w->cfg;
 	r->volume = (uint16_t)sim_rng_below(g, c->volume_count);
+	if (journal_step(w, node) == JOURNAL_COMMIT) {
+		r->volume = 0;
+	}
 	const uint64_t sectors = volume_sectors(w, node, r->volume);
 	if (sectors < 16) {
 		return false;
 	}
 	const uint64_t dice = sim_rng_below(g, 1000);
+	if (c->app_journal && (dice >= c->app_read_pm || journal_step(w, node) >= JOURNAL_FLUSH)) {
+		make_journal_request(w, node, r, sectors);
+		return true;
+	}
 	r->op = BSR_OP_WRITE;
 	if (dice < c->app_read_pm) {
 		r->op = BSR_OP_READ;
@@ -203,7 +241,7 @@ static bool submit_waiting(struct sim *w, uint32_t node)
 static bool submit_new(struct sim *w, uint32_t node)
 {
 	struct sim_app *a = &w->node[node].app;
-	if (a->stopping || a->in_flight >= w->cfg.app_depth || a->issued >= w->cfg.requests_max ||
+	if (a->stopping || journal_waits(w, node) || a->in_flight >= w->cfg.app_depth || a->issued >= w->cfg.requests_max ||
 		w->phase == SIM_PHASE_SETUP || (w->phase == SIM_PHASE_QUIET && w->now_ns > w->quiet_app_stop_ns)) {
 		return false;
 	}

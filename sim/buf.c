@@ -35,6 +35,7 @@ bsr_buf_t sim_buf_new(struct sim *w, uint32_t node, uint32_t count, const uint32
 	memset(buf, 0, sizeof(*buf));
 	buf->refs = 1;
 	buf->count = count;
+	buf->born_ns = w->now_ns;
 	buf->stamps = sim_alloc(w, count * sizeof(uint32_t));
 	if (stamps != NULL) {
 		memcpy(buf->stamps, stamps, count * sizeof(uint32_t));

@@ -28,8 +28,15 @@ def run(sim, number, first, last, most, story=None, nodes="2"):
 
 
 def hunt_mesh(sim, number, limit):
-    """mistakes among three nodes: seeds of three, which must pass without the mistake"""
+    """mistakes among three nodes: a few seeds of three, which must pass without the mistake, the stories of several nodes, many seeds"""
     for first in range(1, limit, 50):
+        if first == 51:
+            for story in sorted(glob.glob(os.path.join(HERE, "museum", "*.story"))):
+                with open(story, encoding="utf-8") as f:
+                    several = "\nset nodes " in f.read()
+                for label, seed, message in run(sim, number, 1, 25, 1, story) if several else []:
+                    if not run(sim, 0, seed, seed, 1, story):
+                        return label, f"{seed} of {os.path.basename(story)[: -len('.story')]}", message
         for label, seed, message in run(sim, number, first, first + 49, 3, nodes="3"):
             if not run(sim, 0, seed, seed, 1, nodes="3"):
                 return label, f"{seed} of three nodes", message
@@ -65,6 +72,9 @@ def main():
     args = parser.parse_args()
     listed = subprocess.run([args.sim, "--list-mutants"], capture_output=True, text=True, check=True).stdout
     mutants = [(int(line.split()[0]), line.split(" ", 1)[1]) for line in listed.splitlines()]
+    twice = {number for number, _ in mutants if sum(number == other for other, _ in mutants) > 1}
+    if twice:
+        sys.exit(f"mutants.def: numbers used twice: {sorted(twice)}")
     if args.only:
         wanted = {int(x) for x in args.only.split(",")}
         mutants = [m for m in mutants if m[0] in wanted]

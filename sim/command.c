@@ -9,14 +9,12 @@
 
 #include "sim.h"
 
-#define COMMAND_TIMEOUT_NS (300u * SIM_S)
-
 const char *sim_cmd_word(enum bsr_cmd cmd)
 {
 	static const char *const word[BSR_CMD_COUNT] = {"resource-options", "new-volume", "del-volume", "attach", "detach",
 		"disk-options", "new-peer", "del-peer", "net-options", "peer-device-options", "connect", "disconnect",
 		"primary", "secondary", "invalidate", "invalidate-remote", "pause-sync", "resume-sync", "outdate",
-		"new-current-uuid", "suspend-io", "resume-io", "measure", "down"};
+		"new-current-uuid", "suspend-io", "resume-io", "measure", "down", "verify", "verify-stop"};
 	return (uint32_t)cmd < BSR_CMD_COUNT ? word[cmd] : "?";
 }
 
@@ -30,9 +28,24 @@ static struct sim_pending_cmd *free_entry(struct sim_node *n)
 	return NULL;
 }
 
+/* Two who begin a history each, of a volume that has none yet, have unrelated data. */
+static void note_beginning(struct sim *w, uint32_t node, const struct bsr_command *cmd)
+{
+	const bool forces = cmd->type == BSR_CMD_PRIMARY && (cmd->flags & BSR_CMDF_FORCE) != 0;
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		const bool fresh = (w->node[node].sb[v].current_gi.v & BSR_GI_MASK) == BSR_GI_JUST_CREATED;
+		const bool begins = forces || (cmd->type == BSR_CMD_NEW_CURRENT_UUID && cmd->volume == v);
+		if (fresh && begins && w->phase != SIM_PHASE_SETUP && ++w->begun[v] > 1) {
+			w->swapped = true;
+			w->cut_off[v] = ~0u; /* what one of them has is of another moment than its other volumes */
+		}
+	}
+}
+
 /* A person who orders this accepts that data which only the other end has may go. */
 static void note_consent(struct sim *w, uint32_t node, const struct bsr_command *cmd)
 {
+	note_beginning(w, node, cmd);
 	if (cmd->type == BSR_CMD_PRIMARY && (cmd->flags & BSR_CMDF_FORCE) != 0) {
 		sim_oracle_excuse_missing(w, node);
 	}
@@ -81,6 +94,12 @@ bool sim_node_command(struct sim *w, uint32_t node, const struct bsr_command *cm
 	return true;
 }
 
+static void script_forward(struct sim_node *n)
+{
+	n->script_first = (n->script_first + 1) % SIM_SCRIPT_MAX;
+	n->script_count--;
+}
+
 void sim_node_command_done(struct sim *w, uint32_t node, const struct bsr_fx_command_done *done)
 {
 	struct sim_node *n = &w->node[node];
@@ -101,6 +120,7 @@ void sim_node_command_done(struct sim *w, uint32_t node, const struct bsr_fx_com
 	w->cov.result[p->type][done->result == 0 ? 0 : 1]++;
 	const struct sim_pending_cmd was = *p;
 	p->used = false;
+	sim_grow_done(w, node, &was, done->result);
 	if (was.scripted) {
 		struct sim_script_entry *s = &n->script[n->script_first];
 		BSR_ASSERT(n->script_count > 0);
@@ -109,8 +129,7 @@ void sim_node_command_done(struct sim *w, uint32_t node, const struct bsr_fx_com
 		if (again) {
 			s->retries--;
 		} else {
-			n->script_first = (n->script_first + 1) % SIM_SCRIPT_MAX;
-			n->script_count--;
+			script_forward(n);
 		}
 		sim_schedule(w, w->now_ns + (again ? 200u * SIM_MS : 10u * SIM_US), SIM_EV_SCRIPT, node, 0, NULL);
 		if (again) {
@@ -148,13 +167,32 @@ void sim_node_script_add(struct sim *w, uint32_t node, const struct bsr_command 
 	sim_schedule(w, w->now_ns, SIM_EV_SCRIPT, node, 0, NULL);
 }
 
+/* The daemon refuses to demote while somebody has the device open. */
+static bool device_is_open(const struct sim_node *n)
+{
+	return n->script[n->script_first].cmd.type == BSR_CMD_SECONDARY && n->app.running;
+}
+
 void sim_node_script_turn(struct sim *w, uint32_t node)
 {
 	struct sim_node *n = &w->node[node];
 	if (n->script_count == 0 || n->script_waiting) {
 		return;
 	}
+	if (device_is_open(n)) {
+		SIM_TRACE(w, "n%u command secondary is refused: the device is open", node);
+		n->promote_next = SIM_NONE;
+		script_forward(n);
+		sim_schedule(w, w->now_ns + 10u * SIM_US, SIM_EV_SCRIPT, node, 0, NULL);
+		return;
+	}
 	const struct bsr_command cmd = n->script[n->script_first].cmd;
+	if (cmd.type == BSR_CMD_DEL_VOLUME && n->app.running) { /* the host would not: the device is open */
+		n->script_first = (n->script_first + 1) % SIM_SCRIPT_MAX;
+		n->script_count--;
+		sim_schedule(w, w->now_ns, SIM_EV_SCRIPT, node, 0, NULL);
+		return;
+	}
 	n->script_waiting = true;
 	if (!sim_node_command(w, node, &cmd, true)) {
 		n->script_waiting = false;
@@ -174,11 +212,17 @@ void sim_node_boot_script(struct sim *w, uint32_t node)
 	}
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
 		cmd = (struct bsr_command){.type = BSR_CMD_NEW_VOLUME, .volume = v, .vnr = v};
-		sim_node_script_add(w, node, &cmd, 0);
+		if ((n->volumes >> v & 1u) != 0) {
+			sim_node_script_add(w, node, &cmd, 0);
+		}
 	}
-	sim_node_add_peers(w, node);
+	for (uint32_t p = 0; p < w->cfg.node_count; p++) {
+		if (sim_node_has_peer(w, node, p)) {
+			sim_node_add_peer(w, node, p);
+		}
+	}
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-		if ((n->given_up >> v & 1u) != 0) {
+		if ((n->given_up >> v & 1u) != 0 || (n->volumes >> v & 1u) == 0) {
 			continue;
 		}
 		sim_node_attach_command(w, node, v, &cmd);
@@ -189,7 +233,7 @@ void sim_node_boot_script(struct sim *w, uint32_t node)
 		sim_node_script_add(w, node, &cmd, 100);
 	}
 	for (uint32_t p = 0; p < w->cfg.node_count; p++) {
-		if (p != node) {
+		if (sim_node_has_peer(w, node, p)) {
 			cmd = (struct bsr_command){.type = BSR_CMD_CONNECT, .peer = p};
 			sim_node_script_add(w, node, &cmd, 3);
 		}

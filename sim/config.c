@@ -4,6 +4,8 @@
  */
 #include "scenario.h"
 
+#define PASSES_ON_PM 150u /* of 1000 runs */
+
 static uint64_t pick(struct sim_rng *r, const uint64_t *from, uint32_t count)
 {
 	return from[sim_rng_below(r, count)];
@@ -61,6 +63,7 @@ static void draw_options(struct sim_config *c, struct sim_rng *r)
 	if (c->volume_bytes[0] > 100u << 20) {
 		c->resync_kib = 4u << 20;
 	}
+	c->verify_alg = (enum bsr_digest)(BSR_DIGEST_MD5 + c->seed % (BSR_DIGEST_COUNT - BSR_DIGEST_MD5));
 	c->disk_flushes = sim_rng_chance(r, 700);
 	c->on_io_error = sim_rng_chance(r, 500) ? BSR_IO_ERROR_DETACH : BSR_IO_ERROR_PASSTHROUGH;
 	c->full_initial_sync = sim_rng_chance(r, 400);
@@ -104,6 +107,15 @@ static void draw_application(struct sim_config *c, struct sim_rng *r)
 	c->app_think_ns = c->fault_ns * 2u / c->requests_max;
 }
 
+/* From the seed itself, so that the other choices stay as they are. */
+static void choose_patterns(struct sim_config *c)
+{
+	uint64_t x = c->seed ^ 0x6a6f75726e616cull;
+	const uint64_t dice = sim_rng_mix(&x);
+	c->app_journal = dice % 5u == 0;
+	c->net_tail = dice / 5u % 4u == 0;
+}
+
 /* Seeds in a row go through all pairs of kinds of fault. */
 static void pair_of_seed(struct sim_config *c)
 {
@@ -126,12 +138,17 @@ static void pair_of_seed(struct sim_config *c)
 static void draw_acts(struct sim_config *c, struct sim_rng *r)
 {
 	for (uint32_t a = 0; a < SIM_ACT_COUNT; a++) {
-		if (sim_rng_chance(r, a >= SIM_ACT_BLANK_DISK ? 60 : 300)) {
+		if (sim_rng_chance(r, a >= SIM_ACT_BLANK_DISK && a <= SIM_ACT_MISDIRECTED_WRITES ? 60 : 300)) {
 			c->acts |= 1ull << a;
 		}
 	}
 	c->plan_max = (uint32_t)sim_rng_range(r, 1, 24);
+	c->handlers_take_time = c->seed % 4 == 3;
 	pair_of_seed(c);
+	if ((c->acts >> SIM_ACT_ADD_VOLUME & 1u) != 0) {
+		c->volume_count = c->volume_count < 2 ? 2 : c->volume_count;
+		c->later_volumes = (uint32_t)sim_rng_range(r, 1, c->volume_count - 1u);
+	}
 }
 
 /* A stream of its own: the number of nodes leaves the other choices alone. */
@@ -140,6 +157,7 @@ static void draw_nodes(struct sim *w, struct sim_config *c)
 	struct sim_rng *r = &w->rng[SIM_RNG_NODES];
 	const uint64_t dice = sim_rng_below(r, 1000);
 	c->node_count = w->over.nodes == 0 ? 2 : w->over.nodes;
+	c->passes_on = sim_rng_chance(r, PASSES_ON_PM);
 	if (w->over.nodes == SIM_NODES_MIX) {
 		c->node_count = dice < 450 ? 2 : dice < 800 ? 3 : dice < 900 ? 4 : dice < 998 ? 5 : (uint32_t)sim_rng_range(r, 6, 12);
 	}
@@ -148,6 +166,7 @@ static void draw_nodes(struct sim *w, struct sim_config *c)
 static void shrink_for_many(struct sim_config *c)
 {
 	c->volume_count = 1;
+	c->later_volumes = 0;
 	c->volume_bytes[0] = c->volume_bytes[0] % (8u << 20) / 4096u * 4096u + (8u << 20);
 	c->requests_max = c->requests_max < 150 ? c->requests_max : 150;
 }
@@ -161,9 +180,11 @@ void sim_config_make(struct sim *w, uint64_t seed)
 	draw_volumes(c, r);
 	draw_timing(c, r);
 	draw_options(c, r);
+	c->on_io_error = c->passes_on && c->node_count == 2 && w->over.scenario == NULL ? BSR_IO_ERROR_PASS_ON : c->on_io_error;
 	draw_policies(c, r);
 	draw_application(c, r);
 	draw_acts(c, r);
+	choose_patterns(c);
 	if (c->node_count > SIM_NODES_USUAL) {
 		shrink_for_many(c);
 	}
@@ -171,11 +192,15 @@ void sim_config_make(struct sim *w, uint64_t seed)
 		sim_scenario_configure(w);
 	}
 	c->acts = (c->acts & w->over.acts_mask) | w->over.acts_always;
+	if (c->later_volumes != 0 && w->over.scenario == NULL && (c->acts >> SIM_ACT_ADD_VOLUME & 1u) == 0) {
+		c->later_volumes = 0; /* there all the time */
+	}
 	if (w->over.protocol != 0) {
 		c->protocol = (enum bsr_protocol)w->over.protocol;
 	}
 	if (w->over.volumes != 0) {
 		c->volume_count = w->over.volumes;
+		c->later_volumes = c->later_volumes < c->volume_count ? c->later_volumes : c->volume_count - 1u;
 	}
 	if (w->over.requests_max != 0 && w->over.requests_max < c->requests_max) {
 		c->requests_max = w->over.requests_max;

@@ -64,8 +64,9 @@ static const char *effect_word(uint32_t item)
 static const char *event_word(uint32_t item)
 {
 	static const char *const word[] = {
-		"time", "request", "disk-done", "link-up", "link-down", "message", "sent", "command", "handler-exit"};
-	return item < 9 ? word[item] : NULL;
+		"time", "request", "disk-done", "link-up", "link-down", "message", "sent", "command", "handler-exit",
+		"digest-done"};
+	return item < 10 ? word[item] : NULL;
 }
 
 static const char *in_enum(const char *word, uint32_t item, uint32_t low, uint32_t high)

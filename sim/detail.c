@@ -18,6 +18,28 @@ static const char *range(const uint8_t *body, uint32_t bytes)
 	return text;
 }
 
+static const char *verify_detail(const uint8_t *body, uint32_t bytes)
+{
+	static const char *const say[] = {"?", "start", "agreed", "refused", "ended"};
+	static struct bsr_msg_verify m;
+	if (bsr_msg_verify_decode(&m, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " vnr=%u %s %llu..%llu error=%d found=%llu skipped=%llu", m.vnr, say[m.say],
+			(unsigned long long)m.start, (unsigned long long)m.stop, m.error, (unsigned long long)m.found,
+			(unsigned long long)m.skipped);
+	}
+	return text;
+}
+
+static const char *verify_reply(const uint8_t *body, uint32_t bytes)
+{
+	static struct bsr_msg_verify_reply m;
+	if (bsr_msg_verify_reply_decode(&m, body, bytes) == 0) {
+		snprintf(text, sizeof(text), " vnr=%u id=%llu sector %llu+%u error=%d", m.vnr, (unsigned long long)m.id,
+			(unsigned long long)m.offset / 512u, m.length / 512u, m.error);
+	}
+	return text;
+}
+
 static const char *write_detail(const uint8_t *body, uint32_t bytes)
 {
 	static struct bsr_msg_write m;
@@ -126,6 +148,12 @@ const char *sim_msg_detail(uint16_t type, const uint8_t *head)
 	case BSR_MSG_HS_MESH:
 		return mesh(h.type, body, h.body_bytes);
 	case BSR_MSG_READ_REQUEST:
+	case BSR_MSG_VERIFY:
+		return verify_detail(body, h.body_bytes);
+	case BSR_MSG_VERIFY_REPLY:
+		return verify_reply(body, h.body_bytes);
+	case BSR_MSG_VERIFY_REQUEST:
+	case BSR_MSG_VERIFY_RESULT:
 	case BSR_MSG_RESYNC_REQUEST:
 	case BSR_MSG_RESYNC_ACK:
 	case BSR_MSG_OUT_OF_SYNC:

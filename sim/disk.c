@@ -81,6 +81,14 @@ static void mark_flush(struct sim_disk *d, struct sim_op *op)
 	op->mark[1] = d->device[1].sequence;
 }
 
+static bool is_earlier(struct sim *w, uint32_t node, const struct bsr_fx_disk *fx)
+{
+	const struct sim_published *pub = &w->node[node].pub;
+	return pub->disk[fx->volume] == BSR_DISK_UP_TO_DATE ||
+	       (fx->op == BSR_OP_WRITE && fx->buf != BSR_BUF_NONE &&
+		       sim_buf_get(w, node, fx->buf)->born_ns < pub->worse_ns[fx->volume]);
+}
+
 void sim_disk_submit_data(struct sim *w, uint32_t node, const struct bsr_fx_disk *fx)
 {
 	if (fx->volume >= w->cfg.volume_count) {
@@ -89,10 +97,12 @@ void sim_disk_submit_data(struct sim *w, uint32_t node, const struct bsr_fx_disk
 	struct sim_disk *d = &w->node[node].disk[fx->volume];
 	struct sim_op *op = op_new(w, node, fx->volume);
 	op->op_id = fx->op_id;
-	op->op = fx->op;
-	op->flags = fx->flags;
+	op->op = fx->op == BSR_OP_DIGEST ? BSR_OP_READ : fx->op;
+	op->digest = fx->op == BSR_OP_DIGEST ? fx->flags : 0;
+	op->flags = fx->op == BSR_OP_DIGEST ? 0 : fx->flags;
 	op->sector = fx->offset / 512;
 	op->count = fx->length / 512;
+	op->earlier = is_earlier(w, node, fx);
 	SIM_TRACE(w, "n%u disk v%u op=%u %s%llu+%u id=%u%s", node, fx->volume, fx->op,
 		fx->op == BSR_OP_FLUSH ? "flush " : "", (unsigned long long)op->sector, op->count, fx->op_id,
 		(fx->flags & BSR_REQ_FUA) != 0 ? " fua" : "");
@@ -112,10 +122,13 @@ void sim_disk_submit_data(struct sim *w, uint32_t node, const struct bsr_fx_disk
 		sim_buf_ref(w, node, fx->buf);
 		op->buf = fx->buf;
 		op->buf_sector = fx->buf_offset / 512;
+		if ((fx->flags & BSR_DISK_GIVES_BUFFER) != 0) {
+			sim_buf_engine_put(w, node, fx->buf);
+		}
 	} else if (fx->op == BSR_OP_WRITE) {
 		sim_fail(w, "BUF", "node %u: disk write without a buffer", node);
 	}
-	if (fx->op != BSR_OP_READ) {
+	if (op->op != BSR_OP_READ) {
 		check_overlap(w, d, op);
 	}
 	op_schedule(w, d, op);
@@ -163,8 +176,12 @@ static void apply_write(struct sim *w, struct sim_op *op, bool partly)
 	if (op->op == BSR_OP_WRITE) {
 		stamps = sim_buf_get(w, op->node, op->buf)->stamps + op->buf_sector;
 	}
+	if (!op->earlier) {
+		sim_oracle_target_write(w, op->node, op->volume);
+	}
 	if (!partly) {
 		sim_cache_data(w, op->node, op->volume, op->sector, op->count, stamps, fua);
+		sim_rot_after_write(w, op->node, op->volume, op->sector, op->count);
 		return;
 	}
 	for (uint32_t i = 0; i < op->count; i++) {
@@ -216,7 +233,7 @@ static void do_flush(struct sim *w, struct sim_op *op)
 }
 
 /* Whoever writes behind a flush does not begin before the flush has ended: what has landed proves it. */
-static void flush_before(struct sim *w, struct sim_op *op)
+void sim_disk_flush_before(struct sim *w, struct sim_op *op)
 {
 	if ((op->flags & BSR_MD_PREFLUSH) != 0) {
 		do_flush(w, op);
@@ -226,7 +243,7 @@ static void flush_before(struct sim *w, struct sim_op *op)
 static void do_md(struct sim *w, struct sim_op *op)
 {
 	struct sim_disk *d = &w->node[op->node].disk[op->volume];
-	flush_before(w, op);
+	sim_disk_flush_before(w, op);
 	if (op->op == BSR_OP_WRITE) {
 		if (memcmp(op->bytes, op->mem, op->count * 512u) != 0) {
 			sim_fail(w, "MD-STABLE", "node %u volume %u: metadata at sector %llu changed while it was being written",
@@ -251,13 +268,13 @@ static bsr_buf_t do_read(struct sim *w, struct sim_op *op)
 	struct sim_disk *d = &w->node[op->node].disk[op->volume];
 	if (op->buf != BSR_BUF_NONE) {
 		struct sim_buf *buf = sim_buf_get(w, op->node, op->buf);
-		sim_store_read(&d->now, op->sector, op->count, buf->stamps + op->buf_sector);
+		sim_rot_read(w, d, op->sector, op->count, buf->stamps + op->buf_sector);
 		return BSR_BUF_NONE;
 	}
 	const bsr_buf_t id = sim_buf_new(w, op->node, op->count, NULL);
 	struct sim_buf *buf = sim_buf_get(w, op->node, id);
 	buf->engine_owned = true;
-	sim_store_read(&d->now, op->sector, op->count, buf->stamps);
+	sim_rot_read(w, d, op->sector, op->count, buf->stamps);
 	return id;
 }
 
@@ -265,8 +282,10 @@ static bsr_buf_t carry_out(struct sim *w, struct sim_op *op, bool failed)
 {
 	if (failed) {
 		w->node[op->node].disk[op->volume].write_errors += op->op != BSR_OP_READ;
+		w->node[op->node].disk[op->volume].md_errors += op->metadata;
+		w->node[op->node].disk[op->volume].passed_errors += !op->metadata;
 		if (op->op != BSR_OP_READ && op->op != BSR_OP_FLUSH && op->metadata) {
-			flush_before(w, op);
+			sim_disk_flush_before(w, op);
 			apply_md_write(w, op, true);
 		} else if (op->op != BSR_OP_READ && op->op != BSR_OP_FLUSH) {
 			apply_write(w, op, true);
@@ -276,13 +295,25 @@ static bsr_buf_t carry_out(struct sim *w, struct sim_op *op, bool failed)
 	if (op->metadata) {
 		do_md(w, op);
 	} else if (op->op == BSR_OP_READ) {
-		return do_read(w, op);
+		return op->digest != 0 ? BSR_BUF_NONE : do_read(w, op);
 	} else if (op->op == BSR_OP_FLUSH) {
 		do_flush(w, op);
 	} else {
 		apply_write(w, op, false);
 	}
 	return BSR_BUF_NONE;
+}
+
+static void digest(struct sim *w, const struct sim_op *op, int32_t result, struct bsr_event *ev)
+{
+	static uint8_t digests[BSR_VERIFY_BLOCKS_MAX * BSR_DIGEST_BYTES_MAX];
+	const struct sim_disk *d = &w->node[op->node].disk[op->volume];
+	ev->type = BSR_EV_DIGEST_DONE;
+	ev->u.digest_done = (struct bsr_ev_digest_done){.op_id = op->op_id, .result = result};
+	if (result == 0) {
+		ev->u.digest_done.digests = digests;
+		ev->u.digest_done.bytes = sim_rot_digests(w, d, op->digest, op->sector, op->count, digests);
+	}
 }
 
 void sim_disk_done(struct sim *w, struct sim_op *op)
@@ -309,9 +340,13 @@ void sim_disk_done(struct sim *w, struct sim_op *op)
 		return;
 	}
 	const bool failed = fails(w, d, op);
+	const int32_t result = failed ? -BSR_E_IO : 0;
 	struct bsr_event ev = {.type = BSR_EV_DISK_DONE};
-	ev.u.disk_done = (struct bsr_ev_disk_done){
-		.op_id = op->op_id, .result = failed ? -BSR_E_IO : 0, .buf = carry_out(w, op, failed)};
+	ev.u.disk_done =
+		(struct bsr_ev_disk_done){.op_id = op->op_id, .result = result, .buf = carry_out(w, op, failed)};
+	if (op->digest != 0) {
+		digest(w, op, result, &ev);
+	}
 	const uint32_t node = op->node;
 	if (op->buf != BSR_BUF_NONE) {
 		sim_buf_unref(w, node, op->buf);
@@ -334,7 +369,7 @@ void sim_disk_crash(struct sim *w, uint32_t node, uint32_t volume)
 		const bool write = op->op != BSR_OP_READ && op->op != BSR_OP_FLUSH;
 		if (write && fate != 0 && !d->dead) {
 			if (op->metadata) {
-				flush_before(w, op);
+				sim_disk_flush_before(w, op);
 				apply_md_write(w, op, fate == 1);
 			} else {
 				apply_write(w, op, fate == 1);
@@ -359,6 +394,7 @@ void sim_disk_power_cut(struct sim *w, uint32_t node, uint32_t volume)
 	if (d->external_md) {
 		sim_cache_power_cut(w, node, volume, &d->device[1]);
 	}
+	sim_rot_power_cut(w, node, volume);
 	sim_oracle_al_reload(w, node, volume);
 }
 

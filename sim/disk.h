@@ -22,7 +22,9 @@ struct sim_op {
 	void *mem;	  /* metadata: the engine's memory */
 	uint8_t op;
 	uint8_t flags;
+	uint8_t digest; /* a read that returns digests: enum bsr_digest */
 	bool metadata;
+	bool earlier; /* a write that was there while the disk was UpToDate: of no resync that has begun since */
 	bool scheduled;
 	bool cancelled;
 };
@@ -37,6 +39,8 @@ void sim_cache_md(struct sim *w, uint32_t node, uint32_t volume, uint32_t block,
 void sim_cache_flush(struct sim *w, uint32_t node, uint32_t volume, struct sim_device *dev, uint64_t mark);
 /** sim_cache_power_cut - any subset of the cached writes survives */
 void sim_cache_power_cut(struct sim *w, uint32_t node, uint32_t volume, struct sim_device *dev);
+/** sim_disk_flush_before - what a metadata write says is to be flushed first */
+void sim_disk_flush_before(struct sim *w, struct sim_op *op);
 bool sim_cache_block_atomic(const struct sim_disk *d, uint32_t block);
 
 #endif

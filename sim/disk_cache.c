@@ -115,6 +115,7 @@ void sim_cache_data(struct sim *w, uint32_t node, uint32_t volume, uint64_t sect
 {
 	struct sim_disk *d = &w->node[node].disk[volume];
 	struct sim_device *dev = sim_disk_device(d, false);
+	stamps = sim_rot_taken(w, d, sector, count, stamps);
 	sim_oracle_disk_write(w, node, volume, sector, count, stamps);
 	sim_store_write(w, &d->now, sector, count, stamps);
 	if (stable || dev->write_through) {

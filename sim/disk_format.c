@@ -90,6 +90,7 @@ void sim_disk_create(struct sim *w, uint32_t node, uint32_t volume)
 	sim_store_init(w, &d->now, l->data_bytes / 512);
 	sim_store_keep_sums(w, &d->now);
 	sim_store_init(w, &d->stable, l->data_bytes / 512);
+	sim_store_init(w, &d->rot, l->data_bytes / 512);
 	d->device[0].write_through = w->cfg.write_through[node];
 	d->device[1].write_through = w->cfg.write_through[node];
 	sim_md_format(w, node, volume);

@@ -88,10 +88,12 @@ void sim_node_boot(struct sim *w, uint32_t node)
 	n->state = SIM_NODE_UP;
 	n->incarnation++;
 	n->clock_base_ns = sim_rng_below(r, 1000u * SIM_S);
+	n->alive_since = ++w->oracle.sequence;
 	n->timer_at_ns = UINT64_MAX;
 	n->frozen_until_ns = 0;
 	n->next_cmd = 1;
 	n->bufs.first_free = SIM_NONE;
+	n->handlers = 0;
 	memset(&n->pub, 0, sizeof(n->pub));
 	n->pub.role = BSR_ROLE_SECONDARY;
 	n->engine = bsr_engine_create(&config);
@@ -114,6 +116,10 @@ void sim_node_crash(struct sim *w, uint32_t node, bool power_cut)
 	const bool process_was_up = n->state == SIM_NODE_UP;
 	SIM_TRACE(w, "n%u %s", node, power_cut ? "POWER CUT" : "PROCESS CRASH");
 	n->crash_armed = 0;
+	for (uint32_t v = 0; process_was_up && v < w->cfg.volume_count; v++) {
+		/* that a disk which is away misses something is known in memory only */
+		w->cut_off[v] |= n->pub.disk[v] < BSR_DISK_INCONSISTENT ? 1u << node : 0;
+	}
 	if (process_was_up) {
 		w->crashes++;
 		n->state = SIM_NODE_DOWN;
@@ -226,6 +232,16 @@ static void disk_gone(struct sim *w, uint32_t node, uint32_t volume)
 	w->node[node].given_up |= 1u << volume;
 }
 
+/* A Primary's disk that leaves is not the one to begin with again, even if this process does not live to see it go. */
+static void note_leaving(struct sim *w, uint32_t node, const struct bsr_fx_state *fx)
+{
+	const bool leaves = fx->object == BSR_OBJ_VOLUME && fx->volume < w->cfg.volume_count &&
+			    (fx->u.volume.disk == BSR_DISK_FAILED || fx->u.volume.disk == BSR_DISK_DETACHING);
+	if (leaves && w->node[node].pub.role == BSR_ROLE_PRIMARY) {
+		w->node[node].given_up |= 1u << fx->volume;
+	}
+}
+
 /* Answers and buffers given back come last: other effects of the step may name the same buffers. */
 static void perform_late(struct sim *w, uint32_t node, const struct bsr_effect *fx)
 {
@@ -234,6 +250,18 @@ static void perform_late(struct sim *w, uint32_t node, const struct bsr_effect *
 	} else if (fx->type == BSR_FX_BUF_PUT) {
 		sim_buf_engine_put(w, node, fx->u.buf_put);
 	}
+}
+
+/* Nobody has one, in most runs: the daemon answers at once. Drawn from what is known here: other choices stay as they are. */
+static void call_handler(struct sim *w, uint32_t node, const struct bsr_fx_handler *h)
+{
+	uint64_t dice = w->cfg.seed ^ w->now_ns ^ (uint64_t)node << 56 ^ (uint64_t)h->handler_id << 40;
+	const bool refuses = w->cfg.handlers_take_time && w->phase == SIM_PHASE_FAULTS && sim_rng_mix(&dice) % 40 == 0;
+	const uint64_t takes_us = !w->cfg.handlers_take_time ? 100 : 1000u << sim_rng_mix(&dice) % 10;
+	SIM_TRACE(w, "n%u handler %u of peer=%d volume=%d%s", node, (unsigned)h->handler, (int)h->peer, (int)h->volume,
+		refuses ? " will refuse" : "");
+	w->node[node].handlers++;
+	sim_schedule(w, w->now_ns + takes_us * SIM_US, SIM_EV_HANDLER, node, h->handler_id, refuses ? w : NULL);
 }
 
 static void perform(struct sim *w, uint32_t node, const struct bsr_effect *fx)
@@ -266,10 +294,11 @@ static void perform(struct sim *w, uint32_t node, const struct bsr_effect *fx)
 		sim_net_close(w, node, &link);
 		break;
 	case BSR_FX_HANDLER:
-		sim_schedule(w, w->now_ns + 50u * SIM_MS, SIM_EV_HANDLER, node, fx->u.handler.handler_id, NULL);
+		call_handler(w, node, &fx->u.handler);
 		break;
 	case BSR_FX_STATE:
 		sim_oracle_publish(w, node, &fx->u.state);
+		note_leaving(w, node, &fx->u.state);
 		break;
 	case BSR_FX_LOG:
 		sim_oracle_log(w, node, &fx->u.log);
@@ -405,7 +434,7 @@ void sim_node_on_timer(struct sim *w, uint32_t node)
 bool sim_node_idle(const struct sim *w, uint32_t node)
 {
 	const struct sim_node *n = &w->node[node];
-	if (n->app.in_flight != 0) {
+	if (n->app.in_flight != 0 || n->handlers != 0) {
 		return false;
 	}
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {

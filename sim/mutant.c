@@ -9,6 +9,13 @@
 
 unsigned int bsr_mutant;
 
+/* a number that two mistakes have is a member that two members have: the compiler refuses it */
+struct numbers_are_unique {
+#define SIM_MUTANT(n, name, story) char mistake_##n;
+#include "mutants.def"
+#undef SIM_MUTANT
+};
+
 static const struct {
 	uint32_t number;
 	const char *name;

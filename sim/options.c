@@ -42,6 +42,7 @@ static void net_options(const struct sim *w, uint32_t node, struct bsr_net_optio
 	const uint32_t epoch[3] = {w->cfg.max_epoch_size, 20, 4096};
 	const uint64_t sndbuf[3] = {w->cfg.sndbuf_bytes, 0, 256u << 10};
 	bsr_net_options_defaults(o);
+	o->verify_alg = w->cfg.verify_alg;
 	o->protocol = w->cfg.protocol;
 	o->max_epoch_size = epoch[vary(w, node, 2, 3)];
 	o->sndbuf_bytes = sndbuf[vary(w, node, 3, 3)];
@@ -61,6 +62,8 @@ static void peer_device_options(const struct sim *w, uint32_t node, struct bsr_p
 	bsr_peer_device_options_defaults(o);
 	o->c_max_rate_kib = rate[vary(w, node, 5, 3)];
 	o->resync_rate_kib = rate[vary(w, node, 5, 3)];
+	o->ov_req_blocks = vary(w, node, 6, 3) == 1 ? 100 : 0;
+	o->ov_req_interval_ms = 10;
 }
 
 void sim_node_attach_command(const struct sim *w, uint32_t node, uint32_t volume, struct bsr_command *cmd)
@@ -74,19 +77,30 @@ void sim_node_attach_command(const struct sim *w, uint32_t node, uint32_t volume
 	disk_options(w, node, &cmd->u.attach.options);
 }
 
-void sim_node_add_peers(struct sim *w, uint32_t node)
+static void add_peer_device(struct sim *w, uint32_t node, uint32_t peer, uint32_t volume)
+{
+	struct bsr_command cmd = {.type = BSR_CMD_PEER_DEVICE_OPTIONS, .peer = peer, .volume = volume};
+	peer_device_options(w, node, &cmd.u.peer_device);
+	sim_node_script_add(w, node, &cmd, 0);
+}
+
+void sim_node_add_peer(struct sim *w, uint32_t node, uint32_t peer)
+{
+	struct bsr_command cmd = {.type = BSR_CMD_NEW_PEER, .peer = peer};
+	net_options(w, node, &cmd.u.net);
+	sim_node_script_add(w, node, &cmd, 0);
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		if ((w->node[node].volumes >> v & 1u) != 0) {
+			add_peer_device(w, node, peer, v);
+		}
+	}
+}
+
+void sim_node_peer_devices(struct sim *w, uint32_t node, uint32_t volume)
 {
 	for (uint32_t p = 0; p < w->cfg.node_count; p++) {
-		if (p == node) {
-			continue;
-		}
-		struct bsr_command cmd = {.type = BSR_CMD_NEW_PEER, .peer = p};
-		net_options(w, node, &cmd.u.net);
-		sim_node_script_add(w, node, &cmd, 0);
-		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-			cmd = (struct bsr_command){.type = BSR_CMD_PEER_DEVICE_OPTIONS, .peer = p, .volume = v};
-			peer_device_options(w, node, &cmd.u.peer_device);
-			sim_node_script_add(w, node, &cmd, 0);
+		if (sim_node_has_peer(w, node, p)) {
+			add_peer_device(w, node, p, volume);
 		}
 	}
 }

@@ -5,6 +5,7 @@
  * Every write of an application has an identity that its sectors carry. The order that binds replicas is only this:
  * a write that was answered before another was asked for comes before it. "Certainly older" below means that.
  *   I1   acknowledged: on every disk that counts; flushed: stable there
+ *   I2   protocol B: in the memory of every peer that counts; lost only with it
  *   I6   a Secondary holds a write only together with all that were acknowledged before it was asked for
  *   I9   a read returns nothing older than what has been acknowledged or shown
  *   I10  content never goes back, except where a person or a lost volatile cache allows it
@@ -160,6 +161,11 @@ void sim_oracle_disk_write(struct sim *w, uint32_t node, uint32_t volume, uint64
 			}
 		}
 	}
+}
+
+void sim_oracle_target_write(struct sim *w, uint32_t node, uint32_t volume)
+{
+	const struct sim_node *n = &w->node[node];
 	if (n->pub.disk[volume] == BSR_DISK_INCONSISTENT && (n->sb[volume].flags & BSR_MDF_CONSISTENT) != 0 &&
 		!n->app.running && n->state == SIM_NODE_UP && lacks_blocks(w, node, volume) && !sim_ignored(w, "I26")) {
 		sim_fail(w, "I26", "node %u volume %u: a resync writes while the metadata still says Consistent", node, volume);
@@ -269,6 +275,7 @@ static void check_acked(struct sim *w, uint32_t node, uint32_t id)
 		}
 		if (m != node && w->cfg.protocol != BSR_PROTOCOL_C) {
 			x->weak = true;
+			x->taken_by |= w->cfg.protocol == BSR_PROTOCOL_B ? 1u << m : 0;
 			continue;
 		}
 		if (m != node && w->node[m].disk[x->volume].made_anew > x->issue_sequence) {
@@ -292,6 +299,19 @@ static void check_acked(struct sim *w, uint32_t node, uint32_t id)
 		sim_fail(w, "I1", "node %u acknowledges write #%u without any UpToDate disk", node, id);
 	}
 	sim_oracle_solo(w, node, id);
+}
+
+/* A process that has died, or a disk that has failed or left, took along what it had not written. */
+void sim_oracle_received(struct sim *w, uint32_t node)
+{
+	for (uint32_t id = 1; id < w->oracle.write_count; id++) {
+		const struct sim_write *x = &w->oracle.write[id];
+		if ((x->taken_by >> node & 1u) != 0 && x->acked && !x->excused && x->done_sequence > w->node[node].alive_since &&
+			w->node[node].disk[x->volume].write_errors == 0 && !present(w, node, x, id, false)) {
+			sim_fail(w, "I2", "node %u is promoted without write #%u of node %u, which it had in its memory when it was acknowledged",
+				node, id, x->node);
+		}
+	}
 }
 
 static void raise_floor(struct sim *w, uint32_t node, uint32_t volume, uint64_t sector, uint32_t id)
@@ -326,13 +346,14 @@ static void check_read(struct sim *w, uint32_t node, const struct sim_req *r, co
 {
 	for (uint32_t i = 0; i < r->count; i++) {
 		const uint64_t sector = r->sector + i;
-		check_identity(w, node, r->volume, sector, stamps[i], "a read");
-		if (sim_oracle_older(w, r->volume, sector, stamps[i], r->floor[i])) {
+		const uint32_t stamp = sim_rot_clean(w, stamps[i]); /* a damaged sector is judged by what it should hold */
+		check_identity(w, node, r->volume, sector, stamp, "a read");
+		if (sim_oracle_older(w, r->volume, sector, stamp, r->floor[i])) {
 			sim_fail(w, "I9", "node %u volume %u sector %llu: a read returns #%u, older than #%u", node, r->volume,
-				(unsigned long long)sector, stamps[i], r->floor[i]);
+				(unsigned long long)sector, stamp, r->floor[i]);
 		}
-		if (stamps[i] != 0 && w->oracle.write[stamps[i]].acked) { /* one that fails later may go again */
-			raise_floor(w, node, r->volume, sector, stamps[i]);
+		if (stamp != 0 && w->oracle.write[stamp].acked) { /* one that fails later may go again */
+			raise_floor(w, node, r->volume, sector, stamp);
 		}
 	}
 	w->reads_checked++;
@@ -349,7 +370,9 @@ void sim_oracle_complete(struct sim *w, uint32_t node, struct sim_req *r, int32_
 	if (r->op == BSR_OP_FLUSH) {
 		for (uint32_t m = 0; result == 0 && m < w->cfg.node_count; m++) {
 			const bool part = w->cfg.on_io_error == BSR_IO_ERROR_PASSTHROUGH && w->node[m].disk[r->volume].write_errors != 0;
-			if (sim_oracle_counted(w, node, m, r->volume) && !part &&
+			/* demoted, and its record still says Primary: its activity log names what its cache may lose */
+			const bool logged = m != node && (w->node[m].sb[r->volume].flags & BSR_MDF_PRIMARY_IND) != 0;
+			if (sim_oracle_counted(w, node, m, r->volume) && !part && !logged &&
 				(m == node || w->cfg.protocol == BSR_PROTOCOL_C)) {
 				check_flush_on(w, node, m, r->volume, r->issue_sequence);
 			}
@@ -465,12 +488,14 @@ void sim_oracle_compare(struct sim *w, uint32_t a, uint32_t b, uint32_t volume, 
 	const struct sim_store *sa = &w->node[a].disk[volume].now;
 	const struct sim_store *sb = &w->node[b].disk[volume].now;
 	const uint32_t chunks = sa->chunk_count < sb->chunk_count ? sa->chunk_count : sb->chunk_count;
+	const uint64_t sectors = sa->sector_count < sb->sector_count ? sa->sector_count : sb->sector_count;
 	w->compares++;
 	for (uint32_t c = 0; sa->sum != sb->sum && c < chunks; c++) {
 		if (sa->chunk_sum[c] == sb->chunk_sum[c]) {
 			continue;
 		}
-		for (uint32_t i = 0; i < SIM_CHUNK_SECTORS; i++) {
+		const uint64_t left = sectors - (uint64_t)c * SIM_CHUNK_SECTORS;
+		for (uint32_t i = 0; i < SIM_CHUNK_SECTORS && i < left; i++) {
 			const uint32_t x = sa->chunk[c] != NULL ? sa->chunk[c][i] : 0;
 			const uint32_t y = sb->chunk[c] != NULL ? sb->chunk[c][i] : 0;
 			if (x != y) {

@@ -57,7 +57,7 @@ static bool in_log(struct sim *w, uint32_t node, uint32_t volume, uint64_t block
 	for (uint32_t m = 0; m < w->cfg.node_count; m++) {
 		counts = counts || (sb->peer[m].flags & BSR_MDPF_WRITES_HERE) != 0; /* a Secondary's, toward third nodes */
 	}
-	return counts && sim_oracle_extent_logged(w, node, volume, (uint32_t)(block * BSR_BITMAP_BLOCK_BYTES / BSR_AL_EXTENT_BYTES));
+	return counts && (sim_oracle_log_incomplete(w, node, volume) || sim_oracle_extent_logged(w, node, volume, (uint32_t)(block * BSR_BITMAP_BLOCK_BYTES / BSR_AL_EXTENT_BYTES)));
 }
 
 /* Also of a third node: coming back it resyncs what its log names to both. */
@@ -101,7 +101,7 @@ static bool failed_write(const struct sim *w, const struct pair *p, uint64_t blo
 	return true;
 }
 
-static void record_of(const struct sim_node *n, uint32_t volume, struct bsr_msg_hs_volume *m)
+static void record_of(const struct sim_node *n, uint32_t volume, uint32_t peer, bool pair, struct bsr_msg_hs_volume *m)
 {
 	const struct bsr_superblock *sb = &n->sb[volume];
 	memset(m, 0, sizeof(*m));
@@ -112,6 +112,8 @@ static void record_of(const struct sim_node *n, uint32_t volume, struct bsr_msg_
 	m->size_bytes = sb->effective_sectors * 512u;
 	m->capacity_bytes = n->disk[volume].layout.data_bytes;
 	m->current = sb->current_gi;
+	m->flags = (sb->peer[peer].flags & BSR_MDPF_MISSED_END) != 0 ? BSR_HSF_RESYNC_MISSED_END : 0;
+	m->flags |= pair ? BSR_HSF_PAIR : 0;
 	for (uint32_t i = 0; i < BSR_NODES_MAX; i++) {
 		m->bitmap[i] = sb->peer[i].bitmap_gi;
 	}
@@ -125,8 +127,9 @@ static bool generations_know(struct sim *w, struct pair *p)
 	if (p->asked) {
 		return p->by_generation;
 	}
-	record_of(&w->node[p->a], p->volume, &record[0]);
-	record_of(&w->node[p->b], p->volume, &record[1]);
+	const bool pair = w->cfg.node_count == 2 && (w->node[0].features & w->node[1].features & BSR_FEATURE_ORDERED_STATES) != 0;
+	record_of(&w->node[p->a], p->volume, p->b, pair, &record[0]);
+	record_of(&w->node[p->b], p->volume, p->a, pair, &record[1]);
 	const struct bsr_hs_side one = {.node_id = p->a, .role = BSR_ROLE_SECONDARY, .volume = &record[0]};
 	const struct bsr_hs_side other = {.node_id = p->b, .role = BSR_ROLE_SECONDARY, .volume = &record[1]};
 	const struct bsr_hs_policy policy = {.resolver = true};
@@ -169,11 +172,13 @@ static void check_pair(struct sim *w, struct pair *p, const char *when)
 	const struct sim_store *sa = &w->node[p->a].disk[p->volume].now;
 	const struct sim_store *sb = &w->node[p->b].disk[p->volume].now;
 	const uint32_t chunks = sa->chunk_count < sb->chunk_count ? sa->chunk_count : sb->chunk_count;
+	const uint64_t sectors = sa->sector_count < sb->sector_count ? sa->sector_count : sb->sector_count;
 	for (uint32_t c = 0; c < chunks; c++) {
 		if (sa->chunk_sum[c] == sb->chunk_sum[c]) {
 			continue;
 		}
-		for (uint32_t i = 0; i < SIM_CHUNK_SECTORS; i += BLOCK_SECTORS) {
+		const uint64_t left = sectors - (uint64_t)c * SIM_CHUNK_SECTORS;
+		for (uint32_t i = 0; i < SIM_CHUNK_SECTORS && i < left; i += BLOCK_SECTORS) {
 			if (!same_block(sa->chunk[c] != NULL ? sa->chunk[c] + i : NULL, sb->chunk[c] != NULL ? sb->chunk[c] + i : NULL)) {
 				check_block(w, p, ((uint64_t)c * SIM_CHUNK_SECTORS + i) / BLOCK_SECTORS, when);
 			}

@@ -82,6 +82,7 @@ static void read_log(struct sim *w, uint32_t node, uint32_t volume)
 			}
 		}
 	}
+	n->al[volume].incomplete = !bsr_al_replay_is_complete(replay_ring, 1, blocks);
 	n->al[volume].stale = false;
 	n->al[volume].numbered = false;
 }
@@ -98,6 +99,11 @@ bool sim_oracle_extent_logged(struct sim *w, uint32_t node, uint32_t volume, uin
 {
 	const struct sim_al_view *v = log_view(w, node, volume);
 	return extent < v->extent_count && v->extent_uses[extent] != 0;
+}
+
+bool sim_oracle_log_incomplete(struct sim *w, uint32_t node, uint32_t volume)
+{
+	return log_view(w, node, volume)->incomplete;
 }
 
 void sim_oracle_al_reload(struct sim *w, uint32_t node, uint32_t volume)

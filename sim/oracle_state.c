@@ -2,17 +2,49 @@
 /*
  * oracle_state.c - the invariants about published states, roles and commands
  *
+ *   I2   protocol B: a node that lived has what it had received
  *   I4   both ends claim equality and nothing is under way: contents are equal
+ *   I13  on-io-error passthrough: errors of data do not fail a disk
+ *   I17  a generation is created once
+ *   I21  both ends of a handshake decide the same
  *   I31  one Primary among connected nodes
  *   I32  nobody becomes Primary without UpToDate data
  *   I33  the clamps between states hold after every published change
  *   R9   a state never claims more than the metadata on disk can prove
  */
+#include <string.h>
+
 #include <bsr/assert.h>
 #include <bsr/handshake.h>
 #include <bsr/log.h>
 
 #include "sim.h"
+
+#define PASSTHROUGH_MOST 100u /* max-passthrough-count */
+
+/* on-io-error passthrough: errors of data are the application's business, as many of them as the option allows. */
+static void check_failure(struct sim *w, uint32_t node, uint32_t volume, enum bsr_disk_state disk)
+{
+	struct sim_disk *d = &w->node[node].disk[volume];
+	if (disk == BSR_DISK_ATTACHING) {
+		d->md_errors = d->passed_errors = 0;
+	}
+	if (disk == BSR_DISK_FAILED && w->cfg.on_io_error == BSR_IO_ERROR_PASSTHROUGH && d->md_errors == 0 &&
+		d->passed_errors < PASSTHROUGH_MOST) {
+		sim_fail(w, "I13", "node %u volume %u: Failed by %llu errors of data", node, volume,
+			(unsigned long long)d->passed_errors);
+	}
+}
+
+/* Whoever is away may lack what only this disk had: its volume stays at a moment of its own, whatever becomes of the others. */
+static void note_left_behind(struct sim *w, uint32_t node, uint32_t volume)
+{
+	for (uint32_t m = 0; m < w->cfg.node_count; m++) {
+		if (m != node && w->node[node].pub.conn[m] != BSR_CONN_CONNECTED) {
+			w->cut_off[volume] |= 1u << m;
+		}
+	}
+}
 
 void sim_oracle_publish(struct sim *w, uint32_t node, const struct bsr_fx_state *fx)
 {
@@ -35,15 +67,26 @@ void sim_oracle_publish(struct sim *w, uint32_t node, const struct bsr_fx_state 
 			(unsigned long long)fx->u.volume.size_bytes);
 		sim_cov_move(w, 2, p->disk[fx->volume], fx->u.volume.disk);
 		sim_cov_hit(w, SIM_COV_DISK, fx->u.volume.disk);
+		check_failure(w, node, fx->volume, fx->u.volume.disk);
+		if (fx->u.volume.disk == BSR_DISK_FAILED || fx->u.volume.disk == BSR_DISK_DETACHING) {
+			note_left_behind(w, node, fx->volume);
+		}
+		p->worse_ns[fx->volume] = p->disk[fx->volume] == BSR_DISK_UP_TO_DATE ? w->now_ns : p->worse_ns[fx->volume];
 		p->disk[fx->volume] = gone ? BSR_DISK_DISKLESS : fx->u.volume.disk;
+		if (p->disk[fx->volume] < BSR_DISK_INCONSISTENT || p->disk[fx->volume] == BSR_DISK_INCONSISTENT) {
+			n->alive_since = ++w->oracle.sequence; /* content may be another's from now on */
+		}
+		if (fx->u.volume.disk == BSR_DISK_DETACHING || fx->u.volume.disk == BSR_DISK_FAILED) {
+			w->node[node].given_up |= 1u << fx->volume;
+		}
 		break;
 	case BSR_OBJ_PEER:
 		SIM_TRACE(w, "n%u state peer %u %s role %s error %s", node, fx->peer, bsr_conn_state_word(fx->u.peer.conn),
 			bsr_role_word(fx->u.peer.role), bsr_conn_error_word(fx->u.peer.error));
 		sim_cov_move(w, 0, p->conn[fx->peer], fx->u.peer.conn);
 		sim_cov_hit(w, SIM_COV_CONN, fx->u.peer.conn);
-		p->conn[fx->peer] = fx->u.peer.conn;
-		p->peer_role[fx->peer] = fx->u.peer.role;
+		p->conn[fx->peer] = gone ? BSR_CONN_STANDALONE : fx->u.peer.conn;
+		p->peer_role[fx->peer] = gone ? BSR_ROLE_UNKNOWN : fx->u.peer.role;
 		break;
 	case BSR_OBJ_PEER_DEVICE:
 		SIM_TRACE(w, "n%u state peer %u volume %u %s peer-disk %s paused=%u", node, fx->peer, fx->volume,
@@ -53,8 +96,8 @@ void sim_oracle_publish(struct sim *w, uint32_t node, const struct bsr_fx_state 
 		sim_cov_move(w, 3, p->peer_disk[fx->peer][fx->volume], fx->u.peer_device.disk);
 		sim_cov_hit(w, SIM_COV_REPL, fx->u.peer_device.repl);
 		sim_cov_hit(w, SIM_COV_PEER_DISK, fx->u.peer_device.disk);
-		p->repl[fx->peer][fx->volume] = fx->u.peer_device.repl;
-		p->peer_disk[fx->peer][fx->volume] = fx->u.peer_device.disk;
+		p->repl[fx->peer][fx->volume] = gone ? BSR_REPL_OFF : fx->u.peer_device.repl;
+		p->peer_disk[fx->peer][fx->volume] = gone ? BSR_DISK_DISKLESS : fx->u.peer_device.disk;
 		if (p->repl[fx->peer][fx->volume] == BSR_REPL_ESTABLISHED && fx->u.peer_device.disk == BSR_DISK_UP_TO_DATE &&
 			p->disk[fx->volume] == BSR_DISK_UP_TO_DATE) {
 			w->cut_off[fx->volume] &= ~(1u << node);
@@ -140,6 +183,9 @@ static void check_volume(struct sim *w, uint32_t node, uint32_t volume)
 		check_published(w, node, p, volume, &pi, &pd);
 		if (pd.handshake_reason != 0) {
 			sim_cov_hit(w, SIM_COV_REASON, pd.handshake_reason);
+			if (pd.handshake_reason == BSR_HS_REASON_EQUAL_OTHER_DISK && !w->swapped) {
+				sim_fail(w, "I20", "node %u volume %u: peer %u's disk is taken for another one; it is none", node, volume, p);
+			}
 		}
 	}
 }
@@ -184,6 +230,9 @@ static void check_promoted(struct sim *w, uint32_t node, const struct sim_pendin
 {
 	if ((c->flags & BSR_CMDF_FORCE) == 0 && !c->was_primary && !w->node[node].app.running) {
 		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+			if (!sim_volume_info(w, node, v).exists || w->node[node].volume_since_ns[v] >= c->issued_ns) {
+				continue; /* taken away meanwhile, or added, as it may be added afterwards */
+			}
 			bool good = false;
 			for (uint32_t m = 0; m < w->cfg.node_count; m++) {
 				good = good || sim_oracle_counted(w, node, m, v);
@@ -198,6 +247,7 @@ static void check_promoted(struct sim *w, uint32_t node, const struct sim_pendin
 			}
 		}
 		sim_oracle_epochs(w, node, false, "after its promotion");
+		sim_oracle_received(w, node);
 	}
 	sim_app_start(w, node, false);
 }
@@ -217,6 +267,9 @@ void sim_oracle_command(struct sim *w, uint32_t node, const struct sim_pending_c
 	}
 	if (c->type == BSR_CMD_ATTACH && d->result != 0) {
 		w->cut_off[c->volume] = ~0u; /* newer data may be on that disk */
+	}
+	if (c->type == BSR_CMD_ATTACH && d->result == -BSR_E_DISK_NOT_JOINED && w->phase == SIM_PHASE_QUIET) {
+		n->refused |= 1u << c->volume;
 	}
 	if (c->type == BSR_CMD_ATTACH && d->result == 0) {
 		n->given_up &= ~(1u << c->volume);
@@ -288,10 +341,42 @@ static bool vouched_for(struct sim *w, uint32_t a, uint32_t b, uint32_t volume)
 	return false;
 }
 
+/* Random numbers of 64 bits: two alike are a mistake. */
+static void note_generation(struct sim *w, uint32_t node, uint64_t value)
+{
+	struct sim_oracle *o = &w->oracle;
+	for (uint32_t i = 0; i < o->generation_count; i++) {
+		if (o->generation[i] == (value & BSR_GI_MASK)) {
+			sim_fail(w, "I17", "node %u creates generation %016llx, which somebody has created before", node,
+				(unsigned long long)value);
+		}
+	}
+	if (o->generation_count == o->generation_room) {
+		const uint32_t room = o->generation_room == 0 ? 64 : o->generation_room * 2;
+		uint64_t *more = sim_alloc(w, room * sizeof(*more));
+		if (o->generation != NULL) {
+			memcpy(more, o->generation, o->generation_count * sizeof(*more));
+			sim_free(w, o->generation, o->generation_room * sizeof(*more));
+		}
+		o->generation = more;
+		o->generation_room = room;
+	}
+	o->generation[o->generation_count++] = value & BSR_GI_MASK;
+}
+
 void sim_oracle_log(struct sim *w, uint32_t node, const struct bsr_fx_log *log)
 {
+	if (log->number == BSR_LOGN_NEW_GENERATION) {
+		note_generation(w, node, log->arg[0]);
+	} else if (log->number == BSR_LOGN_HANDSHAKE_DECIDED) {
+		w->node[node].decisions++;
+	} else if (log->number == BSR_LOGN_HANDSHAKE_NOT_MIRRORED && !w->damages) {
+		sim_fail(w, "I21", "nodes %u and %u volume %d: decided %llu and %llu (reason %llu)", node, log->peer, (int)log->volume,
+			(unsigned long long)log->arg[0], (unsigned long long)log->arg[1], (unsigned long long)log->arg[2]);
+	}
 	const bool policy = log->number == BSR_LOGN_HANDSHAKE_DECIDED && log->arg[0] > BSR_HS_REASON_SB_DISCARD &&
 			    log->arg[0] < BSR_HS_REASON_SB_NO_SOURCE;
+	sim_verify_log(w, node, log);
 	if (!policy) {
 		return;
 	}
@@ -318,6 +403,33 @@ void sim_oracle_audit(struct sim *w)
 			for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
 				if (settled_pair(w, a, b, v) && vouched_for(w, a, b, v)) {
 					sim_oracle_compare(w, a, b, v, "both ends claim equality");
+				}
+			}
+		}
+	}
+}
+
+void sim_oracle_views(struct sim *w)
+{
+	for (uint32_t a = 0; a < w->cfg.node_count; a++) {
+		for (uint32_t b = 0; b < w->cfg.node_count; b++) {
+			if (a == b) {
+				continue;
+			}
+			const struct bsr_peer_info p = sim_peer_info(w, a, b);
+			if (p.role != w->node[b].pub.role) {
+				sim_fail(w, "I36", "at rest: node %u calls node %u %s, and it is %s", a, b, bsr_role_word(p.role),
+					bsr_role_word(w->node[b].pub.role));
+			}
+			for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+				const struct bsr_peer_device_info pd = sim_peer_device_info(w, a, b, v);
+				const struct bsr_volume_info i = sim_volume_info(w, b, v);
+				if (pd.disk != i.disk || (pd.exists && pd.repl != sim_peer_device_info(w, b, a, v).repl)) {
+					sim_fail(w, "I36", "at rest: node %u calls node %u's disk %u %s, and it is %s", a, b, v,
+						bsr_disk_state_word(pd.disk), bsr_disk_state_word(i.disk));
+				}
+				if (pd.paused != 0) {
+					sim_fail(w, "I37", "at rest: node %u pauses volume %u toward node %u (%u)", a, v, b, pd.paused);
 				}
 			}
 		}

@@ -28,13 +28,16 @@ static void step_down(struct sim *w, uint32_t node)
 
 static bool torn_apart(struct sim *w, uint32_t a, uint32_t b)
 {
+	if (w->node[a].state != SIM_NODE_UP) {
+		return false;
+	}
 	const struct bsr_peer_info p = sim_peer_info(w, a, b);
 	return p.conn == BSR_CONN_STANDALONE && p.error == BSR_CONN_ERROR_SPLIT_BRAIN;
 }
 
 static bool either_torn_apart(struct sim *w, uint32_t a, uint32_t b)
 {
-	return torn_apart(w, a, b) || (w->node[b].state == SIM_NODE_UP && torn_apart(w, b, a));
+	return torn_apart(w, a, b) || torn_apart(w, b, a);
 }
 
 /* Whose data stays when @a and @b have gone different ways; refused choices move on to the next one. */
@@ -42,7 +45,8 @@ static uint32_t winner(struct sim *w)
 {
 	uint32_t candidate[SIM_NODES_MAX];
 	uint32_t count = 0;
-	for (uint32_t primaries = 1; count == 0 && primaries < 2; primaries--) {
+	/* whoever is Primary, unless the others would lose better data than it has */
+	for (uint32_t primaries = w->other_victim < REFUSALS_MAX / 2u; count == 0 && primaries < 2; primaries--) {
 		for (uint32_t i = 0; i < w->cfg.node_count; i++) {
 			if (w->node[i].state == SIM_NODE_UP && (primaries == 0 || w->node[i].app.running)) {
 				candidate[count++] = i;
@@ -56,9 +60,13 @@ static uint32_t winner(struct sim *w)
 static bool settle_split(struct sim *w, uint32_t a, uint32_t b, uint32_t *flags)
 {
 	const uint32_t keeper = winner(w);
-	const bool victim = b == keeper || (a != keeper && either_torn_apart(w, a, keeper) && !either_torn_apart(w, b, keeper));
+	const bool with_keeper = either_torn_apart(w, a, keeper);
+	const bool other_with_keeper = either_torn_apart(w, b, keeper);
+	/* the winner gets on with both, or resyncs from one of them: it does not matter which */
+	const bool elsewhere = a != keeper && b != keeper && !with_keeper && !other_with_keeper;
+	const bool victim = b == keeper || (a != keeper && with_keeper && !other_with_keeper) || (elsewhere && a > b);
 	w->split_brains++;
-	if (a != keeper && b != keeper && either_torn_apart(w, a, keeper) && either_torn_apart(w, b, keeper)) {
+	if (a != keeper && b != keeper && with_keeper && other_with_keeper) {
 		return false; /* both give way to the winner first */
 	}
 	if (victim && w->node[a].pub.role == BSR_ROLE_PRIMARY) {
@@ -105,6 +113,17 @@ static void discard_was_refused(struct sim *w, uint32_t a, uint32_t b)
 	}
 }
 
+/* A new volume that was forced to be good without its peers may have taken more room than they have. */
+static bool began_alone(const struct sim *w)
+{
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		if (w->begun[v] != 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error error)
 {
 	struct bsr_command cmd = {.type = BSR_CMD_CONNECT, .peer = b};
@@ -114,7 +133,7 @@ static void reconnect(struct sim *w, uint32_t a, uint32_t b, enum bsr_conn_error
 		give_up_disks(w, a);
 		return;
 	}
-	if (error == BSR_CONN_ERROR_SIZE && w->swapped && w->node[b].state == SIM_NODE_UP && has_larger(w, a, b)) {
+	if (error == BSR_CONN_ERROR_SIZE && (w->swapped || began_alone(w)) && w->node[b].state == SIM_NODE_UP && has_larger(w, a, b)) {
 		give_up_disks(w, a); /* a blank disk that was forced to be good took all the room it has */
 		return;
 	}
@@ -156,19 +175,37 @@ static bool somebody_is_old(const struct sim *w)
 	return (features & BSR_FEATURE_LIVE_VOLUMES) == 0;
 }
 
+/* No room for what a peer's disk has taken for the volume alone: that one is made anew. */
+static bool finds_no_room(struct sim *w, uint32_t a, uint32_t v)
+{
+	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
+		if (b != a && (w->swapped || began_alone(w)) && w->node[b].state == SIM_NODE_UP &&
+			sim_volume_info(w, b, v).disk == BSR_DISK_UP_TO_DATE &&
+			sim_volume_info(w, b, v).size_bytes > w->node[a].disk[v].layout.data_bytes) {
+			give_up_disks(w, b);
+			return true;
+		}
+	}
+	return false;
+}
+
 static void look_after_disk(struct sim *w, uint32_t a, uint32_t v)
 {
 	struct bsr_command cmd = {.volume = v};
 	const enum bsr_disk_state disk = sim_volume_info(w, a, v).disk;
 	const bool primary = w->node[a].pub.role == BSR_ROLE_PRIMARY;
+	if (disk == BSR_DISK_DISKLESS && finds_no_room(w, a, v)) {
+		return;
+	}
 	if (primary && shows_what_nobody_has(w, a, v) && w->node[a].app.in_flight != 0) {
 		cmd.type = BSR_CMD_RESUME_IO; /* what waits for data fails */
 	} else if (primary && (shows_what_nobody_has(w, a, v) || (disk <= BSR_DISK_NEGOTIATING && (somebody_is_old(w) || w->cfg.node_count > 2)))) {
 		step_down(w, a); /* it gets no disk: demote, attach, promote */
 		return;
 	} else if (disk == BSR_DISK_DISKLESS) {
-		if (w->node[a].disk[v].damaged) {
-			sim_disk_create_md(w, a, v); /* attach has refused it */
+		if (w->node[a].disk[v].damaged || (w->node[a].refused >> v & 1u) != 0) {
+			sim_disk_create_md(w, a, v); /* attach has refused it; docs/ops/events.md, 3007 */
+			w->node[a].refused &= ~(1u << v);
 		}
 		sim_node_attach_command(w, a, v, &cmd);
 	} else {
@@ -189,6 +226,10 @@ static void look_after_volume(struct sim *w, uint32_t a, uint32_t v)
 		const struct bsr_peer_device_info pd = sim_peer_device_info(w, a, b, v);
 		if (stays_outdated && pd.repl == BSR_REPL_ESTABLISHED && pd.disk == BSR_DISK_UP_TO_DATE) {
 			/* somebody typed `outdate`: a new handshake decides what it is worth */
+			const struct bsr_command cmd = {.type = BSR_CMD_DISCONNECT, .peer = b};
+			sim_node_script_add(w, a, &cmd, 0);
+		}
+		if (sim_verify_reconnects(w, a, b, v)) {
 			const struct bsr_command cmd = {.type = BSR_CMD_DISCONNECT, .peer = b};
 			sim_node_script_add(w, a, &cmd, 0);
 		}
@@ -221,7 +262,7 @@ void sim_person_choose_data(struct sim *w)
 		return;
 	}
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-		const uint32_t best = best_data(w, v);
+		const uint32_t best = sim_volume_wanted(w, v) ? best_data(w, v) : SIM_NONE;
 		if (best != SIM_NONE && w->node[best].script_count == 0) {
 			const struct bsr_command cmd = {.type = BSR_CMD_PRIMARY, .flags = waited > 60u * SIM_S ? BSR_CMDF_FORCE : 0};
 			sim_node_script_add(w, best, &cmd, 0);
@@ -242,8 +283,14 @@ void sim_person_look_after(struct sim *w, uint32_t a)
 	if (n->script_count != 0) {
 		return;
 	}
+	sim_grow_heal(w, a);
+	if (n->script_count != 0) {
+		return;
+	}
 	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
-		look_after_volume(w, a, v);
+		if (sim_volume_wanted(w, v)) {
+			look_after_volume(w, a, v);
+		}
 	}
 	struct bsr_resource_info r;
 	bsr_engine_resource_info(n->engine, &r);

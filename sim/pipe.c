@@ -79,7 +79,8 @@ void sim_pipe_pump(struct sim *w, struct sim_pipe *p)
 		p->sent_bytes += msg_bytes(m);
 		p->busy_until_ns = p->busy_until_ns > w->now_ns ? p->busy_until_ns : w->now_ns;
 		p->busy_until_ns += msg_bytes(m) * w->cfg.ns_per_kib * w->slow_factor / 1024u;
-		const uint64_t latency = sim_rng_range(r, w->cfg.latency_low_ns, w->cfg.latency_high_ns);
+		uint64_t latency = sim_rng_range(r, w->cfg.latency_low_ns, w->cfg.latency_high_ns);
+		latency *= w->cfg.net_tail && latency % 100u == 0 ? 20u : 1u;
 		m->arrives_ns = p->busy_until_ns + latency * w->slow_factor;
 		if (m->arrives_ns <= p->last_arrival_ns) {
 			m->arrives_ns = p->last_arrival_ns + 1;
@@ -292,10 +293,14 @@ void sim_net_on_pipe(struct sim *w, struct sim_pipe *p)
 		sim_pipe_arm(w, p, w->node[l->node[to]].frozen_until_ns);
 		return;
 	}
-	if (!bsr_engine_may_receive(w->node[l->node[to]].engine, l->node[p->from], (enum bsr_stream)p->stream)) {
+	if (p->may_receive == 0) {
+		p->may_receive = bsr_engine_may_receive(w->node[l->node[to]].engine, l->node[p->from], (enum bsr_stream)p->stream);
+	}
+	if (p->may_receive == 0) {
 		p->paused = true;
 		return;
 	}
+	p->may_receive--; /* others come between, which is harder than what the engine promises */
 	p->wire_first = m->next;
 	if (m->next == NULL) {
 		p->wire_last = NULL;

@@ -13,7 +13,9 @@ static const char *const act_word[SIM_ACT_COUNT] = {"process-crash", "power-cut"
 	"flush-errors", "md-errors", "dead-disk", "slow-link", "switch-over", "promote", "promote-force", "demote",
 	"disconnect", "disconnect-force", "connect", "detach", "detach-force", "attach", "invalidate",
 	"invalidate-remote", "pause-sync", "resume-sync", "new-uuid", "suspend-io", "resume-io", "outdate", "down", "failover",
-	"reconfigure", "clock-jump", "connect-discard", "blank-disk", "old-disk", "md-damage", "torn-superblock"};
+	"reconfigure", "clock-jump", "connect-discard", "add-volume", "del-volume", "del-peer",
+	"blank-disk", "old-disk", "md-damage", "torn-superblock", "rot", "lost-writes", "misdirected-writes", "verify",
+	"verify-stop"};
 
 const char *sim_act_word(enum sim_act act)
 {
@@ -170,6 +172,9 @@ static void command(struct sim *w, const struct sim_action *a, enum bsr_cmd type
 	if (type == BSR_CMD_ATTACH) {
 		sim_node_attach_command(w, a->node, a->volume, &cmd);
 	}
+	if (type == BSR_CMD_VERIFY) {
+		sim_verify_command(w, a->volume, a->argument, &cmd);
+	}
 	if (w->node[a->node].state == SIM_NODE_UP && !sim_node_frozen(w, a->node)) {
 		sim_node_command(w, a->node, &cmd, false);
 	}
@@ -216,6 +221,22 @@ static void failover(struct sim *w, const struct sim_action *a, bool begin)
 	const struct bsr_command cmd = {.type = BSR_CMD_PRIMARY};
 	const uint32_t next = w->node[a->node].state == SIM_NODE_UP ? a->node : other_node(w, a);
 	sim_node_script_add(w, next, &cmd, 10);
+}
+
+/* With three and more nodes nobody could say by one verify who is right. */
+static void lie(struct sim *w, const struct sim_action *a, bool begin)
+{
+	struct sim_disk *d = &w->node[a->node].disk[a->volume];
+	if (w->cfg.node_count > 2) {
+		return;
+	}
+	if (a->act == SIM_ACT_ROT) {
+		sim_rot_some(w, a->node, a->volume);
+	} else if (a->act == SIM_ACT_LOST_WRITES) {
+		d->lost_pm = begin ? 20u + a->argument % 200u : 0;
+	} else {
+		d->misdirect_pm = begin ? 20u + a->argument % 200u : 0;
+	}
 }
 
 /* The host is without power while somebody works on its disk. */
@@ -270,7 +291,8 @@ static void damage(struct sim *w, const struct sim_action *a, bool begin)
 {
 #define T(type) (1ull << (type) % 64u)
 	const uint64_t rare = T(BSR_MSG_GI) | T(BSR_MSG_TWOPC) | T(BSR_MSG_CHECKPOINT_ACK) | T(BSR_MSG_READ_REQUEST) |
-			      T(BSR_MSG_READ_REPLY) | T(BSR_MSG_VOLUME_OFFER) | T(BSR_MSG_VOLUME_CONFIRM) | T(BSR_MSG_RESYNC_DONE) | T(BSR_MSG_TEAR_DOWN) | T(BSR_MSG_OUT_OF_SYNC);
+			      T(BSR_MSG_READ_REPLY) | T(BSR_MSG_VOLUME_OFFER) | T(BSR_MSG_VOLUME_CONFIRM) | T(BSR_MSG_RESYNC_DONE) | T(BSR_MSG_TEAR_DOWN) | T(BSR_MSG_OUT_OF_SYNC) |
+			      T(BSR_MSG_VERIFY) | T(BSR_MSG_VERIFY_REQUEST) | T(BSR_MSG_VERIFY_REPLY) | T(BSR_MSG_VERIFY_RESULT);
 	const uint32_t choice = a->argument / 3u;
 	w->corrupt_pm = begin && a->argument % 3u == 0 ? 1u + choice % 50u : 0;
 	if (begin && a->argument % 3u == 1) {
@@ -313,6 +335,8 @@ static void administrate(struct sim *w, const struct sim_action *a)
 		{SIM_ACT_SUSPEND_IO, BSR_CMD_SUSPEND_IO, 0},
 		{SIM_ACT_RESUME_IO, BSR_CMD_RESUME_IO, 0},
 		{SIM_ACT_OUTDATE, BSR_CMD_OUTDATE, 0},
+		{SIM_ACT_VERIFY, BSR_CMD_VERIFY, 0},
+		{SIM_ACT_VERIFY_STOP, BSR_CMD_VERIFY_STOP, 0},
 	};
 	if (a->act == SIM_ACT_SWITCH_OVER) {
 		switch_over(w, a);
@@ -323,12 +347,25 @@ static void administrate(struct sim *w, const struct sim_action *a)
 	}
 	for (uint32_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
 		if (map[i].act == a->act) {
-			command(w, a, map[i].cmd, map[i].flags);
+			const bool resyncs = a->act == SIM_ACT_INVALIDATE || a->act == SIM_ACT_INVALIDATE_REMOTE;
+			const uint32_t keep = resyncs && a->duration_ns % 3 == 1 ? BSR_CMDF_KEEP_BITMAP : 0;
+			command(w, a, map[i].cmd, map[i].flags | keep);
 		}
 	}
 }
 
-static void fault(struct sim *w, const struct sim_action *a, bool begin)
+static void grow(struct sim *w, struct sim_action *a, bool begin)
+{
+	if (a->act == SIM_ACT_ADD_VOLUME) {
+		sim_grow_add_volume(w, a, begin);
+	} else if (a->act == SIM_ACT_DEL_VOLUME) {
+		sim_grow_del_volume(w, a, begin);
+	} else {
+		sim_grow_del_peer(w, a, other_node(w, a), begin);
+	}
+}
+
+static void fault(struct sim *w, struct sim_action *a, bool begin)
 {
 	struct sim_node *n = &w->node[a->node];
 	if (a->act == SIM_ACT_PROCESS_CRASH || a->act == SIM_ACT_POWER_CUT) {
@@ -350,8 +387,12 @@ static void fault(struct sim *w, const struct sim_action *a, bool begin)
 		reconfigure(w, a);
 	} else if (a->act == SIM_ACT_CLOCK_JUMP) {
 		jump(w, a);
-	} else if (a->act >= SIM_ACT_BLANK_DISK) {
+	} else if (a->act >= SIM_ACT_ROT && a->act <= SIM_ACT_MISDIRECTED_WRITES) {
+		lie(w, a, begin);
+	} else if (a->act >= SIM_ACT_BLANK_DISK && a->act <= SIM_ACT_TORN_SUPERBLOCK) {
 		exchange(w, a, begin);
+	} else if (a->act >= SIM_ACT_ADD_VOLUME && a->act <= SIM_ACT_DEL_PEER) {
+		grow(w, a, begin);
 	} else if (a->act == SIM_ACT_FAILOVER) {
 		failover(w, a, begin);
 	} else if (a->act == SIM_ACT_CUT_STREAM) {
@@ -374,7 +415,8 @@ static void fault(struct sim *w, const struct sim_action *a, bool begin)
 static bool lasts(enum sim_act act)
 {
 	return (act >= SIM_ACT_CUT_BOTH && act <= SIM_ACT_SLOW_LINK) || act == SIM_ACT_FAILOVER ||
-	       act == SIM_ACT_OLD_DISK || act == SIM_ACT_TORN_SUPERBLOCK;
+	       (act >= SIM_ACT_ADD_VOLUME && act <= SIM_ACT_DEL_PEER) || act == SIM_ACT_OLD_DISK || act == SIM_ACT_TORN_SUPERBLOCK ||
+	       act == SIM_ACT_LOST_WRITES || act == SIM_ACT_MISDIRECTED_WRITES;
 }
 
 void sim_plan_run(struct sim *w, uint32_t index)
@@ -410,6 +452,7 @@ void sim_plan_heal(struct sim *w)
 			d->latency_factor = 1;
 			d->read_error_pm = d->write_error_pm = d->flush_error_pm = d->md_error_pm = 0;
 			d->dead = false;
+			d->lost_pm = d->misdirect_pm = 0;
 			d->tear = false;
 			sim_disk_unstick(w, a, v);
 		}

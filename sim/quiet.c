@@ -4,7 +4,8 @@
  *
  *   L1, L2  when faults have stopped, every connection stands and every disk is UpToDate, in bounded virtual time
  *   L3..L5  no request, command or logged write is left over
- *   L6      no link goes up and down for ever
+ *   L6      no link goes up and down for ever, and no handshake is repeated for ever
+ *   I36     both ends see the same; I37: nothing is paused
  *   E6      counters are back at zero, buffers and memory are given back
  * What needs a person is done by person.c.
  */
@@ -18,6 +19,8 @@
 #define QUIET_MAX_NS (600u * SIM_S)
 #define REST_NS (15u * SIM_S)
 #define LINKS_MAX 60u
+#define DECISIONS_MAX 200u /* of one pair of nodes and a volume */
+#define ANSWER_MAX_NS (300u * SIM_S)
 
 struct bsr_volume_info sim_volume_info(struct sim *w, uint32_t node, uint32_t v)
 {
@@ -49,6 +52,9 @@ const char *sim_quiet_unsettled(struct sim *w, bool want_data, uint32_t *where)
 		}
 		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
 			const enum bsr_disk_state disk = sim_volume_info(w, a, v).disk;
+			if (!sim_volume_wanted(w, v)) {
+				continue;
+			}
 			if (disk < BSR_DISK_INCONSISTENT || (want_data && disk != BSR_DISK_UP_TO_DATE)) {
 				return bsr_disk_state_word(disk);
 			}
@@ -62,6 +68,9 @@ const char *sim_quiet_unsettled(struct sim *w, bool want_data, uint32_t *where)
 			}
 			for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
 				const struct bsr_peer_device_info pd = sim_peer_device_info(w, a, b, v);
+				if (!sim_volume_wanted(w, v)) {
+					continue;
+				}
 				if (pd.repl != BSR_REPL_ESTABLISHED) {
 					return bsr_repl_state_word(pd.repl);
 				}
@@ -99,7 +108,7 @@ static void first_data(struct sim *w)
 	if (w->cfg.full_initial_sync) {
 		cmd.flags = BSR_CMDF_FORCE;
 	} else {
-		for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		for (uint32_t v = 0; v < w->cfg.volume_count - w->cfg.later_volumes; v++) {
 			const struct bsr_command skip = {
 				.type = BSR_CMD_NEW_CURRENT_UUID, .flags = BSR_CMDF_CLEAR_BITMAP, .volume = v};
 			sim_node_script_add(w, 0, &skip, 3);
@@ -136,6 +145,7 @@ void sim_quiet_begin(struct sim *w)
 	w->quiet_app_stop_ns = w->now_ns + sim_rng_below(&w->rng[SIM_RNG_APP], 2u * SIM_S);
 	for (uint32_t i = 0; i < w->cfg.node_count; i++) {
 		w->node[i].links_up = 0;
+		w->node[i].decisions = 0;
 	}
 }
 
@@ -237,11 +247,24 @@ static void finish(struct sim *w)
 			}
 		}
 	}
+	sim_verify_compare(w);
 	sim_quiet_leaks(w);
+	sim_oracle_views(w);
 	if (w->over.scenario != NULL) {
 		sim_scenario_check(w);
 	}
 	w->phase = SIM_PHASE_DONE;
+}
+
+static void check_answers(struct sim *w, uint32_t node)
+{
+	for (uint32_t i = 0; i < SIM_CMDS_MAX; i++) {
+		const struct sim_pending_cmd *c = &w->node[node].cmd[i];
+		const uint64_t since = c->issued_ns > w->phase_began_ns ? c->issued_ns : w->phase_began_ns;
+		if (c->used && w->now_ns - since > ANSWER_MAX_NS) {
+			sim_fail(w, "L4", "node %u: command %s is not answered", node, sim_cmd_word(c->type));
+		}
+	}
 }
 
 static void quiet_turn(struct sim *w)
@@ -252,6 +275,10 @@ static void quiet_turn(struct sim *w)
 		if (w->node[a].links_up > LINKS_MAX * (w->cfg.node_count - 1)) {
 			sim_fail(w, "L6", "node %u: %u links have come and gone since the faults stopped", a, w->node[a].links_up);
 		}
+		if (w->node[a].decisions > DECISIONS_MAX * w->cfg.volume_count * (w->cfg.node_count - 1)) {
+			sim_fail(w, "L6", "node %u: %u decisions of handshakes since the faults stopped", a, w->node[a].decisions);
+		}
+		check_answers(w, a);
 	}
 	sim_person_choose_data(w);
 	const char *why = sim_quiet_unsettled(w, true, &where);
@@ -271,6 +298,10 @@ static void quiet_turn(struct sim *w)
 		w->rest_since_ns = w->now_ns;
 	}
 	if (w->now_ns > w->quiet_app_stop_ns && w->now_ns - w->rest_since_ns >= REST_NS) {
+		if (!sim_verify_at_rest(w)) {
+			w->rest_since_ns = 0;
+			return;
+		}
 		finish(w);
 	}
 }

@@ -100,13 +100,15 @@ def main():
     began = time.monotonic()
     counts_now = collections.Counter()
     told = 0
+    crashed = []
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         jobs = [pool.submit(run_block, args.sim, b, min(b + args.block - 1, last), args.extra) for b in blocks]
         for job in concurrent.futures.as_completed(jobs):
             block, counts, text, failures, coverage = job.result()
-            if counts is None:
-                print(text)
-                return 2
+            if counts is None: # the simulator itself died: nothing of the block counts, the others go on
+                print(text[:20000])
+                crashed.append(block)
+                continue
             counts_now.update(counts)
             if failures and told < args.stories:
                 told += 1
@@ -114,6 +116,9 @@ def main():
             add(state, block, counts, failures, coverage)
             save_state(args.state, state)
     summary(state, time.monotonic() - began, counts_now)
+    if crashed:
+        print(f"bsr-sim died in the blocks that begin with {crashed}")
+        return 2
     missed = args.judge and not everything_reached(args.sim, state["coverage"])
     return 1 if state["failures"] or missed else 0
 

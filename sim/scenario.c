@@ -90,10 +90,14 @@ static bool parse_expect(const struct reader *r, char *rest)
 	const uint64_t number = value != NULL ? strtoull(value, NULL, 0) : 0;
 	if (what != NULL && strcmp(what, "split-brain") == 0) {
 		s->expect_split_brain = true;
+	} else if (what != NULL && strcmp(what, "found") == 0) {
+		s->expect_found = true;
 	} else if (what != NULL && strcmp(what, "any-split-brain") == 0) {
 		s->any_split_brain = true;
 	} else if (what != NULL && value != NULL && strcmp(what, "primary") == 0) {
 		s->expect_primary = (uint32_t)number;
+	} else if (what != NULL && value != NULL && strcmp(what, "acknowledged-at-least") == 0) {
+		s->acked_least = number;
 	} else if (what != NULL && value != NULL && strcmp(what, "resync-at-most") == 0) {
 		s->resync_most_bytes = number;
 	} else if (what != NULL && value != NULL && strcmp(what, "resync-at-least") == 0) {
@@ -112,6 +116,19 @@ static bool parse_expect(const struct reader *r, char *rest)
 	return true;
 }
 
+static bool parse_policy(const struct reader *r, uint32_t primaries, const char *value)
+{
+	static const char *const word[] = {"disconnect", "discard-younger-primary", "discard-older-primary", "discard-zero-changes",
+		"discard-least-changes", "discard-local", "discard-remote", "consensus", "discard-secondary", "call-pri-lost-after-sb"};
+	for (uint32_t i = 0; i < sizeof(word) / sizeof(word[0]); i++) {
+		if (strcmp(value, word[i]) == 0) {
+			r->s->after_sb[primaries] = 1u + i;
+			return true;
+		}
+	}
+	return complain(r, "unknown policy", value);
+}
+
 static bool parse_set(const struct reader *r, char *rest)
 {
 	static const struct {
@@ -120,6 +137,7 @@ static bool parse_set(const struct reader *r, char *rest)
 	} number[] = {
 		{"nodes", offsetof(struct sim_scenario, nodes)},
 		{"volumes", offsetof(struct sim_scenario, volumes)},
+		{"later-volumes", offsetof(struct sim_scenario, later)},
 		{"mib", offsetof(struct sim_scenario, mib)},
 		{"requests", offsetof(struct sim_scenario, requests)},
 		{"depth", offsetof(struct sim_scenario, depth)},
@@ -129,6 +147,7 @@ static bool parse_set(const struct reader *r, char *rest)
 		{"spots", offsetof(struct sim_scenario, spots)},
 		{"resync-kib", offsetof(struct sim_scenario, resync_kib)},
 		{"write-through", offsetof(struct sim_scenario, write_through)},
+		{"larger-node", offsetof(struct sim_scenario, larger_node)},
 	};
 	char *state = NULL;
 	char *what = strtok_r(rest, " \t", &state);
@@ -147,9 +166,17 @@ static bool parse_set(const struct reader *r, char *rest)
 	} else if (strcmp(what, "initial-sync") == 0) {
 		r->s->full_sync = strcmp(value, "full") == 0;
 	} else if (strcmp(what, "on-io-error") == 0) {
-		r->s->on_io_error = 1u + (uint32_t)(strcmp(value, "detach") == 0 ? BSR_IO_ERROR_DETACH : BSR_IO_ERROR_PASSTHROUGH);
+		r->s->on_io_error = 1u + (uint32_t)(strcmp(value, "detach") == 0	? BSR_IO_ERROR_DETACH
+						    : strcmp(value, "pass_on") == 0 ? BSR_IO_ERROR_PASS_ON
+										    : BSR_IO_ERROR_PASSTHROUGH);
 	} else if (strcmp(what, "disk-flushes") == 0) {
 		r->s->no_flushes = strcmp(value, "no") == 0;
+	} else if (strncmp(what, "after-sb-", 9) == 0 && what[9] >= '0' && what[9] <= '2' && strcmp(what + 10, "pri") == 0) {
+		return parse_policy(r, (uint32_t)(what[9] - '0'), value);
+	} else if (strcmp(what, "journal") == 0) {
+		r->s->journal = strcmp(value, "yes") == 0;
+	} else if (strcmp(what, "older-engines") == 0) {
+		r->s->older = strcmp(value, "no") == 0 ? 1u : 2u;
 	} else if (strcmp(what, "length") == 0) {
 		return parse_time(value, &r->s->fault_ns) || complain(r, "not a time:", value);
 	} else {
@@ -200,7 +227,7 @@ bool sim_scenario_load(struct sim_scenario *s, const char *path)
 	}
 	*s = (struct sim_scenario){
 		.nodes = 2, .volumes = 1, .mib = 8, .requests = 300, .depth = 8, .read_pm = 200, .write_through = 1, .protocol = BSR_PROTOCOL_C,
-		.fault_ns = 10u * SIM_S, .expect_primary = SIM_NONE, .resync_most_bytes = UINT64_MAX};
+		.fault_ns = 10u * SIM_S, .expect_primary = SIM_NONE, .larger_node = SIM_NONE, .resync_most_bytes = UINT64_MAX};
 	snprintf(s->path, sizeof(s->path), "%.*s", (int)sizeof(s->path) - 1, path);
 	bool ok = true;
 	while (ok && fgets(line, sizeof(line), f) != NULL) {
@@ -217,8 +244,16 @@ void sim_scenario_configure(struct sim *w)
 	struct sim_config *c = &w->cfg;
 	c->node_count = s->nodes;
 	c->volume_count = s->volumes;
+	c->later_volumes = s->later;
 	for (uint32_t v = 0; v < SIM_VOLUMES_MAX; v++) {
 		c->volume_bytes[v] = (uint64_t)s->mib << 20;
+	}
+	if (s->larger_node < SIM_NODES_MAX) {
+		memset(c->more_bytes, 0, sizeof(c->more_bytes));
+		c->more_bytes[s->larger_node] = 500u * 4096u;
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		c->after_sb[i] = s->after_sb[i] != 0 ? (enum bsr_after_sb)(s->after_sb[i] - 1u) : c->after_sb[i];
 	}
 	c->protocol = (enum bsr_protocol)s->protocol;
 	c->requests_max = s->requests;
@@ -226,6 +261,8 @@ void sim_scenario_configure(struct sim *w)
 	c->app_read_pm = s->read_pm;
 	c->app_flush_pm = s->flush_pm;
 	c->app_zero_pm = s->zero_pm;
+	c->app_journal = s->journal;
+	c->net_tail = false;
 	c->app_spots = s->spots;
 	c->resync_kib = s->resync_kib != 0 ? s->resync_kib : c->resync_kib;
 	for (uint32_t i = 0; i < SIM_NODES_MAX && s->write_through == 0; i++) {
@@ -264,6 +301,13 @@ void sim_scenario_check(struct sim *w)
 	if (w->resync_bytes > s->resync_most_bytes || w->resync_bytes < s->resync_least_bytes) {
 		sim_fail(w, "STORY", "%llu bytes were resynced, expected %llu..%llu", (unsigned long long)w->resync_bytes,
 			(unsigned long long)s->resync_least_bytes, (unsigned long long)s->resync_most_bytes);
+	}
+	if (w->acked < s->acked_least) {
+		sim_fail(w, "STORY", "%llu writes were acknowledged, expected %llu", (unsigned long long)w->acked,
+			(unsigned long long)s->acked_least);
+	}
+	if (s->expect_found && w->verify_found == 0) {
+		sim_fail(w, "STORY", "no verify has found anything");
 	}
 	for (uint32_t c = 0; c < BSR_CMD_COUNT; c++) {
 		if ((s->expect_refused >> c & 1u) != 0 && w->cov.result[c][1] == 0) {

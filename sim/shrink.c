@@ -2,6 +2,7 @@
 /*
  * shrink.c - make a failing run small: fewer actions, fewer requests, fewer volumes, the same broken invariant
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "shrink.h"
@@ -56,6 +57,67 @@ static void cut_requests(struct sim *w, uint64_t seed, struct sim_override *o, c
 	}
 }
 
+#define LANES_MAX 5u
+
+static int lane_width(uint32_t nodes)
+{
+	return nodes <= 2 ? 62 : nodes == 3 ? 46 : 34;
+}
+
+/* One event in the lane of its node, on as many lines as it takes. */
+static void print_event(const char *time, const char *text, uint32_t node, uint32_t nodes)
+{
+	const int width = lane_width(nodes);
+	int left = (int)strlen(text);
+	for (uint32_t line = 0; left > 0; line++) {
+		int n = left < width ? left : width;
+		for (int k = n; left > width && k > width / 2; k--) {
+			if (text[k] == ' ') {
+				n = k;
+				break;
+			}
+		}
+		printf("%12s", line == 0 ? time : "");
+		for (uint32_t i = 0; i < node; i++) {
+			printf(" | %*s", width, "");
+		}
+		printf(" | %.*s\n", n, text);
+		text += n;
+		left -= n;
+		while (*text == ' ') {
+			text++;
+			left--;
+		}
+	}
+}
+
+/* The end of the transcript as a sequence diagram: time down the page, a lane for each node. */
+static void print_diagram(const struct sim *w)
+{
+	printf("%12s", "time, s");
+	for (uint32_t i = 0; i < w->cfg.node_count && i < LANES_MAX; i++) {
+		printf(" | node %-*u", lane_width(w->cfg.node_count) - 5, i);
+	}
+	puts("");
+	for (uint64_t i = w->trace_count > SIM_TRACE_LINES ? w->trace_count - SIM_TRACE_LINES : 0; i < w->trace_count; i++) {
+		char line[SIM_TRACE_BYTES];
+		snprintf(line, sizeof(line), "%s", w->trace[i % SIM_TRACE_LINES]);
+		char *text = line + strspn(line, " ");
+		char *time = text;
+		text += strcspn(text, " ");
+		if (*text != 0) {
+			*text++ = 0;
+		}
+		char *end = NULL;
+		const uint32_t node = text[0] == 'n' ? (uint32_t)strtoul(text + 1, &end, 10) : SIM_NONE;
+		if (node < LANES_MAX && *end == ' ') {
+			print_event(time, end + 1, node, w->cfg.node_count);
+		} else {
+			printf("%12s %s\n", time, text);
+		}
+	}
+}
+
 int sim_shrink(struct sim *w, uint64_t seed, const struct sim_override *over)
 {
 	struct sim_override o = *over;
@@ -82,10 +144,7 @@ int sim_shrink(struct sim *w, uint64_t seed, const struct sim_override *over)
 	sim_run(w, seed, &o);
 	printf("%s: %s\n%u of %u actions and %u of %u requests are left, %llu events\n", w->label, w->message,
 		total - o.drop_count, total, w->cfg.requests_max, requests, (unsigned long long)w->events);
-	uint64_t from = w->trace_count > SIM_TRACE_LINES ? w->trace_count - SIM_TRACE_LINES : 0;
-	for (; from < w->trace_count; from++) {
-		puts(w->trace[from % SIM_TRACE_LINES]);
-	}
+	print_diagram(w);
 	fputs("replay: ", stdout);
 	o.trace = false;
 	sim_print_command(w, &o, stdout);

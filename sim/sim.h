@@ -15,6 +15,7 @@
 #include <bsr/engine.h>
 #include <bsr/wire.h>
 
+#include "net.h"
 #include "rng.h"
 #include "superblock.h"
 
@@ -132,6 +133,7 @@ struct sim_disk {
 	uint32_t *md_version; /* +1 per change of the stable content */
 	struct sim_store now;
 	struct sim_store stable;
+	struct sim_store rot; /* what a read returns instead; 0: nothing (rot.c) */
 	struct sim_device device[2]; /* 0 data, 1 metadata when external */
 	struct sim_op *ops; /* under way */
 	uint32_t op_count;
@@ -144,6 +146,9 @@ struct sim_disk {
 	uint32_t md_error_pm;
 	bool dead; /* every operation fails */
 	uint64_t write_errors; /* so far */
+	uint64_t md_errors; /* and reads of metadata */
+	uint64_t passed_errors; /* of data, since it was attached */
+	uint32_t lost_pm, misdirect_pm; /* writes that are reported done and are not, or land elsewhere */
 	bool tear;    /* the next superblock write is torn, and the host loses power in it */
 	bool damaged; /* the superblock cannot be read: a person has to make a new one */
 	uint64_t made_anew;    /* when somebody exchanged it: of sim_oracle.sequence */
@@ -181,6 +186,7 @@ struct sim_buf {
 	uint32_t refs; /* engine or application, plus one per operation or message of the host */
 	uint32_t count; /* sectors */
 	uint32_t *stamps;
+	uint64_t born_ns; /* of what a peer sent: when it arrived */
 	bool engine_owned;
 	bool request_owned;
 	uint32_t next_free;
@@ -202,82 +208,6 @@ void sim_buf_ref(struct sim *w, uint32_t node, bsr_buf_t buf);
 void sim_buf_unref(struct sim *w, uint32_t node, bsr_buf_t buf);
 void sim_buf_engine_put(struct sim *w, uint32_t node, bsr_buf_t buf);
 void sim_buf_drop_all(struct sim *w, uint32_t node);
-
-/* ----------------------------------------------------------------- network */
-
-struct sim_msg {
-	struct sim_msg *next;
-	uint8_t *head;
-	uint32_t *stamps;
-	uint32_t head_bytes;
-	uint32_t payload_bytes;
-	uint64_t arrives_ns;
-	bool corrupt;
-};
-
-struct sim_link;
-/** One direction of one stream of one link. */
-struct sim_pipe {
-	struct sim_link *link;
-	uint8_t from; /* side */
-	uint8_t stream;
-	bool paused;	 /* the receiver does not take more now */
-	bool armed;	 /* a SIM_EV_PIPE is under way */
-	bool sent_armed; /* a SIM_EV_SENT is under way */
-	bool frozen;	 /* this stream alone is silently dead */
-	uint64_t send_sequence;
-	uint64_t receive_sequence;
-	uint64_t queued_bytes;
-	uint64_t wire_bytes;
-	uint64_t sent_bytes; /* not yet reported */
-	uint64_t busy_until_ns;
-	uint64_t last_arrival_ns;
-	struct sim_msg *queue_first, *queue_last;
-	struct sim_msg *wire_first, *wire_last;
-};
-
-enum sim_side_state { SIM_SIDE_COMING, SIM_SIDE_UP, SIM_SIDE_DRAINING, SIM_SIDE_GONE };
-
-struct sim_link {
-	struct sim_link *next;
-	uint32_t node[2];
-	uint32_t incarnation[2];
-	uint32_t engine_link[2];
-	enum sim_side_state state[2];
-	bool down_armed[2];
-	bool resolver[2];
-	bool reset;
-	uint64_t drain_until_ns;
-	struct sim_pipe pipe[2][BSR_STREAM_COUNT]; /* [sending side][stream] */
-};
-
-/** What a node wants of one peer. */
-struct sim_dial {
-	bool wanted;
-	uint32_t link;
-	uint64_t not_before_ns;
-};
-
-void sim_net_dial(struct sim *w, uint32_t node, const struct bsr_fx_link *fx);
-void sim_net_close(struct sim *w, uint32_t node, const struct bsr_fx_link *fx);
-void sim_net_send(struct sim *w, uint32_t node, const struct bsr_fx_send *fx, const uint8_t *head);
-void sim_net_on_pipe(struct sim *w, struct sim_pipe *p);
-void sim_net_on_sent(struct sim *w, struct sim_pipe *p);
-void sim_net_on_connect(struct sim *w, uint32_t a, uint32_t b);
-void sim_net_on_up(struct sim *w, struct sim_link *l, uint32_t side);
-void sim_net_on_down(struct sim *w, struct sim_link *l, uint32_t side, enum bsr_link_reason reason);
-/** sim_net_reset - an established link breaks: a prefix of what is on the way still arrives */
-void sim_net_reset(struct sim *w, uint32_t a, uint32_t b);
-/** sim_net_set_blocked - packets from @a to @b vanish, or travel again */
-void sim_net_set_blocked(struct sim *w, uint32_t a, uint32_t b, bool blocked);
-void sim_net_node_gone(struct sim *w, uint32_t node, bool power_cut);
-void sim_net_node_booted(struct sim *w, uint32_t node);
-/** sim_net_poll - after a step: streams that may be read again */
-void sim_net_poll(struct sim *w, uint32_t node);
-bool sim_net_idle(const struct sim *w);
-struct sim_link *sim_net_link(struct sim *w, uint32_t a, uint32_t b);
-void sim_net_thaw_streams(struct sim *w, uint32_t a, uint32_t b);
-void sim_net_freeze_stream(struct sim *w, uint32_t a, uint32_t b, uint32_t stream);
 
 /* -------------------------------------------------------------- application */
 
@@ -349,6 +279,7 @@ struct sim_pending_cmd {
 struct sim_published { /* what FX_STATE said last */
 	enum bsr_role role;
 	enum bsr_disk_state disk[SIM_VOLUMES_MAX];
+	uint64_t worse_ns[SIM_VOLUMES_MAX]; /* when it was UpToDate last */
 	enum bsr_conn_state conn[SIM_NODES_MAX];
 	enum bsr_role peer_role[SIM_NODES_MAX];
 	enum bsr_repl_state repl[SIM_NODES_MAX][SIM_VOLUMES_MAX];
@@ -369,6 +300,7 @@ struct sim_al_view { /* the activity log as it is on disk */
 	uint16_t *extent_uses; /* slots that hold an extent */
 	bool stale; /* to be read from the disk before it is used */
 	bool numbered; /* @number is known */
+	bool incomplete; /* blocks of it have rotted: attach takes every extent for a hot one */
 	uint32_t number; /* of the newest transaction */
 	uint32_t extent_count;
 };
@@ -402,10 +334,17 @@ struct sim_node {
 	struct sim_app app;
 	struct sim_published pub;
 	struct sim_engine_mem *engine_mem; /* what the engine has allocated */
-	uint32_t links_up;
+	uint32_t handlers; /* that have been called and have not answered yet */
+	uint32_t links_up;  /* since faults stopped */
+	uint32_t decisions; /* of handshakes, since faults stopped */
+	uint64_t alive_since; /* of sim_oracle.sequence: its process and its disks have been there all the time */
 	uint32_t variant;  /* of its configuration: +1 per change */
 	uint64_t features; /* that it offers */
 	uint32_t given_up; /* volumes whose disk was given up: not attached again by a restarted daemon */
+	uint32_t refused; /* volumes whose disk a Primary has given back: it does not fit what was shown */
+	uint32_t volumes;  /* that its configuration names */
+	uint32_t no_peers; /* that were taken out of it */
+	uint64_t volume_since_ns[SIM_VOLUMES_MAX]; /* when it was added */
 };
 
 void sim_node_boot(struct sim *w, uint32_t node);
@@ -420,12 +359,17 @@ void sim_node_script_add(struct sim *w, uint32_t node, const struct bsr_command 
 void sim_node_script_turn(struct sim *w, uint32_t node);
 bool sim_node_idle(const struct sim *w, uint32_t node);
 bool sim_node_frozen(const struct sim *w, uint32_t node);
-/** sim_node_add_peers - script: peers and the options of their devices */
-void sim_node_add_peers(struct sim *w, uint32_t node);
+/** sim_node_add_peer - script: a peer and the options of its devices */
+void sim_node_add_peer(struct sim *w, uint32_t node, uint32_t peer);
+/** sim_node_peer_devices - script: options of the peers' devices of a volume that has come */
+void sim_node_peer_devices(struct sim *w, uint32_t node, uint32_t volume);
 /** sim_node_reconfigure - other options, at once and for good */
 void sim_node_reconfigure(struct sim *w, uint32_t node);
 void sim_node_attach_command(const struct sim *w, uint32_t node, uint32_t volume, struct bsr_command *cmd);
 const char *sim_cmd_word(enum bsr_cmd cmd);
+/** sim_volume_wanted - the cluster has it, or had it once: everybody gets it back in the end */
+bool sim_volume_wanted(const struct sim *w, uint32_t v);
+bool sim_node_has_peer(const struct sim *w, uint32_t node, uint32_t peer);
 void sim_node_command_done(struct sim *w, uint32_t node, const struct bsr_fx_command_done *done);
 void sim_node_commands_lost(struct sim *w, uint32_t node);
 void sim_node_boot_script(struct sim *w, uint32_t node);
@@ -477,10 +421,18 @@ enum sim_act {
 	SIM_ACT_RECONFIGURE,
 	SIM_ACT_CLOCK_JUMP,
 	SIM_ACT_CONNECT_DISCARD,
+	SIM_ACT_ADD_VOLUME,
+	SIM_ACT_DEL_VOLUME,
+	SIM_ACT_DEL_PEER,
 	SIM_ACT_BLANK_DISK,
 	SIM_ACT_OLD_DISK,
 	SIM_ACT_MD_DAMAGE,
 	SIM_ACT_TORN_SUPERBLOCK,
+	SIM_ACT_ROT,
+	SIM_ACT_LOST_WRITES,
+	SIM_ACT_MISDIRECTED_WRITES,
+	SIM_ACT_VERIFY,
+	SIM_ACT_VERIFY_STOP,
 	SIM_ACT_COUNT,
 };
 const char *sim_act_word(enum sim_act act);
@@ -502,6 +454,17 @@ void sim_plan_make(struct sim *w);
 void sim_plan_run(struct sim *w, uint32_t index);
 void sim_plan_heal(struct sim *w); /* every fault ends */
 
+/* grow.c: volumes and peers that come and go */
+void sim_grow_volume(struct sim *w, uint32_t node, uint32_t v);
+void sim_grow_peer(struct sim *w, uint32_t node, uint32_t peer);
+void sim_grow_add_volume(struct sim *w, struct sim_action *a, bool begin);
+void sim_grow_del_volume(struct sim *w, const struct sim_action *a, bool begin);
+void sim_grow_del_peer(struct sim *w, const struct sim_action *a, uint32_t peer, bool begin);
+/** sim_grow_done - what a command has changed in the node's configuration */
+void sim_grow_done(struct sim *w, uint32_t node, const struct sim_pending_cmd *c, int32_t result);
+/** sim_grow_heal - the person: everything that the cluster has is on this node, too */
+void sim_grow_heal(struct sim *w, uint32_t node);
+
 /* ------------------------------------------------------------ configuration */
 
 enum sim_rng_stream { SIM_RNG_CONFIG, SIM_RNG_TIE, SIM_RNG_NET, SIM_RNG_DISK, SIM_RNG_APP, SIM_RNG_PLAN, SIM_RNG_ENGINE,
@@ -511,12 +474,14 @@ struct sim_config {
 	uint64_t seed;
 	uint32_t node_count;
 	uint32_t volume_count;
+	uint32_t later_volumes; /* of these, that are not there when the run begins */
 	uint64_t volume_bytes[SIM_VOLUMES_MAX];
 	uint64_t more_bytes[SIM_NODES_MAX]; /* that this node's disks are larger */
 	enum bsr_protocol protocol;
 	bool external_md;
 	bool write_through[SIM_NODES_MAX];
 	bool disk_flushes;
+	bool handlers_take_time; /* ... and sometimes refuse, while faults happen */
 	bool full_initial_sync;
 	uint32_t al_extents;
 	uint32_t max_epoch_size;
@@ -524,8 +489,10 @@ struct sim_config {
 	uint32_t timeout_ds;
 	uint64_t sndbuf_bytes;
 	uint32_t resync_kib; /* per second */
+	enum bsr_digest verify_alg;
 	uint64_t socket_bytes;
 	enum bsr_on_io_error on_io_error;
+	bool passes_on; /* pass_on instead of it */
 	enum bsr_after_sb after_sb[3]; /* by number of Primaries */
 	enum bsr_rr_conflict rr_conflict;
 	uint64_t latency_low_ns, latency_high_ns;
@@ -536,6 +503,8 @@ struct sim_config {
 	uint32_t app_large_pm;
 	uint64_t app_think_ns;
 	uint32_t app_spots; /* hot places; 0 = anywhere */
+	bool app_journal; /* as file systems and databases do: some writes, all done, a flush, a commit record with FUA */
+	bool net_tail;	  /* of a hundred messages one takes twenty times as long */
 	uint32_t requests_max;
 	uint64_t fault_ns; /* length of the phase with faults */
 	uint64_t acts; /* bit per enum sim_act that the plan may use */
@@ -578,6 +547,7 @@ struct sim_write {
 	bool excused; /* may vanish: lost with a volatile cache, or given up by a person */
 	uint32_t excused_cut; /* the power cut that took it; 0: no cut */
 	bool weak;    /* acknowledged by protocol A or B before every peer had it on disk */
+	uint32_t taken_by; /* protocol B: nodes that had it in memory when it was acknowledged */
 	uint32_t count;
 	uint32_t session;
 	uint64_t sector;
@@ -593,13 +563,20 @@ struct sim_oracle {
 	uint32_t zero_count;
 	uint32_t zero_room;
 	uint64_t sequence; /* orders issues and completions */
+	uint64_t *generation; /* that somebody has created */
+	uint32_t generation_count;
+	uint32_t generation_room;
 	uint32_t session;
 	uint64_t audits;
 };
 
+#include "rot.h"
+
 uint32_t sim_oracle_issue(struct sim *w, uint32_t node, const struct sim_req *r);
 void sim_oracle_complete(struct sim *w, uint32_t node, struct sim_req *r, int32_t result, const uint32_t *stamps);
 void sim_oracle_read_floor(struct sim *w, uint32_t node, struct sim_req *r);
+/** sim_oracle_target_write - a write that began when the disk was no longer UpToDate reaches it (I26) */
+void sim_oracle_target_write(struct sim *w, uint32_t node, uint32_t volume);
 /** sim_oracle_disk_write - content of a disk is about to become @stamps (NULL: zeroes) */
 void sim_oracle_disk_write(struct sim *w, uint32_t node, uint32_t volume, uint64_t sector, uint32_t count,
 	const uint32_t *stamps);
@@ -613,6 +590,10 @@ bool sim_oracle_older(const struct sim *w, uint32_t volume, uint64_t sector, uin
 void sim_oracle_compare(struct sim *w, uint32_t a, uint32_t b, uint32_t volume, const char *when);
 void sim_oracle_epochs(struct sim *w, uint32_t node, bool stable, const char *when);
 void sim_oracle_app_lost(struct sim *w, uint32_t write_id);
+/** sim_oracle_received - I2: the node has what it had taken into its memory, and lived */
+void sim_oracle_received(struct sim *w, uint32_t node);
+/** sim_oracle_views - I36, I37: at rest both ends of each link see the same */
+void sim_oracle_views(struct sim *w);
 void sim_oracle_states(struct sim *w, uint32_t node);
 void sim_oracle_publish(struct sim *w, uint32_t node, const struct bsr_fx_state *fx);
 void sim_oracle_command(struct sim *w, uint32_t node, const struct sim_pending_cmd *c, const struct bsr_fx_command_done *d);
@@ -626,6 +607,8 @@ void sim_oracle_al_reload(struct sim *w, uint32_t node, uint32_t volume);
 void sim_oracle_al_check(struct sim *w, uint32_t node, const struct bsr_fx_disk *fx);
 /** sim_oracle_extent_logged - the activity log on the disk names @extent */
 bool sim_oracle_extent_logged(struct sim *w, uint32_t node, uint32_t volume, uint32_t extent);
+/** sim_oracle_log_incomplete - rotten blocks may hide extents: attach marks everything */
+bool sim_oracle_log_incomplete(struct sim *w, uint32_t node, uint32_t volume);
 /** sim_oracle_bits - I5 now, for all pairs of disks */
 void sim_oracle_bits(struct sim *w, const char *when);
 void sim_oracle_bits_now_and_then(struct sim *w);
@@ -723,9 +706,15 @@ struct sim {
 	uint64_t acked, reads_checked, crashes, cuts, resyncs, compares, links_made;
 	uint32_t power_cuts;
 	uint32_t cut_off[SIM_VOLUMES_MAX]; /* nodes that may have missed newer data: a disk could not be attached since */
+	uint32_t came; /* volumes that were added to the running cluster */
+	uint32_t begun[SIM_VOLUMES_MAX]; /* how often somebody began a history of a new volume */
 	bool swapped; /* a disk is an old copy, or was made anew: histories may be unrelated */
 	uint64_t resync_bytes; /* after set-up */
 	uint32_t split_brains;
+	struct sim_rot rot;
+	struct sim_verify verify[SIM_VERIFIES_MAX];
+	uint32_t verify_count;
+	uint64_t verify_found, last_verify; /* differences; sequence when the last one was asked for, 0: not yet */
 	uint32_t other_victim; /* choices of who discards that were refused */
 };
 

@@ -48,6 +48,7 @@ static void set_sector_range(struct sim *w, struct sim_disk *d, uint64_t sector,
 {
 	sim_store_write(w, &d->now, sector, count, stamps);
 	sim_store_write(w, &d->stable, sector, count, stamps);
+	sim_store_write(w, &d->rot, sector, count, NULL);
 }
 
 static void set_content(struct sim *w, struct sim_disk *d, const struct sim_copy *c)
@@ -80,23 +81,47 @@ static void set_metadata(struct sim *w, struct sim_disk *d, const struct sim_cop
 	}
 }
 
-/* The generation on a copy; 0 when it cannot be read. */
-static uint64_t generation_of(const struct sim_disk *d, const struct sim_copy *c)
+/* The superblock on a copy; NULL when it cannot be read. */
+static const struct bsr_superblock *superblock_of(const struct sim_disk *d, const struct sim_copy *c)
 {
 	static struct bsr_superblock sb;
 	const uint8_t *bytes = c->md[(d->layout.superblock_offset - d->md_first) / 4096u];
-	return bytes != NULL && bsr_superblock_decode(&sb, bytes) == 0 ? sb.current_gi.v & BSR_GI_MASK : 0;
+	return bytes != NULL && bsr_superblock_decode(&sb, bytes) == 0 ? &sb : NULL;
+}
+
+static bool went_through(const struct bsr_superblock *sb, uint64_t gi)
+{
+	for (uint32_t i = 0; i < BSR_HISTORY_UUIDS; i++) {
+		if (sb->history[i].v == gi) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Is the copy of a generation that this other node has, or in which it thinks that @node left off? Having the same one it
+ * can tell, if there are only these two, when it has resynced another disk in this place since (rule 315).
+ */
+static bool left_in(const struct sim *w, const struct bsr_superblock *other, uint32_t node, const struct bsr_superblock *copy)
+{
+	const uint64_t gi = copy->current_gi.v & BSR_GI_MASK;
+	const uint64_t slot = other->peer[node].bitmap_gi.v & BSR_GI_MASK;
+	const bool told = w->cfg.node_count == 2 && (w->node[0].features & w->node[1].features & BSR_FEATURE_ORDERED_STATES) != 0;
+	const bool another = told && slot != 0 && !went_through(copy, slot);
+	return slot == gi || ((other->current_gi.v & BSR_GI_MASK) == gi && !another);
 }
 
 static bool told_apart(const struct sim *w, uint32_t node, uint32_t volume)
 {
 	const struct sim_disk *d = &w->node[node].disk[volume];
-	const uint64_t old = generation_of(d, d->copy);
-	for (uint32_t m = 0; m < w->cfg.node_count; m++) {
-		if (m != node && (w->node[m].sb[volume].peer[node].bitmap_gi.v & BSR_GI_MASK) == old) {
-			return false; /* that is where the other node thinks it left off */
+	const struct bsr_superblock *copy = superblock_of(d, d->copy);
+	for (uint32_t m = 0; copy != NULL && m < w->cfg.node_count; m++) {
+		if (m != node && left_in(w, &w->node[m].sb[volume], node, copy)) {
+			return false;
 		}
 	}
+	const uint64_t old = copy != NULL ? copy->current_gi.v & BSR_GI_MASK : 0;
 	return old != 0 && old != (w->node[node].sb[volume].current_gi.v & BSR_GI_MASK) && old != BSR_GI_JUST_CREATED;
 }
 
@@ -162,8 +187,8 @@ void sim_disk_damage_md(struct sim *w, uint32_t node, uint32_t volume, uint32_t 
 	const uint64_t offset = (dice & 1u) != 0 ? d->layout.superblock_offset : log_block(d, dice / 2u);
 	const uint32_t block = (uint32_t)((offset - d->md_first) / 4096u);
 	const uint32_t at = (dice >> 8) % 4096u;
-	if (d->md_stable[block] == NULL || d->md_now[block] == NULL) {
-		return;
+	if (d->md_stable[block] == NULL || d->md_now[block] == NULL || w->node[node].sb[volume].write_sequence == 0) {
+		return; /* what create-md writes has no checksum, as other systems' superblocks: nobody could notice */
 	}
 	SIM_TRACE(w, "n%u volume %u: byte %u of metadata block %u rots", node, volume, at, block);
 	d->md_stable[block][at] ^= (uint8_t)(1u << (dice >> 20) % 8u);
@@ -184,6 +209,7 @@ bool sim_disk_tears(struct sim *w, struct sim_op *op)
 	SIM_TRACE(w, "n%u volume %u: the power goes in the middle of the superblock, sectors %02x are written", op->node, op->volume,
 		keep);
 	d->tear = false;
+	sim_disk_flush_before(w, op);
 	sim_cache_md(w, op->node, op->volume, block, op->bytes, keep, true);
 	return true;
 }

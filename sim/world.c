@@ -9,6 +9,7 @@
 
 #include "disk.h"
 #include "queue.h"
+#include "scenario.h"
 
 #define EVENTS_MAX 20000000ull
 #define AUDIT_NS (60u * SIM_MS)
@@ -118,6 +119,8 @@ static void on_node_event(struct sim *w, const struct sim_ev *ev)
 	} else if (ev->kind == SIM_EV_HANDLER) {
 		struct bsr_event e = {.type = BSR_EV_HANDLER_EXIT};
 		e.u.handler_exit.handler_id = ev->b;
+		e.u.handler_exit.status = ev->p != NULL ? 1 : 0;
+		n->handlers--;
 		sim_node_event(w, ev->a, &e);
 	}
 }
@@ -198,12 +201,20 @@ static void prepare(struct sim *w, uint64_t seed, const struct sim_override *ove
 	sim_config_make(w, seed);
 	for (uint32_t i = 0; i < w->cfg.node_count; i++) {
 		w->node[i].promote_next = SIM_NONE;
+		w->node[i].volumes = (1u << (w->cfg.volume_count - w->cfg.later_volumes)) - 1u;
 		w->node[i].features = ~0ull; /* and now and then an older engine */
 		if (sim_rng_chance(&w->rng[SIM_RNG_NODES], 100)) {
-			w->node[i].features &= ~BSR_FEATURE_ACK_TIMES;
+			w->node[i].features &= ~(BSR_FEATURE_ACK_TIMES | BSR_FEATURE_ORDERED_STATES);
 		}
 		if (sim_rng_chance(&w->rng[SIM_RNG_NODES], 50)) {
-			w->node[i].features &= ~BSR_FEATURE_LIVE_VOLUMES;
+			w->node[i].features &= ~(BSR_FEATURE_LIVE_VOLUMES | BSR_FEATURE_ORDERED_STATES);
+		}
+		if (sim_rng_chance(&w->rng[SIM_RNG_NODES], 50)) {
+			w->node[i].features &= ~BSR_FEATURE_VERIFY;
+		}
+		if (over->scenario != NULL && over->scenario->older != 0) {
+			const uint64_t newer = BSR_FEATURE_ACK_TIMES | BSR_FEATURES_OF_ENGINE;
+			w->node[i].features = over->scenario->older == 2 && i != 0 ? ~newer : ~0ull;
 		}
 		w->node[i].bufs.first_free = SIM_NONE;
 	}

@@ -3,6 +3,7 @@
  * fuzz_driver.c - runs a libFuzzer target without libFuzzer, so that every build fuzzes a little
  *
  * Usage: fuzz_x [--seconds=N] [--seed=N] [FILE...]
+ *        fuzz_x --write-examples=DIRECTORY     the target's own examples as files, for libFuzzer
  * First each file as it is (a crash found earlier, a corpus), then N seconds of mutations of the
  * files, of what the target's own bsr_fuzz_example() gives, and of noise. The input of a crash is
  * written to ./fuzz-crash-<pid>. Same seed and files, same inputs; only how far it gets depends on
@@ -19,15 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fuzz.h"
+
 #define INPUT_BYTES_MAX 65536u
 #define SEEDS_MAX 1024u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-/*
- * A target may define this: writes example number @index at @out (of @room bytes) and returns its
- * length, 0 when there are no more. Mutations of well-formed input get much deeper than noise.
- */
-__attribute__((weak)) size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
 
 struct seed {
 	uint8_t *data;
@@ -108,13 +104,31 @@ static bool run_file(const char *path)
 
 static void run_examples(void)
 {
-	for (uint32_t i = 0; bsr_fuzz_example != NULL; i++) {
+	for (uint32_t i = 0;; i++) {
 		input_bytes = bsr_fuzz_example(i, input, sizeof(input));
 		if (input_bytes == 0) {
 			return;
 		}
 		add_seed(input, input_bytes);
 		run_one();
+	}
+}
+
+static bool write_examples(const char *directory)
+{
+	for (uint32_t i = 0;; i++) {
+		const size_t bytes = bsr_fuzz_example(i, input, sizeof(input));
+		if (bytes == 0) {
+			return true;
+		}
+		char path[4096];
+		snprintf(path, sizeof(path), "%s/example-%u", directory, i);
+		FILE *f = fopen(path, "wb");
+		const bool written = f != NULL && fwrite(input, 1, bytes, f) == bytes;
+		if (f == NULL || fclose(f) != 0 || !written) {
+			fprintf(stderr, "%s: %s\n", path, strerror(errno));
+			return false;
+		}
 	}
 }
 
@@ -201,6 +215,8 @@ int main(int argc, char **argv)
 			seconds = strtoul(argv[i] + 10, NULL, 10);
 		} else if (strncmp(argv[i], "--seed=", 7) == 0) {
 			random_state = strtoull(argv[i] + 7, NULL, 10);
+		} else if (strncmp(argv[i], "--write-examples=", 17) == 0) {
+			return write_examples(argv[i] + 17) ? 0 : 2;
 		} else if (!run_file(argv[i])) {
 			return 2;
 		}

@@ -2,36 +2,97 @@
 /*
  * journal.c - a tool's own log: one line a command
  *
- * Owns:       the form of the line, and when a file is full; which commands are noted is the tool's own business.
- * May touch:  the file it is given, and others beside it that begin with its name.
+ * Owns:       where the files are, the form of a line, when a file is full, how many full ones stay; which commands are
+ *             noted is the tool's own business.
+ * May touch:  the log directory, if it exists.
  */
 #include "journal.h"
 
+#include "settings.h"
+
+#include <bsr/assert.h>
+
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define JOURNAL_BYTES_MAX (5 << 20)
+#define STAMP_BYTES 17u /* 2026-01-31T235959 */
 
-bool bsr_journal_put_aside(const char *path)
+const struct bsr_settings *bsr_journal_settings(void)
+{
+	static struct bsr_settings loaded;
+	static bool done;
+	char why[700];
+
+	if (!done) {
+		(void)bsr_settings_load(&loaded, why, sizeof(why));
+		done = true;
+	}
+	return &loaded;
+}
+
+static const char *log_directory(void)
+{
+	const char *directory = getenv("BSR_LOG_DIR");
+
+	if (directory != NULL && *directory != '\0') {
+		return directory;
+	}
+	return bsr_journal_settings()->log_path[0] != '\0' ? bsr_journal_settings()->log_path : "/var/log/bsr";
+}
+
+/* "bsradm.log_2026-01-31T235959" of "bsradm.log" */
+static bool is_older(const char *name, const char *file)
+{
+	const size_t length = strlen(file);
+
+	return strncmp(name, file, length) == 0 && name[length] == '_' && strlen(name + length + 1) == STAMP_BYTES;
+}
+
+/* Their dates sort as text: the first ones are the oldest. */
+static void remove_older(const char *directory, const char *file, uint64_t keep)
+{
+	struct dirent **entry = NULL;
+	char path[PATH_MAX];
+	uint64_t count = 0;
+	const int found = scandir(directory, &entry, NULL, alphasort);
+
+	for (int i = 0; i < found; i++) {
+		count += is_older(entry[i]->d_name, file) ? 1 : 0;
+	}
+	for (int i = 0; i < found; i++) {
+		if (count > keep && is_older(entry[i]->d_name, file)) {
+			snprintf(path, sizeof(path), "%.3800s/%s", directory, entry[i]->d_name);
+			(void)unlink(path);
+			count--;
+		}
+		free(entry[i]);
+	}
+	free(entry);
+}
+
+static void put_aside(const char *path, const char *file, uint64_t keep)
 {
 	char renamed[PATH_MAX + 32];
-	char stamp[32];
+	char stamp[STAMP_BYTES + 1];
 	const time_t now = time(NULL);
 	struct tm local;
 	struct stat st;
 
-	if (stat(path, &st) != 0 || st.st_size < JOURNAL_BYTES_MAX || localtime_r(&now, &local) == NULL) {
-		return false;
+	if (stat(path, &st) != 0 || st.st_size < JOURNAL_BYTES_MAX || localtime_r(&now, &local) == NULL ||
+		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H%M%S", &local) != STAMP_BYTES) {
+		return;
 	}
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H%M%S", &local);
 	snprintf(renamed, sizeof(renamed), "%.4000s_%s", path, stamp);
 	(void)rename(path, renamed);
-	return true;
+	remove_older(log_directory(), file, keep);
 }
 
 /* Name of the program that called us, for the question who did it. */
@@ -50,16 +111,20 @@ static void parent_name(char *name, size_t size)
 	name[strcspn(name, "\n")] = '\0';
 }
 
-void bsr_journal_append(const char *path, const char *tool, const char *words, int code)
+void bsr_journal_append(const char *file, uint64_t keep, const char *tool, const char *words, int code)
 {
+	char path[PATH_MAX];
 	char line[BSR_JOURNAL_LINE_MAX];
 	char caller[64] = "";
 	char when[32] = "";
 	char end[32];
 	const time_t now = time(NULL);
 	struct tm local;
-	const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 
+	BSR_ASSERT(keep > 0 && strchr(file, '/') == NULL);
+	snprintf(path, sizeof(path), "%.3800s/%s", log_directory(), file);
+	put_aside(path, file, keep);
+	const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		return;
 	}

@@ -42,6 +42,14 @@ def settle(cluster, timeout=60):
         host.wait_for(in_sync, timeout)
 
 
+def bring_up(cluster):
+    """What is configured: created and up everywhere, the first host Primary, all in sync."""
+    create(cluster)
+    cluster.hosts[0].wait_for(connected)
+    cluster.hosts[0].run("bsradm primary --force r0")
+    settle(cluster)
+
+
 def equal_disks(cluster, volumes=1):
     """The data areas of both hosts' disks are the same bytes (all devices down or quiet)."""
     alice, bob = cluster.hosts
@@ -72,10 +80,7 @@ def fixture_cluster():
 def fixture_pair(cluster):
     """alice Primary, bob Secondary, in sync."""
     configure(cluster)
-    create(cluster)
-    cluster.hosts[0].wait_for(connected)
-    cluster.hosts[0].run("bsradm primary --force r0")
-    settle(cluster)
+    bring_up(cluster)
     return cluster
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from hosts import (NET, configure, equal_disks, finish_load, fixture_cluster, fixture_pair, in_sync,  # noqa: F401
+from hosts import (NET, bring_up, configure, connected, engine_pid, equal_disks, finish_load, fixture_cluster, fixture_pair, in_sync,  # noqa: F401
                    settle, verifying_load)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: namespaces, loop devices, FUSE")
@@ -28,12 +28,8 @@ def lose_disk(host):
 @pytest.mark.parametrize("protocol", ["A", "C"])
 def test_a_primary_under_load_gets_its_disk_back(cluster, protocol):
     configure(cluster, protocol=protocol)
-    for host in cluster.hosts:
-        host.run("bsradm create-md --force r0 && bsradm up r0")
+    bring_up(cluster)
     alice = cluster.hosts[0]
-    alice.wait_for(lambda s: s["connections"][0]["connection-state"] == "Connected")
-    alice.run("bsradm primary --force r0")
-    settle(cluster)
     changes = log_lines(alice, "conn-changed")
     load = verifying_load(alice, seconds=12)
     for _ in range(3):
@@ -82,6 +78,37 @@ def test_a_primary_never_goes_back_to_an_older_disk(pair):
     assert alice.out("dd if=/dev/bsr0 bs=64k count=4 iflag=direct status=none | sha256sum") == truth
 
 
+def test_a_disk_that_hangs_while_it_is_given_up_does_not_come_back_with_the_next_process(cluster):
+    """Written through the peer while the forced detach waits for the disk; then the engine process dies."""
+    configure(cluster)
+    alice, bob = cluster.hosts
+    for host in cluster.hosts:
+        host.run("bsradm create-md --force r0")
+        host.run("bsradm up r0", env={"BSR_ALLOW_FAULTS": "1"})
+    alice.wait_for(connected)
+    alice.run("bsradm primary --force r0")
+    settle(cluster)
+    alice.run("bsrcon /fault r0 disk op=write delay=60000 count=1")
+    hung = alice.spawn(["dd", "if=/dev/zero", "of=/dev/bsr0", "bs=4k", "count=1", "seek=4096", "oflag=direct", "status=none"])
+    alice.run("sleep 0.5")
+    leaves = alice.spawn(["bsradm", "detach", "--force", "r0"])
+    alice.wait_for(lambda s: s["devices"][0]["disk-state"] == "Detaching")
+    alice.run("dd if=/dev/urandom of=/dev/bsr0 bs=64k count=4 oflag=direct status=none")
+    truth = alice.out("dd if=/dev/bsr0 bs=64k count=4 iflag=direct status=none | sha256sum")
+    assert disk_state(alice) == "Detaching"
+    bob.run("bsradm disconnect --force r0")
+    died = engine_pid(alice)
+    alice.run(f"kill -9 {died}")
+    leaves.wait(60)
+    alice.wait_for(lambda s: s["devices"][0]["disk-state"] == "Diskless" and engine_pid(alice) != died)
+    bob.run("bsradm connect r0")
+    assert alice.out("dd if=/dev/bsr0 bs=64k count=4 iflag=direct status=none | sha256sum") == truth
+    assert hung.wait(60) == 0
+    alice.run("bsradm attach r0")
+    settle(cluster)
+    assert alice.out("dd if=/dev/bsr0 bs=64k count=4 iflag=direct status=none | sha256sum") == truth
+
+
 def test_a_volume_is_added_to_a_primary_under_load(pair):
     alice, bob = pair.hosts
     load = verifying_load(alice, seconds=10)
@@ -105,14 +132,26 @@ def test_a_volume_is_added_to_a_primary_under_load(pair):
 
 def test_invalidate_remote_of_all_volumes(cluster):
     configure(cluster, volumes=3)
-    for host in cluster.hosts:
-        host.run("bsradm create-md --force r0 && bsradm up r0")
+    bring_up(cluster)
     alice = cluster.hosts[0]
-    alice.wait_for(lambda s: s["connections"][0]["connection-state"] == "Connected")
-    alice.run("bsradm primary --force r0")
-    settle(cluster)
     alice.run("bsradm invalidate-remote r0")
     settle(cluster)
     assert log_lines(alice, "resync-started") >= 6
     alice.run("bsradm secondary r0")
     equal_disks(cluster, 3)
+
+
+def test_a_new_disk_is_declared_good_without_a_primary(cluster):
+    """new-current-uuid --force-resync: its content goes to the peer, whole, and both stay Secondary."""
+    configure(cluster)
+    alice, bob = cluster.hosts
+    alice.run(f"dd if=/dev/urandom of={alice.disks[0]} bs=1M count=32 oflag=direct status=none")
+    for host in cluster.hosts:
+        host.run("bsradm create-md --force r0 && bsradm up r0")
+    alice.wait_for(connected)
+    alice.run("bsradm new-current-uuid --force-resync r0/0")
+    settle(cluster)
+    assert alice.status()["role"] == bob.status()["role"] == "Secondary"
+    equal_disks(cluster)
+    assert "has data already" in alice.run("bsradm new-current-uuid --force-resync r0/0", check=False).stderr
+    bob.run("bsradm primary r0")

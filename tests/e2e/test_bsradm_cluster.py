@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -205,6 +206,9 @@ def test_adjust_moves_a_connection_to_other_addresses(cluster):
         assert settled(host)
     shown = run(program("bsrsetup"), "show", "r0", env=cluster.alice.env).stdout
     assert str(cluster.ports[2]) in shown and str(cluster.ports[0]) not in shown
+    for old in cluster.ports[:2]:  # free for others, and nobody comes in by it
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", old), 5).close()
 
 
 def test_adjust_starts_and_reconnects(cluster):

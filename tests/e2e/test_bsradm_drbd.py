@@ -2,6 +2,7 @@
 """Where DRBD's drbdadm is installed it is asked the same questions as bsradm."""
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -81,6 +82,25 @@ def test_drbdadm_says_the_same(adm, host, words):
         assert bare[0] == bare[1]
         return
     assert in_our_words(ours.stdout) == expected
+
+
+@needs_drbdadm
+@pytest.mark.parametrize("seed", range(12))
+def test_hosts_of_8_4_get_the_numbers_that_drbdadm_gives_them(adm, seed):
+    """Neither has a node-id: the addresses decide."""
+    dice = random.Random(f"8.4 {seed}")
+    ends = [f"ipv6 [fd01::{dice.randrange(1, 65536):x}]" if seed % 4 == 3 else
+            "10." + ".".join(str(dice.randrange(1, 250)) for _ in range(3)) for _ in range(2)]
+    text = "resource r { device /dev/drbd1; disk /dev/sda1; meta-disk internal;" + "".join(
+        f" on {host} {{ address {end}:{dice.randrange(1000, 9999)}; }}" for host, end in zip(("alice", "bob"), ends)) + " }"
+    adm.write(text, "drbd.conf")
+    ours = adm.plain("-c", adm.dir / "drbd.conf", "dump", "r").stdout
+    adm.write(text)
+    theirs = ask_drbdadm(adm, "alice", "dump", "r").stdout
+    numbers = re.findall(r"node-id\s+(\d);", theirs)
+    assert sorted(numbers) == ["0", "1"] and re.findall(r"node-id\s+(\d);", ours) == numbers
+    # bsr.conf: said or refused
+    assert "node-id keyword missing" in adm.plain("dump", "r").stderr
 
 
 @needs_drbdadm

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demo"))
 from cluster import Cluster, wait_until  # noqa: E402
+from bsrmeta_support import make_image, meta  # noqa: E402
 from conftest import program, run  # noqa: E402
 from test_cluster import configure, connected, create, in_sync, settle  # noqa: E402
 
@@ -144,6 +145,29 @@ def test_bsradm_keeps_its_log_as_it_is_told(env, tmp_path):
     (logs / "bsradm.log").write_bytes(b"x" * (5 << 20))
     run(program("bsradm"), "-c", empty, "dump", env=adm)
     assert len(glob.glob(str(logs / "bsradm.log_*"))) == 3
+
+
+def test_bsrmeta_keeps_its_log_as_it_is_told(env, tmp_path):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    image = make_image(tmp_path / "image", 64 << 20)
+    con(env, "/set_log_path", str(logs), "/climaxlogfile_cnt", "meta", "3")
+    assert meta(image, "create-md", "1", env=env).returncode == 0
+    assert meta(image, "dump-md", env=env).returncode == 0
+    noted = (logs / "bsrmeta.log").read_text()
+    assert " create-md 1 -> 0" in noted and "dump-md" not in noted
+    con(env, "/statuscmd_logging", "1")
+    assert meta(image, "dump-md", env=env).returncode == 0
+    assert " dump-md -> 0" in (logs / "bsrmeta.log").read_text()
+    for second in range(6):
+        (logs / f"bsrmeta.log_2026-01-01T00000{second}").write_text("older")
+    (logs / "bsrmeta.log_notes").write_text("somebody's own")
+    (logs / "bsrmeta.log").write_bytes(b"x" * (5 << 20))
+    assert meta(image, "wipe-md", env=env).returncode == 0
+    left = sorted(os.path.basename(path) for path in glob.glob(str(logs / "bsrmeta.log_*")))
+    assert left[:2] == ["bsrmeta.log_2026-01-01T000004", "bsrmeta.log_2026-01-01T000005"]
+    assert len(left) == 4 and left[3] == "bsrmeta.log_notes"
+    assert " wipe-md -> 0" in (logs / "bsrmeta.log").read_text()
 
 
 # ------------------------------------------------------------------ running resources

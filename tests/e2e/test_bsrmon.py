@@ -241,9 +241,13 @@ class Terminal:
     """A program on a terminal of its own."""
 
     def __init__(self, argv, env):
-        self.pid, self.fd = pty.fork()
+        self.fd, child = pty.openpty()
+        self.before = termios.tcgetattr(self.fd)  # as nobody has touched it
+        self.pid = os.fork()
         if self.pid == 0:
+            os.login_tty(child)
             os.execve(argv[0], argv, dict(os.environ, **env))
+        os.close(child)
         self.seen = b""
 
     def size(self, columns, rows):
@@ -277,7 +281,6 @@ class Terminal:
 @pytest.mark.parametrize("how", ["q", "INT", "TERM", "HUP", "QUIT", "ABRT"])
 def test_the_terminal_is_given_back(env, how):
     terminal = Terminal([program("bsrmon"), "watch"], env)
-    before = termios.tcgetattr(terminal.fd)
     terminal.read_until(b"no resource runs")
     assert ENTER in terminal.seen and LEAVE not in terminal.seen
     assert not termios.tcgetattr(terminal.fd)[3] & termios.ECHO
@@ -286,7 +289,7 @@ def test_the_terminal_is_given_back(env, how):
     else:
         os.kill(terminal.pid, getattr(signal, "SIG" + how))
     terminal.read_until(LEAVE)
-    assert termios.tcgetattr(terminal.fd)[3] == before[3]
+    assert termios.tcgetattr(terminal.fd)[3] == terminal.before[3]
     status = terminal.end()
     if how == "ABRT":
         assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGABRT

@@ -446,7 +446,7 @@ def test_other_secret_stays_standalone_with_a_reason(nodes):
     wait_for(lambda: alice.ok("cstate", "r0", 1) == "StandAlone\n" or bob.ok("cstate", "r0", 0) == "StandAlone\n")
     node, peer = (alice, bob) if alice.ok("cstate", "r0", 1) == "StandAlone\n" else (bob, alice)
     why = node.ok("why", f"r0:{peer.name}")
-    assert "error configuration-mismatch" in why and "shared secret" in why and "bsradm adjust" in why
+    assert "error configuration-mismatch" in why and "shared-secret differs" in why and "bsradm adjust" in why
     assert "secret" in (node.base / "log" / "r0.log").read_text()
     both = ((alice, 1), (bob, 0))
     for one, other in both:  # whoever connects while the other one has the old secret would be given up again
@@ -472,7 +472,17 @@ def test_commands_on_data_and_their_results(synced):
     assert bob.snapshot()["connections"][0]["peer_devices"][0]["received"] > before
     bob.ok("invalidate-remote", "r0", 0, 0)
     wait_for(lambda: bob.ok("dstate", bob.minor) == "UpToDate/UpToDate\n")
+    # only what is marked, which is nothing: nothing is copied
+    before = bob.snapshot()["connections"][0]["peer_devices"][0]["received"]
+    bob.ok("invalidate", bob.minor, "--reset-bitmap=no")
+    wait_for(lambda: bob.ok("dstate", bob.minor) == "UpToDate/UpToDate\n")
+    assert bob.snapshot()["connections"][0]["peer_devices"][0]["received"] == before
+    assert "is not Primary here" in alice.fails(10, "invalidate-remote", "r0", 1, 0, "--use-current-oos")
+    assert "has data already" in alice.fails(10, "new-current-uuid", alice.minor, "--force-resync")
     alice.ok("primary", "r0")
+    alice.ok("invalidate-remote", "r0", 1, 0, "--reset-bitmap=no")
+    wait_for(lambda: bob.ok("dstate", bob.minor) == "UpToDate/UpToDate\n")
+    assert bob.snapshot()["connections"][0]["peer_devices"][0]["received"] == before
     assert "(-6)" in bob.fails(11, "outdate", bob.minor)
     alice.ok("secondary", "r0")
     bob.ok("disconnect", "r0", 0)

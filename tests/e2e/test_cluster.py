@@ -322,7 +322,7 @@ def test_a_primary_without_its_disk_reads_from_the_peer(pair):
     alice.run("bsradm detach --force r0")
     alice.wait_for(lambda s: s["devices"][0]["disk-state"] == "Diskless")
     for block in ("4k", "64k", "1M"):
-        assert alice.out(f"dd if=/dev/bsr0 bs={block} iflag=direct status=none | sha256sum") == truth, block
+        assert alice.out(f"dd if=/dev/bsr0 bs={block} iflag=direct status=none | sha256sum", timeout=300) == truth, block
     uri = "nbd+unix:///0?socket=/run/bsr/r0.nbd"
     assert alice.out(f"nbdcopy '{uri}' - | sha256sum") == truth
     finish_load(verifying_load(alice, seconds=3))

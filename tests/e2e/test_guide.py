@@ -8,7 +8,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demo"))
-from cluster import GLOBAL_CONFIG, Cluster, resource_config, wait_until  # noqa: E402
+from cluster import GLOBAL_CONFIG, Cluster, connected, in_sync, resource_config, wait_until  # noqa: E402
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: namespaces, loop devices, FUSE")
 SIZE = 32 << 20
@@ -32,15 +32,6 @@ def configure(cluster, volumes=1, extra=""):
         host.write_config(dict(GLOBAL_CONFIG, **{"bsr.d/r0.res": text}))
         if not host.running():
             host.start()
-
-
-def connected(status):
-    return all(c["connection-state"] == "Connected" for c in status["connections"])
-
-
-def in_sync(status):
-    return connected(status) and all(d["disk-state"] == "UpToDate" for d in status["devices"]) and all(
-        p["peer-disk-state"] == "UpToDate" for c in status["connections"] for p in c["peer_devices"])
 
 
 def bring_up(cluster):

@@ -118,6 +118,23 @@ def test_a_process_that_holds_the_device_is_named(pair):
     alice.run("bsradm secondary r0")
 
 
+def test_who_keeps_a_detached_mount_is_named(pair):
+    """After umount -l no mount is to be seen, and the file system lives on until the last file in it is closed."""
+    alice, _ = pair.hosts
+    alice.run("mkfs.ext4 -q -F /dev/bsr0 && mount /dev/bsr0 /mnt/data")
+    for held in ("exec 9> /mnt/data/file", "cd /mnt/data"):
+        holder = alice.spawn(["bash", "-c", f"{held}; echo $$; sleep 60"], stdout=subprocess.PIPE, text=True)
+        pid = int(holder.stdout.readline())
+        alice.run("umount -l /mnt/data")
+        refused = alice.run("bsradm secondary r0", check=False)
+        assert refused.returncode == 11 and f"(pid {pid})" in refused.stderr, refused.stderr
+        assert "umount -l" in refused.stderr, refused.stderr
+        alice.run(f"kill -9 {pid}")
+        holder.wait()
+        alice.run("mount /dev/bsr0 /mnt/data")
+    alice.run("umount /mnt/data && bsradm secondary r0")
+
+
 def test_under_systemd_lines_go_to_stderr_with_their_level(pair):
     """What the journal gets: a priority, the permanent number, no time of its own."""
     alice, _ = pair.hosts

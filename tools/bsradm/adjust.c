@@ -557,11 +557,7 @@ static int read_running(struct adm *adm, const char *name, struct bsr_config **r
 	return ADM_OK;
 }
 
-/*
- * For one resource it is asked alone, for several all of them at once. *@running is NULL if it does
- * not run.
- */
-static int find_running(struct adm *adm, const char *name, struct cfg_resource **running)
+int adm_find_running(struct adm *adm, const char *name, struct cfg_resource **running)
 {
 	int code = ADM_OK;
 
@@ -608,7 +604,7 @@ int adm_adjust(struct adm *adm, const struct adm_context *context)
 		.wanted = context->resource,
 		.context = *context,
 		.only = context->connection};
-	const int code = find_running(adm, context->resource->name, &a.running);
+	const int code = adm_find_running(adm, context->resource->name, &a.running);
 
 	if (code == ADM_OK && a.running == NULL) {
 		start_resource(&a);

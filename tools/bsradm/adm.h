@@ -64,6 +64,7 @@ struct adm {
 	bool ignore_hostname;
 	bool progress;
 	bool many_targets;
+	bool handler_ran; /* the command is a handler, and there is one */
 	struct bsr_config *running; /* of all resources, read once when there are many targets */
 	struct adm_given given[ADM_GIVEN_MAX];
 	size_t given_count;
@@ -162,6 +163,11 @@ int adm_call_run(struct adm *adm, struct adm_call *call, const char *resource);
  * code.
  */
 int adm_call_capture(struct adm *adm, struct adm_call *call, char **output, size_t *size);
+/*
+ * How a resource runs (adjust.c); *@running is NULL if it does not. For one resource it is asked alone, for several all
+ * of them at once. Returns an exit code.
+ */
+int adm_find_running(struct adm *adm, const char *name, struct cfg_resource **running);
 /* Starts it and returns at once; -1 if that fails. @call stays the caller's. */
 pid_t adm_call_start(struct adm *adm, const struct adm_call *call);
 /* Waits so long for its end; true and its exit code if it came. */

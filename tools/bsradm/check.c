@@ -25,7 +25,37 @@ struct findings {
 	unsigned int bad;
 	unsigned int doubtful;
 	struct json_object *json; /* array of findings, for programs; NULL: text is printed */
+	const struct cfg_resource *running; /* the resource as it runs; NULL: it does not */
 };
+
+/* Is it the resource itself that has the disk, and the port, in use? */
+static bool runs_on_disk(const struct findings *f, const char *path)
+{
+	const struct cfg_resource *r = f->running;
+
+	for (const struct cfg_volume *v = r == NULL || r->me == NULL ? NULL : r->me->expanded.first; v != NULL; v = v->next) {
+		if ((v->disk != NULL && strcmp(v->disk, path) == 0) ||
+			(v->meta_disk != NULL && strcmp(v->meta_disk, path) == 0)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool runs_on_address(const struct findings *f, const struct cfg_address *address)
+{
+	const struct cfg_connection *c = f->running == NULL ? NULL : f->running->connections.first;
+
+	for (; c != NULL; c = c->next) {
+		for (const struct cfg_path *path = c->paths.first; path != NULL; path = path->next) {
+			const struct cfg_address *own = &path->end[0].address; /* as `show` prints it */
+			if (own->port == address->port && own->host != NULL && strcmp(own->host, address->host) == 0) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
 
 static void report_json(struct findings *f, bool fatal, const struct cfg_location *at, const char *text)
 {
@@ -78,10 +108,13 @@ static void check_disk(struct findings *f, const struct cfg_resource *r, const c
 		report(f, false, at, r->name, line);
 	}
 	const int fd = open(path, O_RDWR | O_CLOEXEC | (S_ISBLK(st.st_mode) ? O_EXCL : 0));
+	if (fd < 0 && errno == EBUSY && runs_on_disk(f, path)) {
+		return;
+	}
 	if (fd < 0) {
 		snprintf(line, sizeof(line), "disk %s cannot be opened for us alone: %s%s", path,
 			strerror(errno),
-			errno == EBUSY ? "; it is mounted, or the resource is up already" : "");
+			errno == EBUSY ? "; it is mounted, or used by something else (lsblk, fuser): end that first" : "");
 		report(f, errno != EBUSY, at, r->name, line);
 	} else {
 		close(fd);
@@ -126,9 +159,9 @@ static void check_own_address(struct adm *adm, struct findings *f, const struct 
 		return;
 	}
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)(void *)&sa, length) != 0) {
+	if (!runs_on_address(f, address) && bind(fd, (struct sockaddr *)(void *)&sa, length) != 0) {
 		snprintf(line, sizeof(line),
-			"port %u of %s: %s; it is taken, perhaps by the resource itself",
+			"port %u of %s: %s; see who has it (ss -ltnp), or configure another port on all hosts",
 			address->port, address->host, strerror(errno));
 		report(f, false, &address->at, r->name, line);
 	}
@@ -250,6 +283,11 @@ int adm_check(struct adm *adm, const struct adm_context *context)
 	const struct cfg_resource *r = context->resource;
 	struct findings f = {.json = adm_given_is_on(adm, "json") ? json_object_new_array() : NULL};
 
+	struct cfg_resource *running;
+
+	if (adm_find_running(adm, r->name, &running) == ADM_OK) {
+		f.running = running;
+	}
 	for (const struct cfg_volume *v = r->me->expanded.first; v != NULL; v = v->next) {
 		if (bsr_config_is_diskless(v)) {
 			continue;

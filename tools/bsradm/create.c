@@ -445,6 +445,18 @@ static int parse_request(struct adm *adm, struct new_resource *r)
 	return code == ADM_OK ? choose_numbers(adm, r) : code;
 }
 
+static bool exists_already(const struct adm *adm, const char *name)
+{
+	const struct cfg_resource *resource = bsr_config_find_resource(adm->config, name);
+
+	if (resource == NULL) {
+		return false;
+	}
+	fprintf(stderr, "resource %s exists already: %s:%u; change that file and `bsradm adjust %s`, or choose another name\n",
+		name, resource->at.file, resource->at.line, name);
+	return true;
+}
+
 static int write_resource(struct adm *adm, const struct new_resource *r, const char *text)
 {
 	char directory[PATH_MAX];
@@ -496,7 +508,7 @@ int adm_create(struct adm *adm, const struct adm_context *context)
 		code = usage("one name of a resource is needed");
 	} else {
 		r->name = adm->arguments[0];
-		code = parse_request(adm, r);
+		code = exists_already(adm, r->name) ? ADM_INVALID : parse_request(adm, r);
 	}
 	if (code == ADM_OK) {
 		char *text = make_text(r);

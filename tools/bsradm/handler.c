@@ -11,6 +11,8 @@
 
 #include <bsr/assert.h>
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -84,6 +86,7 @@ static void set_environment(const struct adm *adm, const struct adm_context *con
 }
 
 #define COPIES_MAX 256
+#define HANDLER_LIMIT_S 600u
 
 /* Scripts written for DRBD look for the same variables under another prefix: they get both. */
 static void set_drbd_environment(void)
@@ -105,6 +108,34 @@ static void set_drbd_environment(void)
 	}
 }
 
+static void wake_up(int number)
+{
+	(void)number; /* waitpid() returns */
+}
+
+/* A handler that hangs holds a promotion or a resync: after ten minutes it and what it started are ended. */
+static bool wait_for_handler(pid_t pid, const char *name, int *status)
+{
+	const char *limit = getenv("BSR_HANDLER_LIMIT_S");
+	const struct sigaction wake = {.sa_handler = wake_up}; /* without SA_RESTART */
+	const long seconds = limit != NULL ? strtol(limit, NULL, 10) : HANDLER_LIMIT_S;
+
+	sigaction(SIGALRM, &wake, NULL);
+	alarm((unsigned int)(seconds < 1 || seconds > HANDLER_LIMIT_S ? HANDLER_LIMIT_S : seconds));
+	for (int rounds = 0; waitpid(pid, status, 0) != pid; rounds++) {
+		if (errno != EINTR) {
+			return false;
+		}
+		if (rounds == 0) {
+			fprintf(stderr, "handler %s has not ended in time: it is ended\n", name);
+		}
+		kill(-pid, rounds == 0 ? SIGTERM : SIGKILL);
+		alarm(5);
+	}
+	alarm(0);
+	return true;
+}
+
 int adm_handler(struct adm *adm, const struct adm_context *context)
 {
 	const struct bsr_option *def = bsr_option_find(BSR_SECTION_HANDLERS, adm->command->name);
@@ -122,17 +153,18 @@ int adm_handler(struct adm *adm, const struct adm_context *context)
 		return ADM_OK;
 	}
 	fflush(NULL);
+	adm->handler_ran = true;
 	const pid_t pid = fork();
 	if (pid == 0) {
+		setpgid(0, 0);
+		unsetenv("BSR_CALLED_BY"); /* of this call, not of what the script may call */
 		set_environment(adm, context);
-		if (adm->drbd) {
-			set_drbd_environment();
-		}
+		set_drbd_environment();
 		unsetenv(BSR_NAMES_VARIABLE); /* a script says by name whom it calls */
 		execl("/bin/sh", "sh", "-c", handler->value, (char *)NULL);
 		_exit(127);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+	if (pid < 0 || !wait_for_handler(pid, adm->command->name, &status)) {
 		return ADM_CANNOT;
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : ADM_CANNOT;

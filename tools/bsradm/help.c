@@ -96,12 +96,75 @@ static void print_section(enum bsr_option_section section)
 	}
 }
 
-static void print_extras(const char *extras)
+/** What an option of a command does; the first row that fits counts, command NULL fits all. */
+static const struct {
+	const char *command;
+	const char *option; /* with '=' if it takes a value, as in the table of commands */
+	const char *value;
+	const char *help;
+} extras_help[] = {
+	{"primary", "force", "", "the local data are the good ones, although no peer says so; starts the initial sync"},
+	{"secondary", "force", "", "also while the device is open: I/O of those who have it open fails from then on"},
+	{"detach", "force", "", "at once, without asking peers or waiting for the disk"},
+	{"disconnect", "force", "", "at once, without waiting for what is under way"},
+	{"del-peer", "force", "", "also while it is connected"},
+	{"dump-md", "force", "", "also of metadata with an activity log that was not applied"},
+	{NULL, "force", "", "answer yes to every question"},
+	{NULL, "skip-check-fs", "", "do not look at the file system before --force"},
+	{NULL, "full-sync-on-fail", "", "if the file system is not clean, go on and copy everything"},
+	{NULL, "skip-disk", "", "leave volumes and disks alone"},
+	{NULL, "skip-net", "", "leave connections alone"},
+	{NULL, "tentative", "", "only report what connecting would do"},
+	{NULL, "discard-my-data", "", "after a split brain: give up the local changes"},
+	{NULL, "json", "", "for programs"},
+	{NULL, "statistics", "", "also counters"},
+	{NULL, "color=", "WORD", "always, auto (default) or never"},
+	{NULL, "readability", "", "amounts with units"},
+	{NULL, "set-defaults", "", "options that are not given get their defaults"},
+	{NULL, "reset-bitmap=", "yes|no", "no: copy only what is marked as out of sync, instead of everything"},
+	{NULL, "use-current-oos", "", "the same as --reset-bitmap=no"},
+	{"resize", "size=", "SIZE", "the new size, else that of the smallest disk"},
+	{NULL, "size=", "SIZE", "make disks of this size, as files below /var/lib/bsr/disks"},
+	{NULL, "assume-peer-has-space", "", "do not ask the peer for its size"},
+	{NULL, "assume-clean", "", "do not resync what is added"},
+	{NULL, "al-stripes=", "N", "stripes of the activity log"},
+	{NULL, "al-stripe-size-kB=", "N", "size of a stripe"},
+	{NULL, "start=", "SECTOR", "begin there"},
+	{NULL, "stop=", "SECTOR", "end there"},
+	{NULL, "auto-sync", "", "resync what differs"},
+	{NULL, "clear-bitmap", "", "the disks are the same: no initial sync"},
+	{NULL, "force-resync", "", "initial sync without a Primary: the local new disk is the good one"},
+	{NULL, "no-rotate-bitmap", "", "keep the bitmap generation as it is"},
+	{NULL, "gi=", "LINE", "the new identifiers, as get-gi prints them"},
+	{NULL, "max-peers=", "N", "room for so many peers (1..31), else for those configured"},
+	{NULL, "peer-max-bio-size=", "BYTES", "largest request of peers that is noted"},
+	{NULL, "hosts=", "NAME=ADDRESS,...", "the hosts and their addresses"},
+	{NULL, "disk=", "DEVICE", "the backing disk, the same on all hosts, or NAME=DEVICE,..."},
+	{NULL, "protocol=", "A|B|C", "default C"},
+	{NULL, "minor=", "N", "default: the next free one"},
+	{NULL, "port=", "N", "default: the next free one"},
+};
+
+static void print_extra(const char *command, const char *option, size_t length)
+{
+	char shown[64];
+
+	for (size_t i = 0; i < sizeof(extras_help) / sizeof(extras_help[0]); i++) {
+		if (strlen(extras_help[i].option) == length && strncmp(extras_help[i].option, option, length) == 0 &&
+			(extras_help[i].command == NULL || strcmp(extras_help[i].command, command) == 0)) {
+			snprintf(shown, sizeof(shown), "%.*s%s", (int)length, option, extras_help[i].value);
+			printf("  --%-24s  %s\n", shown, extras_help[i].help);
+			return;
+		}
+	}
+	printf("  --%.*s\n", (int)length, option); /* a test asks for words for each */
+}
+
+static void print_extras(const char *command, const char *extras)
 {
 	for (const char *at = extras; at != NULL && *at != '\0';) {
 		const size_t length = strcspn(at, " ");
-		const bool value = at[length - 1] == '=';
-		printf("  --%.*s%s\n", (int)length, at, value ? "..." : "");
+		print_extra(command, at, length);
 		at += length;
 		at += strspn(at, " ");
 	}
@@ -132,7 +195,7 @@ static void print_command(const struct adm_command *command)
 	print_example(command->name);
 	if (command->sections != NULL || command->extras != NULL) {
 		printf("Options of %s:\n", command->name);
-		print_extras(command->extras);
+		print_extras(command->name, command->extras);
 		for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
 			if (command->sections != NULL &&
 				strchr(command->sections, sections[i].letter) != NULL) {

@@ -402,6 +402,22 @@ static int run(struct adm *adm, struct words *words, int argc, char **argv)
 	return code == ADM_OK ? run_command(adm, words) : code;
 }
 
+/*
+ * A running resource asks for a handler, and it cannot be looked up: the configuration is being edited, or the resource is in
+ * none. Nobody's promotion or resync is refused for that.
+ */
+static int handler_code(const struct adm *adm, int code)
+{
+	const char *caller = getenv("BSR_CALLED_BY");
+
+	if (adm->command == NULL || (adm->command->flags & ADM_HANDLER) == 0 || adm->handler_ran || code == ADM_OK ||
+		caller == NULL || strcmp(caller, "bsrd") != 0) {
+		return code;
+	}
+	fprintf(stderr, "handler %s: not looked up (%d), as if there were none\n", adm->command->name, code);
+	return ADM_OK;
+}
+
 int main(int argc, char **argv)
 {
 	bsr_names_choose(argv[0]);
@@ -414,7 +430,7 @@ int main(int argc, char **argv)
 		return ADM_CANNOT;
 	}
 	adm.run_dir = run_dir != NULL && *run_dir != '\0' ? run_dir : "/var/run/bsr";
-	const int code = run(&adm, &words, argc, argv);
+	const int code = handler_code(&adm, run(&adm, &words, argc, argv));
 	adm_journal(&adm, argc, argv, code);
 	bsr_config_free(adm.config);
 	bsr_config_free(adm.running);

@@ -8,9 +8,13 @@
  */
 #include "adm.h"
 
+#include "names.h"
+
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct target {
 	char text[512];
@@ -19,9 +23,20 @@ struct target {
 	int64_t vnr;      /* -1: not given */
 };
 
+/* A resource whose file is gone can still be there. */
+static bool it_runs(const struct adm *adm, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return strchr(name, '/') == NULL &&
+	       snprintf(path, sizeof(path), "%s/%s.sock", adm->run_dir, name) < (int)sizeof(path) &&
+	       stat(path, &st) == 0;
+}
+
 static int unknown_resource(const struct adm *adm, const char *name)
 {
-	const char *names[256];
+	const char *names[256] = {NULL};
 	size_t count = 0;
 
 	for (const struct cfg_resource *r = adm->config->resources.first; r != NULL && count < 256;
@@ -32,6 +47,11 @@ static int unknown_resource(const struct adm *adm, const char *name)
 	fprintf(stderr, "'%s' not defined in your config (for this host)", name);
 	if (near != NULL) {
 		fprintf(stderr, "; did you mean '%s'?", near);
+	} else if (it_runs(adm, name)) {
+		fprintf(stderr, "; but it runs: `%s status %s`, and `%s down %s` ends it", bsr_names()->setup, name,
+			bsr_names()->setup, name);
+	} else {
+		fprintf(stderr, "; %s", count == 0 ? "no resource is: `create` writes one" : "`sh-resources` lists what is");
 	}
 	fputs("\n", stderr);
 	return ADM_USAGE;
@@ -269,7 +289,8 @@ static int find_peer(struct adm_context *context, const struct target *target)
 		fprintf(stderr, "'%s' is this host, not a peer of resource %s\n", target->peer,
 			r->name);
 	} else {
-		fprintf(stderr, "'%s' is not a peer of resource %s\n", target->peer, r->name);
+		fprintf(stderr, "'%s' is not a peer of resource %s; `sh-peer-node-name %s` lists them\n", target->peer, r->name,
+			r->name);
 	}
 	return ADM_USAGE;
 }

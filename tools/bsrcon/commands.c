@@ -23,7 +23,7 @@ static const struct con_command commands[] = {
 		"log or leave out categories of events"},
 	{"get_log_info", "", 0, 0, false, con_get_log_info, "print everything about logging"},
 	{"statuscmd_logging", "1|0", 1, 1, false, con_statuscmd_logging,
-		"bsradm logs commands that only look, or not"},
+		"bsradm and bsrmeta log commands that only look, or not"},
 	{"handler_use", "1|0", 1, 1, false, con_handler_use, "run handlers, or not"},
 	{"get_handler_info", "", 0, 0, false, con_get_handler_info, "print whether handlers are run"},
 	{"set_fast_sync", "1|0", 1, 1, false, con_set_fast_sync,
@@ -98,6 +98,6 @@ void con_usage(FILE *out, bool all)
 		}
 	}
 	fputs(all ? ""
-		  : "\n/all_usage lists those for tests and those of other systems, too. See bsrcon(8).\n",
+		  : "\n/all_usage lists those for tests and those of other systems, too; --help, --version. See bsrcon(8).\n",
 		out);
 }

@@ -189,10 +189,8 @@ static bool apply_cli_count(const struct con_call *call, struct bsr_settings *s)
 	if (!number(call->name, call->word[1], "cli-log-files-adm", value)) {
 		return false;
 	}
-	if (value != &s->cli_count_adm) {
-		fprintf(stderr,
-			"bsrcon /climaxlogfile_cnt: note: bsr%s keeps no log of its own; bsradm logs for all\n",
-			tool);
+	if (value == &s->cli_count_setup) {
+		fputs("bsrcon /climaxlogfile_cnt: note: bsrsetup keeps no log of its own; bsradm logs for it\n", stderr);
 	}
 	return true;
 }

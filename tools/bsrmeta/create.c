@@ -36,7 +36,7 @@ static int fill_new(const struct bsr_meta_context *ctx, uint32_t max_peers, stru
 	const struct bsr_meta_options *opt = &ctx->opt;
 	memset(md, 0, sizeof(*md));
 	md->format = ctx->format;
-	md->stride_bytes = opt->stride_bytes != 0 ? opt->stride_bytes : BSR_MD_STRIDE_BSR_BYTES;
+	md->stride_bytes = bsr_meta_new_stride(ctx);
 	const bool drbd_indexed =
 		ctx->kind == BSR_MD_INDEXED && md->stride_bytes == BSR_MD_STRIDE_DRBD_BYTES;
 	struct bsr_superblock *sb = &md->sb;

@@ -166,12 +166,32 @@ int bsr_meta_device_read(
 	return META_OK;
 }
 
+/*
+ * A device with indexed slots is open for many: what a running resource has claimed of it is not written, whatever minor and
+ * index the command line names.
+ */
+static int claim_slot(const struct bsr_meta_context *ctx, uint64_t bytes, uint64_t offset)
+{
+	struct flock range = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)bytes};
+	if (ctx->kind != BSR_MD_INDEXED || ctx->opt.dry_run || fcntl(ctx->fd, F_OFD_SETLK, &range) == 0) {
+		return META_OK;
+	}
+	bsr_meta_error("%" PRIu64 " bytes at %" PRIu64 " of %s belong to the metadata of a running resource; another index, or "
+		       "take that resource down", bytes, offset, ctx->path);
+	return META_BAD;
+}
+
 int bsr_meta_device_write(
 	const struct bsr_meta_context *ctx, const void *buffer, size_t bytes, uint64_t offset)
 {
 	BSR_ASSERT(in_range(ctx, bytes, offset));
 	BSR_ASSERT(bytes % BSR_MD_BLOCK_BYTES == 0 && offset % BSR_MD_BLOCK_BYTES == 0);
 	size_t done = 0;
+	const int rc = claim_slot(ctx, bytes, offset);
+	if (rc != META_OK) {
+		return rc;
+	}
 	if (ctx->opt.verbose >= 2 || ctx->opt.dry_run) {
 		bsr_meta_note("%s %zu bytes at %" PRIu64,
 			ctx->opt.dry_run ? "would write" : "write", bytes, offset);
@@ -235,8 +255,11 @@ int bsr_meta_device_zero(const struct bsr_meta_context *ctx, uint64_t bytes, uin
 		bsr_meta_note("would zero %" PRIu64 " bytes at %" PRIu64, bytes, offset);
 		return META_OK;
 	}
+	int rc = claim_slot(ctx, bytes, offset);
+	if (rc != META_OK) {
+		return rc;
+	}
 	bsr_meta_progress_begin(&progress, ctx, bytes);
-	int rc = META_OK;
 	for (uint64_t done = 0; done < bytes && rc == META_OK;) {
 		const uint64_t piece = bytes - done < ZERO_PIECE_BYTES ? bytes - done : ZERO_PIECE_BYTES;
 		rc = zero_piece(ctx, piece, offset + done);

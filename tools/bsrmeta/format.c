@@ -251,6 +251,13 @@ static int probe_v07_fixed(const struct bsr_meta_context *ctx, struct bsr_meta_f
 	return rc;
 }
 
+uint64_t bsr_meta_new_stride(const struct bsr_meta_context *ctx)
+{
+	return ctx->opt.stride_bytes != 0 ? ctx->opt.stride_bytes
+	       : bsr_names()->drbd        ? BSR_MD_STRIDE_DRBD_BYTES
+					  : BSR_MD_STRIDE_BSR_BYTES;
+}
+
 int bsr_meta_probe(const struct bsr_meta_context *ctx, uint64_t device_bytes,
 	struct bsr_meta_found *found, struct bsr_meta_md *md)
 {

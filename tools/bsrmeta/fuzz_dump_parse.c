@@ -10,9 +10,7 @@
 #include <bsr/assert.h>
 
 #include "dump_parse.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
+#include "../../tests/fuzz.h"
 
 static int count_words(void *arg, uint32_t slot, uint64_t first, uint64_t count, uint64_t value)
 {

@@ -158,6 +158,8 @@ void bsr_meta_v08_encode(uint8_t *block, const struct bsr_meta_md *md);
  * bsr_meta_layout - placement for these settings on a device of @device_bytes; says what is wrong
  */
 int bsr_meta_layout(const struct bsr_meta_context *ctx, struct bsr_meta_md *md, uint64_t device_bytes);
+/** bsr_meta_new_stride - bytes of an indexed slot that is made now: as told, else as the product of this name has it */
+uint64_t bsr_meta_new_stride(const struct bsr_meta_context *ctx);
 /** bsr_meta_probe - look at the place where metadata belongs on a device of @device_bytes */
 int bsr_meta_probe(const struct bsr_meta_context *ctx, uint64_t device_bytes, struct bsr_meta_found *found,
 	struct bsr_meta_md *md);

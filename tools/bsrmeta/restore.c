@@ -98,8 +98,7 @@ static int place(const struct bsr_meta_context *ctx, const struct bsr_meta_dump_
 	md->format = dump->format;
 	md->sb = dump->sb;
 	md->sb.al_extents = META_AL_EXTENTS_CREATED;
-	md->stride_bytes =
-		ctx->opt.stride_bytes != 0 ? ctx->opt.stride_bytes : BSR_MD_STRIDE_BSR_BYTES;
+	md->stride_bytes = bsr_meta_new_stride(ctx);
 	if (ctx->opt.al_stripes != 0 || ctx->opt.al_stripe_blocks != 0) {
 		md->sb.al_stripes =
 			ctx->opt.al_stripes != 0 ? ctx->opt.al_stripes : md->sb.al_stripes;

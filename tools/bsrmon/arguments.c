@@ -267,5 +267,5 @@ void mon_help(struct bsr_text *out)
 	for (size_t i = 0; commands[i].name != NULL; i++) {
 		bsr_text_add(out, "  %-14s %s\n", commands[i].name, commands[i].summary);
 	}
-	bsr_text_add(out, "\nbsrmon help COMMAND says more. See bsrmon(8).\n");
+	bsr_text_add(out, "\nbsrmon help COMMAND says more; bsrmon --version. See bsrmon(8).\n");
 }

@@ -8,9 +8,7 @@
 #include "mon.h"
 #include "report.h"
 #include "view.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room);
+#include "../../tests/fuzz.h"
 
 static const char *const examples[] = {
 	"2026-11-20_14:06:05.123 local.complete_count=10 local.min=1 local.avg=2 local.max=3 local.p50=2 local.p99=3\n",
@@ -24,11 +22,7 @@ static const char *const examples[] = {
 
 size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room)
 {
-	if (index >= sizeof(examples) / sizeof(examples[0]) || strlen(examples[index]) > room) {
-		return 0;
-	}
-	memcpy(out, examples[index], strlen(examples[index]));
-	return strlen(examples[index]);
+	return fuzz_example_text(examples, sizeof(examples) / sizeof(examples[0]), index, out, room);
 }
 
 static void use(void *ctx, const struct mon_record *record)

@@ -331,6 +331,25 @@ static int take_yes_no(const char *name, const char *text, bool *yes, struct bsr
 	return 0;
 }
 
+/* "N" or, as elsewhere in the field, "Ns" */
+static int take_sectors(struct bsr_setup_call *call, const char *field, const char *text, struct bsr_text *why)
+{
+	char digits[24];
+	int64_t number = 0;
+	const size_t length = strlen(text);
+	const size_t count = length > 1 && text[length - 1] == 's' ? length - 1 : length;
+	if (count >= sizeof(digits)) {
+		return fail_argument(why, text, "a number of sectors");
+	}
+	memcpy(digits, text, count);
+	digits[count] = 0;
+	if (!parse_number(digits, BSR_VOLUME_BYTES_MAX / BSR_SECTOR_BYTES, &number)) {
+		return fail_argument(why, text, "a number of sectors");
+	}
+	send_int(call, field, number);
+	return 0;
+}
+
 static int take_flag(struct bsr_setup_call *call, const struct bsr_setup_flag *flag,
 	const char *text, struct bsr_text *why)
 {
@@ -338,13 +357,17 @@ static int take_flag(struct bsr_setup_call *call, const struct bsr_setup_flag *f
 	int64_t number = 0;
 	switch (flag->use) {
 	case BSR_FLAG_SENT:
+	case BSR_FLAG_SENT_NOT:
 		if (take_yes_no(flag->name, text, &yes, why) != 0) {
 			return -EINVAL;
 		}
-		json_object_object_add(call->request, flag->field, json_object_new_boolean(yes));
+		json_object_object_add(
+			call->request, flag->field, json_object_new_boolean(yes == (flag->use == BSR_FLAG_SENT)));
 		return 0;
 	case BSR_FLAG_SENT_INT:
 		return take_number(call, flag->field, text, BSR_NODES_MAX - 1, &number, why);
+	case BSR_FLAG_SENT_SECTORS:
+		return take_sectors(call, flag->field, text, why);
 	case BSR_FLAG_LOCAL:
 		if (take_yes_no(flag->name, text, &yes, why) != 0) {
 			return -EINVAL;
@@ -369,7 +392,7 @@ struct words {
 
 static bool flag_wants_text(const struct bsr_setup_flag *flag)
 {
-	return flag->use == BSR_FLAG_SENT_INT || flag->use == BSR_FLAG_LOCAL_TEXT;
+	return flag->use == BSR_FLAG_SENT_INT || flag->use == BSR_FLAG_SENT_SECTORS || flag->use == BSR_FLAG_LOCAL_TEXT;
 }
 
 /* The text of an option that must have one: behind "=" or the next word. */

@@ -100,6 +100,8 @@ static void documented_command_lines_become_requests(void **state)
 		"{\"command\":\"primary\",\"force\":true,\"full_sync\":false}");
 	expect_request("invalidate /dev/bsr12 --sync-from-peer-node-id 3", "",
 		"{\"command\":\"invalidate\",\"minor\":12,\"from_peer\":3}");
+	expect_request("verify r0 1 2 --start=16s --stop 4096 --auto-sync", "r0",
+		"{\"command\":\"verify\",\"peer\":1,\"volume\":2,\"start\":16,\"stop\":4096,\"auto_sync\":true}");
 	expect_request("connect --dry-run r0 1", "r0", "{\"command\":\"connect\",\"tentative\":true,\"peer\":1}");
 	expect_request("disk-options 0 --md-flushes --al-updates=no", "",
 		"{\"command\":\"disk-options\",\"minor\":0,\"options\":{\"md-flushes\":\"yes\",\"al-updates\":\"no\"}}");
@@ -119,6 +121,9 @@ static void what_is_not_understood_is_named(void **state)
 	expect_refusal("primary all", "'all' is not a name of a resource");
 	expect_refusal("primary ../../etc/passwd", "is not a name of a resource");
 	expect_refusal("cstate r0 32", "'32' is not a peer (0..31)");
+	expect_refusal("verify r0 1 0 --start=s", "is not a number of sectors");
+	expect_refusal("verify r0 1 0 --stop=1k", "is not a number of sectors");
+	expect_refusal("verify r0 1 0 --stop=2199023255553", "is not a number of sectors");
 	expect_refusal("cstate r0 -1", "unrecognized option '-1'");
 	expect_refusal("new-resource r0 99999999999999999999", "is not a node id (0..31)");
 	expect_refusal("new-minor r0 1048576 0", "is not a minor number");

@@ -31,7 +31,9 @@ enum bsr_setup_argument {
 
 enum bsr_setup_flag_use {
 	BSR_FLAG_SENT,	     /* --x[=yes|no], a boolean of the request */
+	BSR_FLAG_SENT_NOT,   /* the same, but the request has its contrary */
 	BSR_FLAG_SENT_INT,   /* --x=N, an integer of the request */
+	BSR_FLAG_SENT_SECTORS, /* --x=N or --x=Ns, the same, a number of sectors */
 	BSR_FLAG_LOCAL,	     /* --x[=yes|no], for this program */
 	BSR_FLAG_LOCAL_TEXT, /* --x=TEXT, for this program */
 	BSR_FLAG_LOCAL_WORD, /* --x[=TEXT], for this program */

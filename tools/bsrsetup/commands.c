@@ -33,16 +33,25 @@ static const struct bsr_setup_flag primary_flags[] = {
 	{0},
 };
 static const struct bsr_setup_flag secondary_flags[] = {
-	{"force", 0, BSR_FLAG_LOCAL, "force", "not possible in this version: an open device stays"},
+	{"force", 0, BSR_FLAG_SENT, "force", "also while the device is open: I/O of those who have it open fails"},
 	{0},
 };
 static const struct bsr_setup_flag invalidate_flags[] = {
 	{"sync-from-peer-node-id", 0, BSR_FLAG_SENT_INT, "from_peer", "the peer to copy from"},
+	{"reset-bitmap", 0, BSR_FLAG_SENT_NOT, "keep_bitmap", "no: copy only what is marked as out of sync, not everything"},
+	{0},
+};
+static const struct bsr_setup_flag invalidate_remote_flags[] = {
+	{"reset-bitmap", 0, BSR_FLAG_SENT_NOT, "keep_bitmap",
+		"no: copy only what is marked as out of sync, not everything; for a Primary"},
+	{"use-current-oos", 0, BSR_FLAG_SENT, "keep_bitmap", "the same as --reset-bitmap=no"},
 	{0},
 };
 static const struct bsr_setup_flag new_uuid_flags[] = {
 	{"clear-bitmap", 0, BSR_FLAG_SENT, "clear_bitmap",
 		"skip the initial sync: both disks are known to be equal"},
+	{"force-resync", 0, BSR_FLAG_SENT, "force_resync",
+		"initial sync without a Primary: this new disk is the good one, peers get all of it"},
 	{0},
 };
 static const struct bsr_setup_flag status_flags[] = {
@@ -51,6 +60,13 @@ static const struct bsr_setup_flag status_flags[] = {
 	{"color", 'c', BSR_FLAG_LOCAL_WORD, "color", "always, auto (default) or never"},
 	{"json", 'j', BSR_FLAG_LOCAL, "json", "for programs"},
 	{"readability", 'r', BSR_FLAG_LOCAL, "readability", "amounts with units"},
+	{0},
+};
+static const struct bsr_setup_flag verify_flags[] = {
+	{"start", 's', BSR_FLAG_SENT_SECTORS, "start",
+		"sector (of 512 bytes) to begin with; without it: where the last verify was interrupted, else 0"},
+	{"stop", 'S', BSR_FLAG_SENT_SECTORS, "stop", "sector to stop before; without it: the end of the volume"},
+	{"auto-sync", 0, BSR_FLAG_SENT, "auto_sync", "resync what was found when the verify is complete"},
 	{0},
 };
 static const struct bsr_setup_flag json_flags[] = {
@@ -120,11 +136,13 @@ static const struct bsr_setup_command commands[] = {
 	{"peer-device-options", {RES, PID, VNR}, SECTION(PEER_DEVICE), set_defaults, bsr_run_request,
 		"change options"},
 	{"primary", {RES}, 0, primary_flags, bsr_run_request, "offer the device to applications"},
-	{"secondary", {RES}, 0, secondary_flags, bsr_run_secondary, "take the device away from applications"},
+	{"secondary", {RES}, 0, secondary_flags, bsr_run_request, "take the device away from applications"},
 	{"apply-persist-role", {RES}, 0, NULL, bsr_run_request, "promote if it was Primary before"},
 	{"invalidate", {MIN}, 0, invalidate_flags, bsr_run_request, "fetch all data from a peer"},
-	{"invalidate-remote", {RES, PID, VNR}, 0, NULL, bsr_run_request, "send all data to a peer"},
+	{"invalidate-remote", {RES, PID, VNR}, 0, invalidate_remote_flags, bsr_run_request, "send all data to a peer"},
 	{"outdate", {MIN}, 0, NULL, bsr_run_request, "mark the local data as outdated"},
+	{"verify", {RES, PID, VNR}, 0, verify_flags, bsr_run_request, "compare the data with a peer's, by digests"},
+	{"verify-stop", {RES, PID, VNR}, 0, NULL, bsr_run_request, "stop comparing"},
 	{"pause-sync", {RES, PID, VNR}, 0, NULL, bsr_run_request, "pause a resync"},
 	{"resume-sync", {RES, PID, VNR}, 0, NULL, bsr_run_request, "let a resync go on"},
 	{"suspend-io", {MIN}, 0, NULL, bsr_run_request, "hold application requests back"},

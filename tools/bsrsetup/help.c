@@ -67,6 +67,7 @@ void bsr_setup_help(struct bsr_text *out)
 	}
 	bsr_text_add(out, "  %-56s %s\n", "help [COMMAND]", "this text");
 	bsr_text_add(out, "  %-56s %s\n", "xml-help COMMAND", "arguments and options for programs");
+	bsr_text_add(out, "  %-56s %s\n", "--version", "print the version");
 }
 
 static void add_option_help(struct bsr_text *out, const struct bsr_option *option)
@@ -216,8 +217,10 @@ static const char *xml_flag_type(const struct bsr_setup_flag *flag)
 {
 	switch (flag->use) {
 	case BSR_FLAG_SENT:
+	case BSR_FLAG_SENT_NOT:
 		return strcmp(flag->name, "set-defaults") == 0 ? "flag" : "boolean";
 	case BSR_FLAG_SENT_INT:
+	case BSR_FLAG_SENT_SECTORS:
 		return "numeric";
 	case BSR_FLAG_LOCAL:
 		return "flag";

@@ -24,9 +24,8 @@ _Noreturn void bsr_panic(const char *file, int line, const char *what)
 static const char *const refused[][2] = {
 	{"resize", "a volume keeps its size: take the resource down, recreate its metadata"},
 	{"check-resize", "a volume keeps its size"},
-	{"verify", "compare the backing disks while the resource is down"},
-	{"verify-stop", "no verify can be running"},
-	{"secondary --force", "whoever has the device open must close it"},
+	{"rename-resource", "a name is that of a process, its sockets and its log: take the resource down, rename it in the "
+		"configuration of all nodes, bring it up; disks carry no name"},
 	{"minor-mount-path", "mounts are found without being told"},
 	{NULL, NULL},
 };

@@ -10,7 +10,6 @@
 #include "report.h"
 
 int bsr_run_request(struct bsr_setup_call *call); /* send, report, done */
-int bsr_run_secondary(struct bsr_setup_call *call);
 int bsr_run_new_resource(struct bsr_setup_call *call);
 int bsr_run_new_minor(struct bsr_setup_call *call);
 int bsr_run_down(struct bsr_setup_call *call); /* and del-resource */

@@ -93,8 +93,8 @@ static struct json_object *find_peer(struct json_object *snapshot, int64_t peer)
 
 static int no_such_peer(const struct bsr_setup_call *call)
 {
-	fprintf(stderr, "%s: Failure: (171) no peer with node id %" PRId64 "\n", call->object,
-		call->peer);
+	fprintf(stderr, "%s: Failure: (171) no peer with node id %" PRId64 "\n  what helps: %s status %s shows the peers\n",
+		call->object, call->peer, bsr_names()->setup, call->resource);
 	return BSRSETUP_REFUSED;
 }
 

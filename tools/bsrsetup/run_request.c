@@ -222,8 +222,8 @@ int bsr_run_find_minor(struct bsr_setup_call *call)
 		snprintf(object, sizeof(object), "minor %" PRId64, call->minor);
 		call->object = object;
 	}
-	fprintf(stderr, "%s: Failure: (127) unknown minor: no running resource has minor %" PRId64 "\n",
-		call->object, call->minor);
+	fprintf(stderr, "%s: Failure: (127) unknown minor: no running resource has minor %" PRId64 "\n"
+		"  what helps: %s status --verbose shows what runs\n", call->object, call->minor, bsr_names()->setup);
 	return BSRSETUP_REFUSED;
 }
 
@@ -292,15 +292,6 @@ int bsr_run_request(struct bsr_setup_call *call)
 }
 
 /* The engine cannot take a device away from those who have it open: whoever asked for that is told. */
-int bsr_run_secondary(struct bsr_setup_call *call)
-{
-	const int rc = bsr_run_request(call);
-	if (rc != BSRSETUP_OK && bsr_setup_flag(call, "force")) {
-		fprintf(stderr, "  --force does not help in this version: who has the device open must close it\n");
-	}
-	return rc;
-}
-
 int bsr_run_new_minor(struct bsr_setup_call *call)
 {
 	char owner[BSR_NAME_BYTES_MAX + 1];

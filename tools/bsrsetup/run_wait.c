@@ -8,6 +8,7 @@
  */
 #include "run.h"
 
+#include "names.h"
 #include "progress.h"
 
 #include <errno.h>
@@ -186,6 +187,16 @@ static void show_progress(const struct wait *wait, struct json_object *snapshot)
 	bsr_text_free(&text);
 }
 
+/* An end without success is not silent. */
+static void tell_end(const struct wait *wait, const char *what)
+{
+	if (wait->progress) {
+		printf("\n");
+		(void)fflush(stdout);
+	}
+	fprintf(stderr, "%s: %s; see: %s why %s\n", wait->call->object, what, bsr_names()->admin, wait->call->resource);
+}
+
 /* -1 = go on; else the exit code. */
 static int judge(const struct wait *wait, struct json_object *snapshot)
 {
@@ -193,10 +204,14 @@ static int judge(const struct wait *wait, struct json_object *snapshot)
 	count_all(wait, snapshot, &tally);
 	show_progress(wait, snapshot);
 	if (tally.hopeless) {
+		tell_end(wait, "not waited for any longer: a connection is StandAlone");
 		return BSRSETUP_OK;
 	}
 	if (tally.waiting != 0) {
 		return -1;
+	}
+	if (tally.expired != 0) {
+		tell_end(wait, wait->sync ? "time is up, and not every peer is in sync" : "time is up, and not every peer is connected");
 	}
 	return tally.expired != 0 && tally.done == 0 ? BSRSETUP_TIMEOUT : BSRSETUP_OK;
 }

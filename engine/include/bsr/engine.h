@@ -16,8 +16,9 @@
  *   - the buffer of an application request belongs to the request until its BSR_FX_COMPLETE; the
  *     host keeps it longer while disk or send effects that name it are still being carried out;
  *   - the payload buffer of a message, and the buffer that comes with a finished disk read that the
- *     host allocated (effect with BSR_BUF_NONE), belong to the engine until BSR_FX_BUF_PUT; again
- *     the host adds its own references for effects under way.
+ *     host allocated (effect with BSR_BUF_NONE), belong to the engine until BSR_FX_BUF_PUT, or until
+ *     it gives them away with a disk operation (BSR_DISK_GIVES_BUFFER), whose end is then theirs; again
+ *     the host adds its own references for other effects under way.
  *
  * Addresses. Volumes are named by an index 0..63 that the host chooses when it adds the volume (the
  * number that users see, vnr, is a property of it); peers by their node id.
@@ -72,8 +73,10 @@ enum bsr_cmd {
 	BSR_CMD_MEASURE, /* collection on (flag) or off: measure.h */
 	/* demote, disconnect all, detach all; the host removes the engine afterwards */
 	BSR_CMD_DOWN,
+	BSR_CMD_VERIFY, /* answered when it has begun */
+	BSR_CMD_VERIFY_STOP,
 };
-#define BSR_CMD_COUNT 24u
+#define BSR_CMD_COUNT 26u
 
 #define BSR_CMDF_FORCE 1u	   /* primary, disconnect, detach */
 #define BSR_CMDF_DISCARD_MY_DATA 2u /* connect */
@@ -82,6 +85,10 @@ enum bsr_cmd {
 /* primary: a restarted engine takes up the role its device still has */
 #define BSR_CMDF_RESUME_PRIMARY 16u
 #define BSR_CMDF_ON 32u /* measure */
+#define BSR_CMDF_AUTO_SYNC 64u /* verify: what was found is resynced at its end */
+#define BSR_CMDF_START 128u    /* verify: begin at verify.start_bytes, not where the last one was interrupted */
+#define BSR_CMDF_KEEP_BITMAP 256u  /* invalidate, invalidate-remote: only what is marked already is copied */
+#define BSR_CMDF_FORCE_RESYNC 512u /* new-current-uuid: this new disk's content is the volume's */
 
 enum bsr_md_kind { BSR_MD_INTERNAL, BSR_MD_FLEX_EXTERNAL, BSR_MD_INDEXED };
 
@@ -97,6 +104,11 @@ struct bsr_attach {
 	struct bsr_disk_options options;
 };
 
+struct bsr_verify_range {
+	uint64_t start_bytes; /* with BSR_CMDF_START; any, rounded down to a block */
+	uint64_t stop_bytes;  /* 0 = end of the volume; any, rounded up */
+};
+
 struct bsr_command {
 	enum bsr_cmd type;
 	uint32_t flags;
@@ -109,6 +121,7 @@ struct bsr_command {
 		struct bsr_disk_options disk;
 		struct bsr_net_options net;
 		struct bsr_peer_device_options peer_device;
+		struct bsr_verify_range verify;
 	} u;
 };
 
@@ -128,6 +141,7 @@ enum bsr_event_type {
 	BSR_EV_SENT,
 	BSR_EV_COMMAND,
 	BSR_EV_HANDLER_EXIT,
+	BSR_EV_DIGEST_DONE, /* of BSR_FX_DISK with BSR_OP_DIGEST */
 };
 
 struct bsr_ev_request {
@@ -204,6 +218,13 @@ struct bsr_ev_handler_exit {
 	int32_t status; /* exit code, or -1 when it could not be run */
 };
 
+struct bsr_ev_digest_done {
+	uint32_t op_id;
+	int32_t result; /* as of struct bsr_ev_disk_done */
+	const uint8_t *digests; /* one per 4 KiB block, the last of them over what is left; valid during the step */
+	uint32_t bytes;		/* blocks times bsr_digest_bytes(); 0 with an error */
+};
+
 struct bsr_event {
 	uint64_t now_ns; /* monotonic; never goes back */
 	enum bsr_event_type type;
@@ -216,6 +237,7 @@ struct bsr_event {
 		struct bsr_ev_sent sent;
 		struct bsr_ev_command command;
 		struct bsr_ev_handler_exit handler_exit;
+		struct bsr_ev_digest_done digest_done;
 	} u;
 };
 
@@ -238,15 +260,17 @@ enum bsr_effect_type {
 	BSR_FX_DISK_GONE,
 };
 
+#define BSR_DISK_GIVES_BUFFER 128u /* the engine's reference to the buffer passes to the host with this effect */
+
 struct bsr_fx_disk {
 	uint32_t op_id;
 	uint8_t op;    /* enum bsr_op */
-	uint8_t flags; /* BSR_REQ_FUA */
+	uint8_t flags; /* BSR_REQ_FUA, BSR_DISK_GIVES_BUFFER; of BSR_OP_DIGEST: enum bsr_digest */
 	uint16_t volume;
 	uint64_t offset; /* bytes in the backing device */
 	uint32_t length; /* bytes */
 	uint32_t buf_offset; /* bytes into @buf */
-	bsr_buf_t buf; /* BSR_BUF_NONE for a read: the host allocates and answers with the id */
+	bsr_buf_t buf; /* BSR_BUF_NONE for a read: the host allocates and answers with the id; NONE for a digest */
 };
 
 #define BSR_MD_PREFLUSH 1u /* flush the data device and the metadata device first */
@@ -304,7 +328,14 @@ enum bsr_handler {
 	BSR_HANDLER_PRI_ON_INCON_DEGR,
 	BSR_HANDLER_LOCAL_IO_ERROR,
 	BSR_HANDLER_QUORUM_LOST,
+	/* called by hosts, never by the engine */
+	BSR_HANDLER_BEFORE_PROMOTE,
+	BSR_HANDLER_AFTER_PROMOTE,
+	BSR_HANDLER_BEFORE_DEMOTE,
+	BSR_HANDLER_AFTER_DEMOTE,
+	BSR_HANDLER_DISCONNECTED,
 };
+#define BSR_HANDLER_COUNT 18u
 
 struct bsr_fx_handler {
 	uint32_t handler_id;
@@ -401,6 +432,8 @@ void bsr_engine_step(struct bsr_engine *e, const struct bsr_event *ev, struct bs
 void bsr_engine_request(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_request *request, struct bsr_fx *fx);
 void bsr_engine_disk_done(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_disk_done *done, struct bsr_fx *fx);
 void bsr_engine_message(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_message *message, struct bsr_fx *fx);
+void bsr_engine_sent(struct bsr_engine *e, uint64_t now_ns, const struct bsr_ev_sent *sent, struct bsr_fx *fx);
+void bsr_engine_time(struct bsr_engine *e, uint64_t now_ns, struct bsr_fx *fx);
 
 /**
  * bsr_engine_deadline - when BSR_EV_TIME is due, UINT64_MAX for never; may change with every step
@@ -417,8 +450,12 @@ uint64_t bsr_engine_deadline(const struct bsr_engine *e);
  */
 uint32_t bsr_engine_credits(const struct bsr_engine *e);
 
-/** bsr_engine_may_receive - false: the host stops reading this stream until it is true again */
-bool bsr_engine_may_receive(const struct bsr_engine *e, uint32_t peer, enum bsr_stream stream);
+/**
+ * bsr_engine_may_receive - how many messages of this stream the host may hand over in a row before it asks again
+ *
+ * 0: it stops reading the stream until the answer is another one.
+ */
+uint32_t bsr_engine_may_receive(const struct bsr_engine *e, uint32_t peer, enum bsr_stream stream);
 
 /** bsr_engine_check - re-derives every cross-module invariant; panics when one does not hold */
 void bsr_engine_check(const struct bsr_engine *e);
@@ -473,10 +510,15 @@ struct bsr_peer_device_info {
 	uint64_t out_of_sync_bytes;
 	uint32_t pending; /* requests sent, not acknowledged */
 	uint32_t unacked; /* requests received, not acknowledged */
-	uint64_t resync_total_bytes; /* 0 = none runs; else what it began with */
+	/* of a resync, or of a verify (then from its start to its stop); 0 = none runs; else what it began with */
+	uint64_t resync_total_bytes;
 	uint64_t resync_left_bytes;
 	uint64_t resync_start_ns;
 	uint64_t resync_rate_bytes_s; /* over the last seconds */
+	uint64_t verify_found_bytes; /* by the verify under way, or by the last one */
+	uint64_t verify_skipped_bytes;
+	uint64_t verify_marked_bytes; /* out of sync because of verifies: no resync begins by itself */
+	uint64_t verify_resume_bytes; /* where the next verify goes on: the last one was interrupted there; else 0 */
 	struct bsr_gi bitmap_gi;
 	uint32_t md_peer_flags;
 	uint16_t handshake_reason; /* number of the last decision, see handshake.h; 0 = none yet */

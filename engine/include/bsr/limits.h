@@ -59,6 +59,12 @@
 #define BSR_RESYNC_CHUNK_BYTES_MAX (1u << 20) /* one resync request */
 #define BSR_RESYNC_REQUESTS_MAX 64u	      /* resync requests in flight per peer and volume */
 
+/* one verify request: so many blocks, each with a digest in the answer's body */
+#define BSR_VERIFY_BLOCKS_MAX 128u
+#define BSR_VERIFY_REQUEST_BYTES_MAX (BSR_VERIFY_BLOCKS_MAX * BSR_BITMAP_BLOCK_BYTES)
+#define BSR_VERIFY_REQUESTS_MAX 16u /* in flight per peer and volume */
+#define BSR_DIGEST_BYTES_MAX 64u
+
 #define BSR_WIRE_BODY_BYTES_MAX 16384u	/* body of any message; payloads come on top */
 #define BSR_WIRE_ACKS_MAX 1024u		/* acknowledgements in one message */
 #define BSR_WIRE_VERSION_MIN 1u

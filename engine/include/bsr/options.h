@@ -70,6 +70,7 @@ struct bsr_net_options {
 	enum bsr_after_sb after_sb_2pri;
 	enum bsr_rr_conflict rr_conflict;
 	bool always_asbp;
+	enum bsr_digest verify_alg; /* NONE: no online verify */
 };
 
 struct bsr_peer_device_options {
@@ -79,6 +80,9 @@ struct bsr_peer_device_options {
 	uint32_t c_fill_target_sectors;
 	uint32_t c_max_rate_kib;
 	uint32_t c_min_rate_kib;
+	/* verify: so many blocks every so many milliseconds; 0 blocks: as fast as a resync */
+	uint32_t ov_req_blocks;
+	uint32_t ov_req_interval_ms;
 };
 
 void bsr_resource_options_defaults(struct bsr_resource_options *o);

@@ -52,6 +52,7 @@ enum bsr_conn_error {
 	BSR_CONN_ERROR_TWO_PRIMARIES = 5,
 	BSR_CONN_ERROR_SIZE = 6,
 	BSR_CONN_ERROR_CONFIG = 7,
+	BSR_CONN_ERROR_HANDLER = 8, /* before-resync-source or -target said no */
 };
 
 enum bsr_repl_state {
@@ -106,7 +107,25 @@ enum bsr_op {
 	BSR_OP_FLUSH = 2,   /* no range: everything acknowledged before is stable afterwards */
 	BSR_OP_DISCARD = 3, /* reads back as zeroes afterwards, may unmap (never a hint here) */
 	BSR_OP_ZEROES = 4,  /* reads back as zeroes afterwards, stays allocated */
+	BSR_OP_DIGEST = 5,  /* of a backing disk only: read, and answer with a digest of each 4 KiB block */
 };
+
+/** Digests of blocks; numbers travel and are permanent. */
+enum bsr_digest {
+	BSR_DIGEST_NONE = 0,
+	BSR_DIGEST_CRC32C = 1,
+	BSR_DIGEST_MD5 = 2,
+	BSR_DIGEST_SHA1 = 3,
+	BSR_DIGEST_SHA256 = 4,
+	BSR_DIGEST_SHA512 = 5,
+};
+#define BSR_DIGEST_COUNT 6u
+/** bsr_digest_bytes - length of one digest; 0 for NONE and for numbers that are not known */
+uint32_t bsr_digest_bytes(uint32_t digest);
+/** bsr_digest_word - as the option verify-alg spells it; "" for NONE and for numbers that are not known */
+const char *bsr_digest_word(uint32_t digest);
+/** bsr_digest_by_word - the other way round; NONE for a name that is not known */
+enum bsr_digest bsr_digest_by_word(const char *word);
 
 #define BSR_REQ_FUA 1u /* stable before it is acknowledged; writes, discards and zeroes only */
 

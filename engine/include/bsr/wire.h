@@ -29,7 +29,11 @@
 #define BSR_FEATURE_MESH 4ull /* HS_MESH and MESH: resources of three and more nodes */
 /* VOLUME_OFFER and VOLUME_CONFIRM: disks of one volume are compared over the standing link */
 #define BSR_FEATURE_LIVE_VOLUMES 8ull
-#define BSR_FEATURES_OF_ENGINE BSR_FEATURE_LIVE_VOLUMES /* what a host offers whatever its options */
+/* STATE on the data stream as well, behind all that a Primary had written when it lost its disk */
+#define BSR_FEATURE_ORDERED_STATES 16ull
+#define BSR_FEATURE_VERIFY 32ull /* VERIFY and its requests: disks are compared by digests */
+/* what a host offers whatever its options */
+#define BSR_FEATURES_OF_ENGINE (BSR_FEATURE_LIVE_VOLUMES | BSR_FEATURE_ORDERED_STATES | BSR_FEATURE_VERIFY)
 
 /** Message types; numbers are permanent. 1..31 belong to the link (host), 32.. to the engine. */
 enum bsr_msg_type {
@@ -41,13 +45,13 @@ enum bsr_msg_type {
 	BSR_MSG_LINK_REFUSED = 5,
 	/* both streams */
 	BSR_MSG_HS_CONFIRM = 32,
+	BSR_MSG_STATE = 37, /* on the data stream with ORDERED_STATES */
 	BSR_MSG_VOLUME_CONFIRM = 57,
 	/* control stream */
 	BSR_MSG_PING = 33,
 	BSR_MSG_PONG = 34,
 	BSR_MSG_HS_RESOURCE = 35,
 	BSR_MSG_HS_VOLUME = 36,
-	BSR_MSG_STATE = 37,
 	BSR_MSG_GI = 38,
 	BSR_MSG_TWOPC = 39,
 	BSR_MSG_ACKS = 40,
@@ -57,9 +61,12 @@ enum bsr_msg_type {
 	BSR_MSG_RESYNC_ACK = 44,
 	BSR_MSG_RESYNC_DONE = 45,
 	BSR_MSG_TEAR_DOWN = 46,
+	BSR_MSG_VERIFY_REQUEST = 49, /* on the data stream, behind the writes before it */
+	BSR_MSG_VERIFY_RESULT = 50,
 	BSR_MSG_HS_MESH = 52,
 	BSR_MSG_MESH = 53,
 	BSR_MSG_VOLUME_OFFER = 56,
+	BSR_MSG_VERIFY = 58,
 	/* data stream */
 	BSR_MSG_WRITE = 64,
 	BSR_MSG_CHECKPOINT = 65,
@@ -68,6 +75,7 @@ enum bsr_msg_type {
 	BSR_MSG_READ_REPLY = 68,
 	BSR_MSG_BITMAP = 69,
 	BSR_MSG_BITMAP_END = 70,
+	BSR_MSG_VERIFY_REPLY = 71,
 };
 
 struct bsr_wire_header {
@@ -116,14 +124,15 @@ struct bsr_msg_hs_resource {
 	uint64_t dagtag;      /* sectors written by this node as Primary */
 };
 
-/* flags of bsr_msg_hs_volume */
+/* flags of bsr_msg_hs_volume; 4 is free: nobody ever sent it */
 #define BSR_HSF_CRASHED_PRIMARY 1u /* was Primary when it last stopped without warning */
 #define BSR_HSF_RECONNECT 2u	   /* has been connected to this peer since it attached */
-#define BSR_HSF_FULL_SYNC 4u	   /* every bit toward the peer is to be taken as set */
 /* was source of a resync to the receiver, and does not know how that ended */
 #define BSR_HSF_RESYNC_MISSED_END 8u
 /* with live-volumes: when the receiver was last seen it was Primary without a disk of its own: it cannot have gone on alone */
 #define BSR_HSF_SERVED 16u
+/* with ordered-states: the sender has no other peer: nobody else can have resynced this disk meanwhile */
+#define BSR_HSF_PAIR 32u
 
 struct bsr_msg_hs_volume {
 	uint32_t vnr;
@@ -278,7 +287,7 @@ struct bsr_msg_checkpoint { /* CHECKPOINT, CHECKPOINT_ACK */
 /* id of OUT_OF_SYNC: the sender's own disk lacks the range; 0: the receiver's */
 #define BSR_OOS_OF_SENDER 1ull
 
-/* READ_REQUEST, RESYNC_REQUEST, RESYNC_ACK, OUT_OF_SYNC, and heads of RESYNC_DATA, READ_REPLY */
+/* READ_REQUEST, RESYNC_REQUEST, RESYNC_ACK, OUT_OF_SYNC, VERIFY_*, and heads of RESYNC_DATA, READ_REPLY */
 struct bsr_msg_range {
 	uint32_t vnr;
 	uint64_t id; /* the requester's */
@@ -294,6 +303,35 @@ struct bsr_msg_resync_done {
 	bool answer;
 	uint64_t failed_bytes; /* could not be read or written; still out of sync */
 	struct bsr_gi current; /* the target's, now the source's */
+};
+
+enum bsr_verify_say {
+	BSR_VERIFY_START = 1, /* source to target: I want to compare this range */
+	BSR_VERIFY_AGREED,
+	BSR_VERIFY_REFUSED, /* @error says why */
+	BSR_VERIFY_ENDED,   /* either to the other: complete (@error 0), or not */
+};
+
+struct bsr_msg_verify {
+	uint32_t vnr;
+	uint8_t say; /* enum bsr_verify_say */
+	uint8_t digest; /* enum bsr_digest; any number: the receiver may be older */
+	uint64_t run; /* number of this verify, the source's; not 0 */
+	uint64_t start; /* bytes */
+	uint64_t stop;
+	uint64_t found; /* ENDED: bytes that differ */
+	uint64_t skipped; /* ENDED: bytes that were written all the time */
+	int32_t error;
+};
+
+struct bsr_msg_verify_reply {
+	uint32_t vnr;
+	uint64_t id; /* of the VERIFY_REQUEST */
+	uint64_t offset;
+	uint32_t length; /* 1..BSR_VERIFY_REQUEST_BYTES_MAX */
+	int32_t error; /* then there are no digests */
+	uint16_t digest_bytes; /* 0 with an error */
+	const uint8_t *digests; /* one per 4 KiB block; points into the body */
 };
 
 struct bsr_msg_tear_down {
@@ -366,6 +404,8 @@ BSR_WIRE_DECLARE(checkpoint);
 BSR_WIRE_DECLARE(range);
 BSR_WIRE_DECLARE(resync_done);
 BSR_WIRE_DECLARE(tear_down);
+BSR_WIRE_DECLARE(verify);
+BSR_WIRE_DECLARE(verify_reply);
 BSR_WIRE_DECLARE(write);
 BSR_WIRE_DECLARE(bitmap);
 BSR_WIRE_DECLARE(bitmap_end);
