@@ -247,14 +247,16 @@ def run(argv):
 
 
 def wait_until(condition, timeout, failure, interval=0.05):
-    """Poll condition(); after timeout seconds raise Failure (text or function giving it; None: go on)."""
+    """Poll condition() and return what it returns at last; after timeout seconds raise Failure (text or function
+    giving it; None: go on)."""
     end = time.monotonic() + timeout
-    while not condition():
+    while not (result := condition()):
         if time.monotonic() > end:
             if failure is None:
-                return
+                return result
             raise Failure(failure() if callable(failure) else failure)
         time.sleep(interval)
+    return result
 
 
 def resource_config(cluster, disks, resource="r0", volumes=1, net="", disk="", port=7789, extra=""):
