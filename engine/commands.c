@@ -7,6 +7,8 @@
 #include "core.h"
 #include "measure.h"
 
+#define SYNC_FROM_LIMIT_NS (5 * BSR_SECOND_NS) /* the peer that was named as source does not come: any will do */
+
 static void done(struct bsr_engine *e, const struct bsr_ev_command *c, int32_t result)
 {
 	bsr_emit_command_done(e, c->cmd_id, result, BSR_NONE, BSR_NONE);
@@ -72,6 +74,7 @@ static int32_t new_volume(struct bsr_engine *e, const struct bsr_command *cmd)
 	bsr_list_init(&vol->al_waiting_peers);
 	bsr_list_init(&vol->failed_writes);
 	vol->adopt_from = BSR_NONE;
+	vol->sync_from = BSR_NONE;
 	e->volume[cmd->volume] = vol;
 	e->volume_mask |= 1ull << cmd->volume;
 	bsr_state_announce(e, BSR_OBJ_VOLUME, BSR_ACT_CREATE, NULL, vol);
@@ -195,7 +198,7 @@ static int32_t force_resync(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 	bsr_state_set_disk(e, vol, BSR_DISK_UP_TO_DATE);
 	bsr_gi_create(e, vol, true);
-	bsr_peer_renegotiate(e, vol);
+	bsr_peer_renegotiate(e, vol, BSR_NONE);
 	return 0;
 }
 
@@ -474,6 +477,14 @@ static void set_full(struct bsr_engine *e, struct bsr_volume *vol, uint32_t node
 	}
 }
 
+void bsr_resync_unchoose(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		p->device[vol->index].chosen = false;
+	}
+}
+
 static int32_t resync_check(struct bsr_engine *e, const struct bsr_volume *vol)
 {
 	struct bsr_peer *p;
@@ -488,17 +499,34 @@ static int32_t resync_check(struct bsr_engine *e, const struct bsr_volume *vol)
 	return 0;
 }
 
+/* Is that peer, or anybody, one to get all data from? */
+static int32_t source_check(struct bsr_engine *e, struct bsr_volume *vol, uint32_t node)
+{
+	if (e->role == BSR_ROLE_PRIMARY) {
+		return -BSR_E_NO_UP_TO_DATE;
+	}
+	if (node == BSR_NONE) {
+		return bsr_state_up_to_date_peer(e, vol, 0) ? 0 : -BSR_E_NOT_CONNECTED;
+	}
+	const struct bsr_peer *p = node < BSR_NODES_MAX ? e->peer[node] : NULL;
+	if (!p) {
+		return -BSR_E_PEER_ID;
+	}
+	if (p->device[vol->index].repl != BSR_REPL_ESTABLISHED) {
+		return -BSR_E_NOT_CONNECTED;
+	}
+	if (bsr_mesh_elsewhere(e, p)) {
+		return -BSR_E_PRIMARY_ELSEWHERE;
+	}
+	return p->device[vol->index].disk == BSR_DISK_UP_TO_DATE ? 0 : -BSR_E_NO_UP_TO_DATE;
+}
+
 static void invalidate(struct bsr_engine *e, const struct bsr_ev_command *c)
 {
 	struct bsr_volume *vol = volume_of(e, c->cmd);
 	int32_t ret = vol ? resync_check(e, vol) : -BSR_E_MINOR_INVALID;
 	const bool keep = (c->cmd->flags & BSR_CMDF_KEEP_BITMAP) != 0;
-	if (ret == 0 && e->role == BSR_ROLE_PRIMARY) {
-		ret = -BSR_E_NO_UP_TO_DATE;
-	}
-	if (ret == 0 && !bsr_state_up_to_date_peer(e, vol, 0)) {
-		ret = -BSR_E_NOT_CONNECTED;
-	}
+	ret = ret == 0 ? source_check(e, vol, c->cmd->peer) : ret;
 	struct bsr_task *t = ret < 0 ? NULL : bsr_task_start(e, BSR_TASK_RENEGOTIATE, c);
 	if (!t) {
 		if (ret < 0) {
@@ -507,6 +535,10 @@ static void invalidate(struct bsr_engine *e, const struct bsr_ev_command *c)
 		return;
 	}
 	t->tid = vol->index;
+	t->node = c->cmd->peer;
+	vol->sync_from = c->cmd->peer;
+	vol->sync_from_until_ns = e->now_ns + SYNC_FROM_LIMIT_NS;
+	bsr_timer(e, vol->sync_from_until_ns);
 	for (uint32_t node = 0; node < BSR_NODES_MAX && !keep; node++) {
 		set_full(e, vol, node);
 	}
@@ -527,9 +559,12 @@ static void invalidate_remote(struct bsr_engine *e, const struct bsr_ev_command 
 	if (ret == 0 && p->device[vol->index].disk < BSR_DISK_INCONSISTENT) {
 		ret = -BSR_E_NO_REMOTE_DISK;
 	}
+	if (ret == 0 && bsr_mesh_elsewhere(e, p)) {
+		ret = -BSR_E_PRIMARY_ELSEWHERE;
+	}
 	const bool keep = (c->cmd->flags & BSR_CMDF_KEEP_BITMAP) != 0;
-	if (ret == 0 && keep && e->role != BSR_ROLE_PRIMARY) {
-		ret = -BSR_E_NOT_PRIMARY; /* both ends may have bits: that I am Primary is what tells who is right */
+	if (ret == 0 && keep && e->role != BSR_ROLE_PRIMARY && !(p->features & BSR_FEATURE_CHOSEN_SOURCE)) {
+		ret = -BSR_E_NOT_PRIMARY; /* both ends may have bits: that I am Primary is what tells it who is right */
 	}
 	if (ret < 0) {
 		done(e, c, ret);
@@ -538,6 +573,8 @@ static void invalidate_remote(struct bsr_engine *e, const struct bsr_ev_command 
 	struct bsr_task *t = bsr_task_start(e, BSR_TASK_RENEGOTIATE, c);
 	if (t) {
 		t->tid = vol->index;
+		t->node = p->node_id;
+		p->device[vol->index].chosen = e->role != BSR_ROLE_PRIMARY;
 		if (!keep) {
 			set_full(e, vol, p->node_id);
 		}

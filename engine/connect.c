@@ -105,6 +105,7 @@ void bsr_connect_fill_record(
 	m->flags |= vol->sb.peer[p->node_id].flags & BSR_MDPF_MISSED_END ? BSR_HSF_RESYNC_MISSED_END : 0;
 	m->flags |= pd->served_primary && (p->features & BSR_FEATURE_LIVE_VOLUMES) ? BSR_HSF_SERVED : 0;
 	m->flags |= !bsr_mesh_on(e) && (p->features & BSR_FEATURE_ORDERED_STATES) ? BSR_HSF_PAIR : 0;
+	m->flags |= pd->chosen && (p->features & BSR_FEATURE_CHOSEN_SOURCE) ? BSR_HSF_CHOSEN : 0;
 	m->bits = pd->slot >= 0 ? bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) : 0;
 }
 
@@ -420,6 +421,7 @@ void bsr_connect_establish_volume(struct bsr_engine *e, struct bsr_peer *p, stru
 		return;
 	}
 	if (d->action == BSR_HS_NO_SYNC && d->clear_bits && vol->bitmap && pd->slot >= 0) {
+		pd->chosen = false;
 		forget_base(e, p, vol);
 	}
 	bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);

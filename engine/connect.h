@@ -85,8 +85,8 @@ void bsr_peer_reject(struct bsr_engine *e, struct bsr_peer *p, uint16_t msg_type
 void bsr_peer_progress(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_peer_timer(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev);
-/** bsr_peer_renegotiate - the disk of @vol came or changed: compare it again with everybody's */
-void bsr_peer_renegotiate(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_peer_renegotiate - the disk of @vol came or changed: compare it again with that of @node, BSR_NONE: with everybody's */
+void bsr_peer_renegotiate(struct bsr_engine *e, struct bsr_volume *vol, uint32_t node);
 /** bsr_peer_disk_changed - the peer's disk of @vol is in another state; when it went, what it may lack is noted */
 void bsr_peer_disk_changed(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_disk_state next);
 bool bsr_peer_connected(const struct bsr_peer *p);

@@ -170,6 +170,7 @@ struct bsr_peer_device {
 	struct bsr_hs_decision decision;
 	uint16_t handshake_reason;
 	struct bsr_gi peer_current;
+	bool chosen; /* invalidate-remote: between equal disks mine is the source, until it has been; or a Primary is seen */
 	bool refused; /* it has answered NEGATIVE and was not resynced since: bits name what it lacks, too */
 	BSR_STATE_FIELD bool stale; /* its data is not what I, a Primary without a good disk, have exposed */
 	bool reconnected; /* has been Connected since my disk was attached */
@@ -440,6 +441,8 @@ struct bsr_volume {
 	uint32_t gi_members; /* peers that take part in the generation that is being made */
 	bool gi_told;
 	uint64_t gi_told_ns;
+	uint32_t sync_from; /* invalidate: the peer that this disk is to get its data from, BSR_NONE: any */
+	uint64_t sync_from_until_ns; /* ... if it comes by then */
 	uint32_t adopt_from; /* Primary that waits for my adopting its generation, BSR_NONE */
 	uint64_t adopt_sb;   /* ... which is durable with this superblock change */
 
@@ -483,6 +486,7 @@ struct bsr_task {
 	uint32_t cmd_id;
 	uint32_t flags;
 	struct bsr_peer *peer;
+	uint32_t node;	  /* renegotiation: with whom, BSR_NONE: all */
 	uint32_t tid;	  /* two-phase commit; renegotiation: index of the volume */
 	uint32_t await;	  /* nodes that have not voted */
 	uint64_t give_up_ns; /* promotion: a voter that wants to wait is asked again until then; 0 = not asked yet */

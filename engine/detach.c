@@ -56,6 +56,7 @@ void bsr_disk_gone(struct bsr_engine *e, struct bsr_volume *vol)
 	}
 	vol->heard_sb = 0;
 	vol->adopt_from = BSR_NONE;
+	vol->sync_from = BSR_NONE;
 	bsr_log_forget_pins(e, vol);
 	bsr_volume_free_disk(e, vol);
 	/* with several peers a generation that they have been told of goes on, and one that was wanted begins on their disks */

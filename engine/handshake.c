@@ -46,6 +46,7 @@ static void party_init(struct party *p, const struct bsr_hs_side *side, uint32_t
 		.other_node = other_node,
 		.rank = rank_of(v->disk),
 		.crashed = (v->flags & BSR_HSF_CRASHED_PRIMARY) != 0,
+		.chosen = (v->flags & BSR_HSF_CHOSEN) != 0 && !BSR_MUTATION(160),
 		.primary = side->role == BSR_ROLE_PRIMARY};
 	p->created = p->cur == 0;
 	p->bits = v->bits != 0;
@@ -164,6 +165,10 @@ static struct verdict judge_equal_doubt(const struct pair *pr, bool full)
 	source = only_one(a->rank > b->rank, b->rank > a->rank);
 	if (source != NOBODY) {
 		return sync_from(source, full, BSR_HS_REASON_EQUAL_BETTER);
+	}
+	source = only_one(a->chosen, b->chosen);
+	if (source != NOBODY) {
+		return sync_from(source, full, BSR_HS_REASON_EQUAL_CHOSEN);
 	}
 	source = only_one(a->crashed, b->crashed);
 	if (source != NOBODY) {

@@ -21,6 +21,7 @@ struct party {
 	bool created;
 	bool bits; /* some */
 	bool crashed;
+	bool chosen; /* by an administrator */
 	bool primary;
 	bool bound; /* its agreed size is binding */
 };

@@ -170,6 +170,25 @@ static void equal_generations_are_settled_by_state_then_bits(void **state)
 		EQUAL_BITS_BOTH);
 }
 
+static void an_administrator_chooses_between_equals(void **state)
+{
+	(void)state;
+	const uint32_t chosen = BSR_HSF_CHOSEN;
+	EXPECT(SIDE(.cur = G1, .bits = 9, .flags = chosen), SIDE(.cur = G1, .bits = 7), SOURCE_BITMAP, EQUAL_CHOSEN);
+	EXPECT(SIDE(.cur = G1, .bits = 9), SIDE(.cur = G1, .bits = 7, .flags = chosen), TARGET_BITMAP, EQUAL_CHOSEN);
+	EXPECT(SIDE(.cur = G1, .bits = 9, .flags = chosen), SIDE(.cur = G1, .flags = BSR_HSF_CRASHED_PRIMARY, .bits = 7),
+		SOURCE_BITMAP, EQUAL_CHOSEN);
+	/* both: as if nobody had said anything; a Primary, and a better disk, say more */
+	EXPECT(SIDE(.cur = G1, .bits = 9, .flags = chosen), SIDE(.cur = G1, .bits = 7, .flags = chosen), TARGET_BITMAP,
+		EQUAL_BITS_BOTH);
+	EXPECT(SIDE(.cur = G1, .bits = 9, .flags = chosen), SIDE(.cur = G1, .role = BSR_ROLE_PRIMARY), TARGET_BITMAP,
+		EQUAL_PRIMARY);
+	EXPECT(SIDE(.cur = G1, .bits = 9, .flags = chosen, .disk = CON), SIDE(.cur = G1), TARGET_BITMAP, EQUAL_BETTER);
+	EXPECT(SIDE(.cur = G1, .bits = 9, .flags = chosen, .disk = INC), SIDE(.cur = G1), TARGET_BITMAP, EQUAL_INCONSISTENT);
+	/* one has gone on alone: what was said of the direction was about something else */
+	EXPECT(SIDE(.cur = G1, .bits = 9, .flags = chosen), SIDE(.cur = G2, .slot = G1), TARGET_BITMAP, ANCESTOR_SLOT);
+}
+
 static void an_end_of_resync_that_was_missed_costs_little(void **state)
 {
 	(void)state;
@@ -627,7 +646,7 @@ static void mood(struct side *s, uint32_t i)
 	s->role = i / 5 % 2 ? BSR_ROLE_PRIMARY : BSR_ROLE_SECONDARY;
 	s->discard = i / 10 % 2;
 	s->flags = (i / 20 % 2 ? BSR_HSF_CRASHED_PRIMARY : 0) | (i / 40 % 2 ? BSR_HSF_RESYNC_MISSED_END : 0) |
-		   (i / 720 % 2 ? 0 : BSR_HSF_PAIR);
+		   (i / 720 % 2 ? 0 : BSR_HSF_PAIR) | (i / 7 % 3 == 0 ? BSR_HSF_CHOSEN : 0);
 	s->bits = bits[i / 80 % 3];
 	s->size = sizes[i / 240 % 3];
 	s->capacity = 100;
@@ -735,6 +754,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(documented_pairs_are_judged_as_written),
 		cmocka_unit_test(just_created_disks_get_what_the_other_has),
 		cmocka_unit_test(equal_generations_are_settled_by_state_then_bits),
+		cmocka_unit_test(an_administrator_chooses_between_equals),
 		cmocka_unit_test(an_end_of_resync_that_was_missed_costs_little),
 		cmocka_unit_test(bits_about_a_disk_that_was_exchanged_count_for_nothing),
 		cmocka_unit_test(no_data_no_source),

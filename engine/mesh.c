@@ -50,7 +50,7 @@ bool bsr_mesh_is_target(const struct bsr_engine *e, const struct bsr_volume *vol
 			return true;
 		}
 	}
-	return false;
+	return vol->sync_from != BSR_NONE && vol->sync_from != except && !BSR_MUTATION(161);
 }
 
 /* --------------------------------------------------------------- handshake */
@@ -308,6 +308,7 @@ static void follows_received(
 void bsr_mesh_target_begins(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer *other;
+	vol->sync_from = BSR_NONE;
 	BSR_FOR_EACH_PEER (e, other) {
 		struct bsr_peer_device *pd = &other->device[vol->index];
 		if (other != p && pd->exists && pd->repl > BSR_REPL_ESTABLISHED) {
@@ -661,6 +662,16 @@ static void tell_again(struct bsr_engine *e)
 
 void bsr_mesh_timer(struct bsr_engine *e)
 {
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (vol->sync_from != BSR_NONE && e->now_ns >= vol->sync_from_until_ns) {
+			vol->sync_from = BSR_NONE;
+			bsr_connect_changed(e, 0);
+			e->kick = true;
+		} else if (vol->sync_from != BSR_NONE) {
+			bsr_timer(e, vol->sync_from_until_ns);
+		}
+	}
 	if (e->gave_up_id != 0) {
 		if (e->now_ns >= e->gave_up_ns) {
 			e->kick = true;

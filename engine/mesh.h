@@ -93,7 +93,7 @@ void bsr_mesh_doubt_others(struct bsr_engine *e, struct bsr_volume *vol);
 bool bsr_mesh_settling(struct bsr_engine *e);
 /** bsr_mesh_owed - the pair differs, and nobody else will settle it */
 bool bsr_mesh_owed(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol);
-/** bsr_mesh_is_target - a node other than @except resyncs this disk */
+/** bsr_mesh_is_target - a node other than @except resyncs this disk, or is to do so as an administrator has said */
 bool bsr_mesh_is_target(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t except);
 /** bsr_mesh_missed_write - @p lacks a write, and I have no bitmap to note that: it does not count any more */
 void bsr_mesh_missed_write(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);

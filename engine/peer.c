@@ -154,6 +154,7 @@ static void lost(struct bsr_engine *e, struct bsr_peer *p, enum bsr_link_reason 
 	bsr_task_peer_lost(e, p);
 	if (next == BSR_CONN_DISCONNECTING) {
 		p->discard_my_data = false;
+		bsr_resync_unchoose(e, p);
 		bsr_state_set_conn(e, p, BSR_CONN_STANDALONE);
 	}
 	e->kick = true;
@@ -241,11 +242,13 @@ static void renegotiate(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 	}
 }
 
-void bsr_peer_renegotiate(struct bsr_engine *e, struct bsr_volume *vol)
+void bsr_peer_renegotiate(struct bsr_engine *e, struct bsr_volume *vol, uint32_t node)
 {
 	struct bsr_peer *p;
 	BSR_FOR_EACH_PEER (e, p) {
-		renegotiate(e, p, vol);
+		if (node == BSR_NONE || node == p->node_id) {
+			renegotiate(e, p, vol);
+		}
 	}
 }
 

@@ -176,7 +176,7 @@ static void declare_added(struct bsr_engine *e)
 		bsr_state_set_disk(e, vol, BSR_DISK_UP_TO_DATE);
 		bsr_gi_create(e, vol, true);
 		vol->exposed_gi = vol->sb.current_gi;
-		bsr_peer_renegotiate(e, vol); /* peers find out that there is data now */
+		bsr_peer_renegotiate(e, vol, BSR_NONE); /* peers find out that there is data now */
 	}
 }
 
@@ -321,7 +321,7 @@ void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t)
 		bsr_task_finish(e, t, 0);
 		for (uint64_t left = forced ? e->volume_mask : 0; left; left &= left - 1) {
 			/* peers find out that there is data now */
-			bsr_peer_renegotiate(e, e->volume[__builtin_ctzll(left)]);
+			bsr_peer_renegotiate(e, e->volume[__builtin_ctzll(left)], BSR_NONE);
 		}
 		if (!forced) {
 			bsr_mesh_promoted(e);

@@ -688,6 +688,7 @@ static void ended(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *v
 	bsr_emit_log(
 		e, BSR_LOGN_RESYNC_FINISHED, p, vol, pd->repl, pd->resynced_bytes, e->now_ns - pd->resync_start_ns);
 	bsr_resync_stop(e, p, vol);
+	pd->chosen = false;
 	bsr_state_set_repl(e, p, vol, BSR_REPL_ESTABLISHED);
 	e->kick = true;
 	p->discard_my_data = p->discard_my_data && still_target(e, p);

@@ -9,6 +9,8 @@
 
 /* ---- resync.c ---- */
 void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, enum bsr_hs_action action);
+/** bsr_resync_unchoose - what an administrator has said of the direction (invalidate-remote) holds no longer */
+void bsr_resync_unchoose(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_resync_free_chunk(struct bsr_engine *e, struct bsr_peer_device *pd, struct bsr_chunk *c);
 void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);

@@ -277,6 +277,16 @@ static void end_resyncs(struct bsr_engine *e)
 	}
 }
 
+static bool primary_comes(const struct bsr_state *now, const struct bsr_state *next)
+{
+	bool comes = next->role == BSR_ROLE_PRIMARY && now->role != next->role;
+	for (uint32_t left = next->peers; left; left &= left - 1) {
+		const uint32_t node = (uint32_t)__builtin_ctz(left);
+		comes = comes || (next->peer[node].role == BSR_ROLE_PRIMARY && now->peer[node].role != BSR_ROLE_PRIMARY);
+	}
+	return comes;
+}
+
 static void put_into_force(struct bsr_engine *e)
 {
 	if (bsr_state_equal(&e->state_now, &e->state_next)) {
@@ -286,6 +296,12 @@ static void put_into_force(struct bsr_engine *e)
 	commit(e, &e->state_next);
 	publish(e, &e->state_now);
 	end_resyncs(e);
+	if (primary_comes(&e->state_now, &e->state_next)) {
+		struct bsr_peer *p;
+		BSR_FOR_EACH_PEER (e, p) {
+			bsr_resync_unchoose(e, p); /* from now on the Primary says what is right */
+		}
+	}
 	if (records) {
 		bsr_connect_changed(e, records); /* changes connections in its turn */
 	}

@@ -22,6 +22,7 @@ struct bsr_task *bsr_task_start(struct bsr_engine *e, enum bsr_task_kind kind, c
 		t->kind = (uint8_t)kind;
 		t->cmd_id = c->cmd_id;
 		t->flags = c->cmd->flags;
+		t->node = BSR_NONE;
 		t->refuser = BSR_NONE;
 		t->volume = BSR_NONE;
 		t->until_ns = BSR_NEVER;
@@ -175,7 +176,7 @@ void bsr_task_progress(struct bsr_engine *e)
 				struct bsr_volume *vol = e->volume[t->tid];
 				bsr_task_finish(e, t, 0);
 				if (vol) {
-					bsr_peer_renegotiate(e, vol);
+					bsr_peer_renegotiate(e, vol, t->node);
 				}
 			}
 			break;

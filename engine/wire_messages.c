@@ -71,7 +71,7 @@ int bsr_msg_hs_resource_decode(
 enum { HS_VOLUME_BYTES = 56 };
 #define HS_VOLUME_FLAGS                                                                            \
 	(BSR_HSF_CRASHED_PRIMARY | BSR_HSF_RECONNECT | BSR_HSF_RESYNC_MISSED_END | BSR_HSF_SERVED | \
-		BSR_HSF_PAIR)
+		BSR_HSF_PAIR | BSR_HSF_CHOSEN)
 BSR_STATIC_ASSERT(BSR_NODES_MAX == 32, "node masks have 32 bits");
 
 static uint32_t history_length(const struct bsr_msg_hs_volume *m)

@@ -96,6 +96,9 @@ void sim_oracle_publish(struct sim *w, uint32_t node, const struct bsr_fx_state 
 		sim_cov_move(w, 3, p->peer_disk[fx->peer][fx->volume], fx->u.peer_device.disk);
 		sim_cov_hit(w, SIM_COV_REPL, fx->u.peer_device.repl);
 		sim_cov_hit(w, SIM_COV_PEER_DISK, fx->u.peer_device.disk);
+		if (fx->u.peer_device.repl == BSR_REPL_SYNC_SOURCE && w->phase != SIM_PHASE_SETUP) {
+			w->sources |= 1u << node;
+		}
 		p->repl[fx->peer][fx->volume] = gone ? BSR_REPL_OFF : fx->u.peer_device.repl;
 		p->peer_disk[fx->peer][fx->volume] = gone ? BSR_DISK_DISKLESS : fx->u.peer_device.disk;
 		if (p->repl[fx->peer][fx->volume] == BSR_REPL_ESTABLISHED && fx->u.peer_device.disk == BSR_DISK_UP_TO_DATE &&

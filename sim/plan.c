@@ -172,6 +172,9 @@ static void command(struct sim *w, const struct sim_action *a, enum bsr_cmd type
 	if (type == BSR_CMD_ATTACH) {
 		sim_node_attach_command(w, a->node, a->volume, &cmd);
 	}
+	if (type == BSR_CMD_INVALIDATE && (a->argument & 1u) == 0) {
+		cmd.peer = SIM_NONE; /* from whoever can */
+	}
 	if (type == BSR_CMD_VERIFY) {
 		sim_verify_command(w, a->volume, a->argument, &cmd);
 	}

@@ -96,6 +96,8 @@ static bool parse_expect(const struct reader *r, char *rest)
 		s->any_split_brain = true;
 	} else if (what != NULL && value != NULL && strcmp(what, "primary") == 0) {
 		s->expect_primary = (uint32_t)number;
+	} else if (what != NULL && value != NULL && strcmp(what, "source") == 0) {
+		s->expect_source = (uint32_t)number;
 	} else if (what != NULL && value != NULL && strcmp(what, "acknowledged-at-least") == 0) {
 		s->acked_least = number;
 	} else if (what != NULL && value != NULL && strcmp(what, "resync-at-most") == 0) {
@@ -227,7 +229,7 @@ bool sim_scenario_load(struct sim_scenario *s, const char *path)
 	}
 	*s = (struct sim_scenario){
 		.nodes = 2, .volumes = 1, .mib = 8, .requests = 300, .depth = 8, .read_pm = 200, .write_through = 1, .protocol = BSR_PROTOCOL_C,
-		.fault_ns = 10u * SIM_S, .expect_primary = SIM_NONE, .larger_node = SIM_NONE, .resync_most_bytes = UINT64_MAX};
+		.fault_ns = 10u * SIM_S, .expect_primary = SIM_NONE, .expect_source = SIM_NONE, .larger_node = SIM_NONE, .resync_most_bytes = UINT64_MAX};
 	snprintf(s->path, sizeof(s->path), "%.*s", (int)sizeof(s->path) - 1, path);
 	bool ok = true;
 	while (ok && fgets(line, sizeof(line), f) != NULL) {
@@ -297,6 +299,9 @@ void sim_scenario_check(struct sim *w)
 	}
 	if (s->expect_primary != SIM_NONE && !w->node[s->expect_primary].app.running) {
 		sim_fail(w, "STORY", "node %u is not Primary in the end", s->expect_primary);
+	}
+	if (s->expect_source != SIM_NONE && w->sources != 1u << s->expect_source) {
+		sim_fail(w, "STORY", "sources of resyncs were nodes with the bits %#x, expected was node %u", w->sources, s->expect_source);
 	}
 	if (w->resync_bytes > s->resync_most_bytes || w->resync_bytes < s->resync_least_bytes) {
 		sim_fail(w, "STORY", "%llu bytes were resynced, expected %llu..%llu", (unsigned long long)w->resync_bytes,

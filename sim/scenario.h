@@ -25,6 +25,7 @@ struct sim_scenario {
 	bool expect_split_brain, any_split_brain;
 	bool expect_found; /* a verify finds something */
 	uint32_t expect_primary;
+	uint32_t expect_source; /* of every resync; SIM_NONE: any */
 	uint32_t expect_refused, expect_done; /* bit per command */
 	uint64_t acked_least; /* writes */
 	uint64_t resync_least_bytes, resync_most_bytes;

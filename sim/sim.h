@@ -710,6 +710,7 @@ struct sim {
 	uint32_t begun[SIM_VOLUMES_MAX]; /* how often somebody began a history of a new volume */
 	bool swapped; /* a disk is an old copy, or was made anew: histories may be unrelated */
 	uint64_t resync_bytes; /* after set-up */
+	uint32_t sources; /* nodes that have been source of a resync, after set-up */
 	uint32_t split_brains;
 	struct sim_rot rot;
 	struct sim_verify verify[SIM_VERIFIES_MAX];

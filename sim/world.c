@@ -210,7 +210,7 @@ static void prepare(struct sim *w, uint64_t seed, const struct sim_override *ove
 			w->node[i].features &= ~(BSR_FEATURE_LIVE_VOLUMES | BSR_FEATURE_ORDERED_STATES);
 		}
 		if (sim_rng_chance(&w->rng[SIM_RNG_NODES], 50)) {
-			w->node[i].features &= ~BSR_FEATURE_VERIFY;
+			w->node[i].features &= ~(BSR_FEATURE_VERIFY | BSR_FEATURE_CHOSEN_SOURCE);
 		}
 		if (over->scenario != NULL && over->scenario->older != 0) {
 			const uint64_t newer = BSR_FEATURE_ACK_TIMES | BSR_FEATURES_OF_ENGINE;

@@ -477,7 +477,9 @@ def test_commands_on_data_and_their_results(synced):
     bob.ok("invalidate", bob.minor, "--reset-bitmap=no")
     wait_for(lambda: bob.ok("dstate", bob.minor) == "UpToDate/UpToDate\n")
     assert bob.snapshot()["connections"][0]["peer_devices"][0]["received"] == before
-    assert "is not Primary here" in alice.fails(10, "invalidate-remote", "r0", 1, 0, "--use-current-oos")
+    alice.ok("invalidate-remote", "r0", 1, 0, "--use-current-oos")
+    wait_for(lambda: bob.ok("dstate", bob.minor) == "UpToDate/UpToDate\n")
+    assert bob.snapshot()["connections"][0]["peer_devices"][0]["received"] == before
     assert "has data already" in alice.fails(10, "new-current-uuid", alice.minor, "--force-resync")
     alice.ok("primary", "r0")
     alice.ok("invalidate-remote", "r0", 1, 0, "--reset-bitmap=no")

@@ -118,3 +118,25 @@ def test_one_secondary_after_the_other_is_away(trio):
     alice.run("bsradm secondary r0")
     settle(trio)
     all_disks_equal(trio)
+
+
+def received_from(host, peer):
+    return next(c["peer_devices"][0]["received"] for c in host.status()["connections"] if c["name"] == peer)
+
+
+def test_invalidate_gets_its_data_from_the_named_peer(trio):
+    """DRBD's --sync-from-peer-node-id: the other UpToDate node stays out of it; while there is a Primary that is the only one to name."""
+    alice, bob, carol = trio.hosts
+    refused = bob.run("bsradm invalidate r0:carol", check=False)
+    assert refused.returncode != 0 and "another node is Primary" in refused.stderr
+    alice.run("bsradm secondary r0")
+    settle(trio)
+    for source, other in ((carol, alice), (alice, carol)):
+        before = {host.name: received_from(bob, host.name) for host in (source, other)}
+        bob.run(f"bsradm invalidate r0:{source.name}")
+        settle(trio)
+        assert received_from(bob, source.name) - before[source.name] >= SIZE >> 11
+        assert received_from(bob, other.name) == before[other.name]
+    unknown = bob.run("bsrsetup invalidate 0 --sync-from-peer-node-id=9", check=False)
+    assert unknown.returncode != 0 and "invalid peer node id" in unknown.stderr
+    all_disks_equal(trio)

@@ -146,3 +146,27 @@ def test_what_cannot_be_verified_is_refused(pair):
     alice.run("bsradm disconnect r0")
     apart = alice.run("bsradm verify r0", check=False)
     assert apart.returncode != 0 and "(-15)" in apart.stderr + apart.stdout
+
+
+def block_of(host, block):
+    return subprocess.run(["dd", f"if={host.disks[0]}", f"bs={BLOCK}", f"skip={block}", "count=1", "iflag=direct", "status=none"],
+                          check=True, capture_output=True).stdout
+
+
+def test_invalidate_remote_of_two_secondaries_takes_the_side_that_said_so(cluster):
+    """Both have bits toward the other: not the tie-break decides, but whoever was told."""
+    for verified in with_algorithm(cluster, "crc32c"):
+        alice, bob = verified.hosts
+        alice.run("bsradm secondary r0")
+        settle(verified)
+        for good, bad in ((alice, bob), (bob, alice)):
+            for options in ("--use-current-oos", ""):
+                rot(good.disks[0], 100)
+                rot(bad.disks[0], 5000)
+                verify(alice, "--start=0")
+                assert out_of_sync(alice) == out_of_sync(bob) == 2 * BLOCK
+                right = [block_of(good, block) for block in (100, 5000)]
+                good.run(f"bsradm invalidate-remote {options} r0")
+                settle(verified)
+                equal_disks(verified)
+                assert [block_of(bad, block) for block in (100, 5000)] == right

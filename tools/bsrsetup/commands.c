@@ -42,8 +42,7 @@ static const struct bsr_setup_flag invalidate_flags[] = {
 	{0},
 };
 static const struct bsr_setup_flag invalidate_remote_flags[] = {
-	{"reset-bitmap", 0, BSR_FLAG_SENT_NOT, "keep_bitmap",
-		"no: copy only what is marked as out of sync, not everything; for a Primary"},
+	{"reset-bitmap", 0, BSR_FLAG_SENT_NOT, "keep_bitmap", "no: copy only what is marked as out of sync, not everything"},
 	{"use-current-oos", 0, BSR_FLAG_SENT, "keep_bitmap", "the same as --reset-bitmap=no"},
 	{0},
 };

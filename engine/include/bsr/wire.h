@@ -32,8 +32,10 @@
 /* STATE on the data stream as well, behind all that a Primary had written when it lost its disk */
 #define BSR_FEATURE_ORDERED_STATES 16ull
 #define BSR_FEATURE_VERIFY 32ull /* VERIFY and its requests: disks are compared by digests */
+#define BSR_FEATURE_CHOSEN_SOURCE 64ull /* flag 64 of HS_VOLUME: an administrator has named the source */
 /* what a host offers whatever its options */
-#define BSR_FEATURES_OF_ENGINE (BSR_FEATURE_LIVE_VOLUMES | BSR_FEATURE_ORDERED_STATES | BSR_FEATURE_VERIFY)
+#define BSR_FEATURES_OF_ENGINE                                                                                         \
+	(BSR_FEATURE_LIVE_VOLUMES | BSR_FEATURE_ORDERED_STATES | BSR_FEATURE_VERIFY | BSR_FEATURE_CHOSEN_SOURCE)
 
 /** Message types; numbers are permanent. 1..31 belong to the link (host), 32.. to the engine. */
 enum bsr_msg_type {
@@ -133,6 +135,8 @@ struct bsr_msg_hs_resource {
 #define BSR_HSF_SERVED 16u
 /* with ordered-states: the sender has no other peer: nobody else can have resynced this disk meanwhile */
 #define BSR_HSF_PAIR 32u
+/* with chosen-source: invalidate-remote was said here, of the receiver's disk: between equal ones this one is the source */
+#define BSR_HSF_CHOSEN 64u
 
 struct bsr_msg_hs_volume {
 	uint32_t vnr;
