@@ -26,7 +26,7 @@ static enum bsr_disk_state not_above(enum bsr_disk_state disk, enum bsr_disk_sta
 }
 
 /* With protocol A my applications may be ahead of what the peer got; whether it was told where that ended is a feature. */
-static bool served(const struct bsr_peer *p, const struct bsr_volume *vol)
+bool bsr_connect_served(const struct bsr_peer *p, const struct bsr_volume *vol)
 {
 	const bool knows_all = p->options.protocol != BSR_PROTOCOL_A || (p->features & BSR_FEATURE_ORDERED_STATES);
 	return (p->hs_volume[vol->index].flags & BSR_HSF_SERVED) != 0 && knows_all;
@@ -45,7 +45,7 @@ bool bsr_connect_can_tell(const struct bsr_peer *p, const struct bsr_volume *vol
 				 (left_in.v != BSR_GI_NONE && bsr_gi_equal(theirs, left_in));
 	/* a disk that is not whole has not all of it either */
 	const bool have_it = nothing_new && vol->settle_disk == BSR_DISK_UP_TO_DATE;
-	return p->device[vol->index].disk_known && (served(p, vol) || have_it);
+	return p->device[vol->index].disk_known && (bsr_connect_served(p, vol) || have_it);
 }
 
 /*
@@ -63,7 +63,7 @@ static enum bsr_disk_state disk_to_offer(
 		return BSR_DISK_DISKLESS;
 	}
 	if (vol->disk == BSR_DISK_NEGOTIATING && primary) {
-		if (live && (bsr_connect_serves(p, vol) || (vol->exposed_unknown && served(p, vol)))) {
+		if (live && (bsr_connect_serves(p, vol) || (vol->exposed_unknown && bsr_connect_served(p, vol)))) {
 			return not_above(vol->settle_disk, BSR_DISK_OUTDATED); /* what was served meanwhile is newer */
 		}
 		if (live && vol->exposed_unknown && bsr_connect_can_tell(p, vol)) {
@@ -330,7 +330,7 @@ static bool judge_exposed(
 	if (leaves_with_bits(p, vol)) {
 		return true; /* it was lost before my disk was: the bits name what it lacks */
 	}
-	if (vol->exposed_unknown && theirs->disk == BSR_DISK_UP_TO_DATE && compared && served(p, vol)) {
+	if (vol->exposed_unknown && theirs->disk == BSR_DISK_UP_TO_DATE && compared && bsr_connect_served(p, vol)) {
 		vol->exposed_gi = theirs->current; /* nobody else has anything newer that applications could have read */
 		vol->exposed_unknown = false;
 		bsr_gi_want_after_restart(e, vol);

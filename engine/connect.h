@@ -49,6 +49,8 @@ void bsr_connect_establish_volume(struct bsr_engine *e, struct bsr_peer *p, stru
 void bsr_connect_refuse_volume(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 /** bsr_connect_serves - the peer's disk is UpToDate, and not older than what applications here have seen */
 bool bsr_connect_serves(const struct bsr_peer *p, const struct bsr_volume *vol);
+/** bsr_connect_served - the peer says that a Primary without a disk of its own lived on its disk until their link was lost */
+bool bsr_connect_served(const struct bsr_peer *p, const struct bsr_volume *vol);
 /** bsr_connect_can_tell - a comparison with this peer says what a restarted Primary's applications have seen */
 bool bsr_connect_can_tell(const struct bsr_peer *p, const struct bsr_volume *vol);
 bool bsr_connect_asks_for_a_person(enum bsr_hs_action action);

@@ -376,6 +376,7 @@ struct bsr_volume {
 	BSR_STATE_FIELD bool crashed_primary;
 	bool left_behind; /* this disk left while a peer was UpToDate: whatever its record says, the peer may have gone on */
 	BSR_STATE_FIELD enum bsr_disk_state sync_result; /* the record says this already, the source has not confirmed; 0 = none */
+	uint64_t sync_result_sb;			 /* the superblock change that says so */
 	BSR_STATE_FIELD uint32_t mirror_mask;  /* nodes that get writes as data (derived) */
 	BSR_STATE_FIELD uint32_t oos_slots;    /* bitmap slots whose owners do not (derived) */
 	uint32_t owners;       /* nodes that own bitmap slots (derived) */

@@ -8,6 +8,7 @@
  *         write is acknowledged without it (I16, rule 3 of the design).
  *   GI-2  A bitmap identifier is set only where it was none: it names the last generation the peer
  *         is known to have had.
+ *   GI-3  A peer that may be told of a generation is reckoned to have it, whatever its slot names.
  */
 #include "core.h"
 #include "resync.h"
@@ -103,6 +104,17 @@ void bsr_gi_want_after_restart(struct bsr_engine *e, struct bsr_volume *vol)
 }
 
 /*
+ * A target that has finished says so before it can say UpToDate. When it does, it gets writes again, and is told of the
+ * generation that begins here.
+ */
+static bool between_two_states(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t node)
+{
+	const struct bsr_peer *p = e->peer[node];
+	return p && !bsr_mesh_on(e) && bsr_peer_connected(p) && bsr_repl_is_steady(p->device[vol->index].repl) &&
+	       p->device[vol->index].disk == BSR_DISK_OUTDATED && !BSR_MUTATION(140);
+}
+
+/*
  * GI-2: peers without the writes to come get the old generation as their base. Returns whether
  * there was one.
  */
@@ -118,7 +130,9 @@ static bool rotate(struct bsr_engine *e, struct bsr_volume *vol)
 		if (node == e->node_id || member || !may_have_everything(sp)) {
 			continue;
 		}
-		if (!(vol->mirror_mask & bsr_node_bit(node))) {
+		if (between_two_states(e, vol, node)) {
+			sp->flags |= BSR_MDPF_MAY_HAVE_CURRENT | BSR_MDPF_MISSED_END; /* GI-3 */
+		} else if (!(vol->mirror_mask & bsr_node_bit(node))) {
 			/* away: at most it has the generation that ends here */
 			sp->flags &= ~(BSR_MDPF_IN_PROGRESS_SYNC | BSR_MDPF_MAY_HAVE_CURRENT);
 		}
@@ -236,7 +250,9 @@ static void tell_peers(struct bsr_engine *e, struct bsr_volume *vol)
 	BSR_FOR_EACH_PEER (e, p) {
 		const struct bsr_peer_device *pd = &p->device[vol->index];
 		const bool exposes = p->role == BSR_ROLE_PRIMARY && pd->disk < BSR_DISK_INCONSISTENT;
-		if ((pd->mirrored || exposes) && p->hs_stage == BSR_HS_COMPLETE) {
+		/* a target takes it over in the end; who lacks something and is none has to become one first */
+		const bool follows = pd->mirrored && (!bsr_repl_is_steady(pd->repl) || bsr_resync_weight(vol, pd) == 0);
+		if ((follows || exposes) && p->hs_stage == BSR_HS_COMPLETE) {
 			struct bsr_msg_gi m = {.vnr = vol->vnr,
 				.flags = BSR_GIF_NEW_GENERATION,
 				.current = vol->sb.current_gi,

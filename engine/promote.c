@@ -100,13 +100,31 @@ static int32_t promote_check(struct bsr_engine *e, struct bsr_task *t)
 	return 0;
 }
 
+/* A peer that is connected already, and served the process before this one; nobody else is known to have what was seen. */
+static struct bsr_peer *peer_that_served(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	uint32_t others = 0;
+	while ((p = bsr_state_up_to_date_peer(e, vol, others)) != NULL && !bsr_connect_served(p, vol) && !BSR_MUTATION(141)) {
+		others |= bsr_node_bit(p->node_id);
+	}
+	return p;
+}
+
 /* What its applications have seen is what the peer has that served them; nobody else can know. */
 static void resume_without_disk(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	const struct bsr_peer *p = bsr_state_up_to_date_peer(e, vol, 0);
-	vol->exposed_unknown = p == NULL;
-	vol->exposed_gi = p ? p->device[vol->index].peer_current : (struct bsr_gi){BSR_GI_NONE};
-	if (p) {
+	const struct bsr_peer *server = peer_that_served(e, vol);
+	struct bsr_peer *p;
+	vol->exposed_unknown = server == NULL;
+	vol->exposed_gi = server ? server->device[vol->index].peer_current : (struct bsr_gi){BSR_GI_NONE};
+	struct bsr_state *s = bsr_state_propose(e);
+	BSR_FOR_EACH_PEER (e, p) {
+		const bool same = server && bsr_gi_equal(p->device[vol->index].peer_current, vol->exposed_gi);
+		s->device[p->node_id][vol->index].stale = bsr_peer_connected(p) && !same;
+	}
+	bsr_state_change(e);
+	if (server) {
 		bsr_gi_want_after_restart(e, vol);
 	}
 	bsr_state_set_suspended(e, e->suspended | BSR_SUSPEND_NO_DATA);

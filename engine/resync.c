@@ -282,6 +282,7 @@ static void finish_record(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	sb->flags &= ~BSR_MDF_IO_ERROR;
 	bsr_state_change(e);
 	bsr_md_superblock_dirty(e, vol);
+	vol->sync_result_sb = vol->sb_wanted;
 }
 
 static void run_target(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)

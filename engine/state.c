@@ -158,8 +158,11 @@ static void commit(struct bsr_engine *e, const struct bsr_state *s)
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		bsr_state_recompute(e, vol);
-		if (vol->disk != e->state_now.volume[vol->index].disk) {
-			vol->report_sb = vol->sb_wanted; /* ST-4 */
+		const struct bsr_volume_state *was = &e->state_now.volume[vol->index];
+		if (vol->disk != was->disk) {
+			/* ST-4; the end of a resync is on record before the source hears of it */
+			const bool recorded = was->recorded != 0 && vol->disk == was->recorded && !BSR_MUTATION(140);
+			vol->report_sb = recorded ? vol->sync_result_sb : vol->sb_wanted;
 		}
 	}
 	e->kick = true;
