@@ -366,17 +366,17 @@ void bsr_gi_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 		return;
 	}
 	struct bsr_peer_device *pd = &p->device[vol->index];
+	if (m->flags & BSR_GIF_SYNC_BASE) { /* no generation of anybody's data */
+		if (vol->md_usable) {
+			bsr_resync_sync_base(e, p, vol, m->current);
+		}
+		return;
+	}
 	if (e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_UP_TO_DATE && bsr_connect_serves(p, vol)) {
 		vol->exposed_gi = m->current; /* the peer that writes for me has begun it */
 	}
-	if (!(m->flags & BSR_GIF_SYNC_BASE)) {
-		pd->peer_current = m->current;
-	}
+	pd->peer_current = m->current;
 	if (!vol->md_usable) {
-		return;
-	}
-	if (m->flags & BSR_GIF_SYNC_BASE) {
-		bsr_resync_sync_base(e, p, vol, m->current);
 		return;
 	}
 	if (m->flags & BSR_GIF_SKIP_INITIAL_SYNC) {
