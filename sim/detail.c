@@ -61,13 +61,25 @@ static const char *acks(const uint8_t *body, uint32_t bytes)
 	return text;
 }
 
+#define PAST_SHOWN 8u
+
 static const char *hs_volume(const uint8_t *body, uint32_t bytes)
 {
 	static struct bsr_msg_hs_volume m;
-	if (bsr_msg_hs_volume_decode(&m, body, bytes) == 0) {
-		snprintf(text, sizeof(text), " vnr=%u %s flags=%x bits=%llu current=%016llx bitmap0=%016llx bitmap1=%016llx", m.vnr,
-			bsr_disk_state_word((enum bsr_disk_state)m.disk), m.flags, (unsigned long long)m.bits,
-			(unsigned long long)m.current.v, (unsigned long long)m.bitmap[0].v, (unsigned long long)m.bitmap[1].v);
+	if (bsr_msg_hs_volume_decode(&m, body, bytes) != 0) {
+		return text;
+	}
+	int at = snprintf(text, sizeof(text), " vnr=%u %s flags=%x bits=%llu current=%016llx", m.vnr,
+		bsr_disk_state_word((enum bsr_disk_state)m.disk), m.flags, (unsigned long long)m.bits,
+		(unsigned long long)m.current.v);
+	for (uint32_t node = 0; node < BSR_NODES_MAX && at < (int)sizeof(text) / 2; node++) {
+		if (m.bitmap[node].v != BSR_GI_NONE) {
+			at += snprintf(text + at, sizeof(text) - (size_t)at, " bitmap%u=%016llx", node, (unsigned long long)m.bitmap[node].v);
+		}
+	}
+	at += snprintf(text + at, sizeof(text) - (size_t)at, " past");
+	for (uint32_t i = 0; i < PAST_SHOWN && m.history[i].v != BSR_GI_NONE; i++) {
+		at += snprintf(text + at, sizeof(text) - (size_t)at, "%c%04llx", i == 0 ? '=' : ',', (unsigned long long)(m.history[i].v >> 48));
 	}
 	return text;
 }

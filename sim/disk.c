@@ -81,12 +81,12 @@ static void mark_flush(struct sim_disk *d, struct sim_op *op)
 	op->mark[1] = d->device[1].sequence;
 }
 
+/* Zeroes have no buffer that would tell how old they are; a resync never writes such. */
 static bool is_earlier(struct sim *w, uint32_t node, const struct bsr_fx_disk *fx)
 {
 	const struct sim_published *pub = &w->node[node].pub;
-	return pub->disk[fx->volume] == BSR_DISK_UP_TO_DATE ||
-	       (fx->op == BSR_OP_WRITE && fx->buf != BSR_BUF_NONE &&
-		       sim_buf_get(w, node, fx->buf)->born_ns < pub->worse_ns[fx->volume]);
+	return pub->disk[fx->volume] == BSR_DISK_UP_TO_DATE || fx->op != BSR_OP_WRITE ||
+	       (fx->buf != BSR_BUF_NONE && sim_buf_get(w, node, fx->buf)->born_ns < pub->worse_ns[fx->volume]);
 }
 
 void sim_disk_submit_data(struct sim *w, uint32_t node, const struct bsr_fx_disk *fx)

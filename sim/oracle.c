@@ -140,19 +140,45 @@ static bool lacks_blocks(struct sim *w, uint32_t node, uint32_t volume)
 	return false;
 }
 
+/* Being synced, a node may read from, and lean on, the source that syncs it. */
+static bool is_synced_by(enum bsr_repl_state repl)
+{
+	return repl == BSR_REPL_SYNC_TARGET || repl == BSR_REPL_PAUSED_SYNC_T || repl == BSR_REPL_WF_BITMAP_T;
+}
+
+/* Also a disk that is just leaving, and has not been more than that. */
+static bool is_mixture(const struct sim_node *n, uint32_t volume)
+{
+	const enum bsr_disk_state disk = n->pub.disk[volume];
+	const bool leaves = disk == BSR_DISK_DETACHING || disk == BSR_DISK_FAILED;
+	return disk == BSR_DISK_INCONSISTENT || (leaves && (n->sb[volume].flags & BSR_MDF_CONSISTENT) == 0);
+}
+
+/* A target of a peer that is not believed: what it copies does not count, here or there, before a better one has come. */
+static bool copies_the_past(struct sim *w, uint32_t node, uint32_t volume)
+{
+	bool past = false;
+	for (uint32_t m = 0; m < w->cfg.node_count && is_mixture(&w->node[node], volume); m++) {
+		const struct bsr_peer_device_info pd = sim_peer_device_info(w, node, m, volume);
+		past = past || (m != node && is_synced_by(pd.repl) && pd.disk < BSR_DISK_UP_TO_DATE);
+	}
+	return past;
+}
+
 void sim_oracle_disk_write(struct sim *w, uint32_t node, uint32_t volume, uint64_t sector, uint32_t count,
 	const uint32_t *stamps)
 {
 	struct sim_node *n = &w->node[node];
+	const bool past = n->app.running && copies_the_past(w, node, volume);
 	for (uint32_t i = 0; i < count; i++) {
 		const uint32_t next = stamps != NULL ? stamps[i] : 0;
 		const uint32_t was = sim_store_get(&n->disk[volume].now, sector + i);
 		check_identity(w, node, volume, sector + i, next, "a disk write");
 		/* an Inconsistent target may go back for a moment: queued older writes behind newer resync data */
-		if (was != 0 && was != next && n->pub.disk[volume] != BSR_DISK_INCONSISTENT) {
+		if (was != 0 && was != next && !is_mixture(n, volume)) {
 			check_regress(w, node, volume, sector + i, was, next);
 		}
-		if (n->app.running) {
+		if (n->app.running && !past) {
 			const uint32_t floor = sim_store_get(&n->floor[volume], sector + i);
 			if (sim_oracle_older(w, volume, sector + i, next, floor)) {
 				sim_fail(w, "I10",
@@ -228,12 +254,6 @@ void sim_oracle_app_lost(struct sim *w, uint32_t write_id)
 }
 
 /* ------------------------------------------------------------------ answers */
-
-/* Being synced, a node may read from, and lean on, the source that syncs it. */
-static bool is_synced_by(enum bsr_repl_state repl)
-{
-	return repl == BSR_REPL_SYNC_TARGET || repl == BSR_REPL_PAUSED_SYNC_T || repl == BSR_REPL_WF_BITMAP_T;
-}
 
 bool sim_oracle_counted(struct sim *w, uint32_t node, uint32_t m, uint32_t volume)
 {

@@ -238,6 +238,22 @@ static bool on_its_way(struct sim *w, uint32_t node, uint32_t m)
 	return w->cfg.protocol != BSR_PROTOCOL_C && p.conn == BSR_CONN_CONNECTED;
 }
 
+/*
+ * With protocols A and B the writes of the last moment may be on no disk but the Primary's; who has got its data from a mirror
+ * of that Primary since, which has lost it and has not been missed yet, lacks what the mirror lacks.
+ */
+static bool lacks_like_a_mirror(struct sim *w, uint32_t node, uint32_t m, uint32_t write_id)
+{
+	const uint32_t volume = w->oracle.write[write_id].volume;
+	for (uint32_t k = 0; k < w->cfg.node_count && w->cfg.protocol != BSR_PROTOCOL_C; k++) {
+		const bool same = ((w->node[k].sb[volume].current_gi.v ^ w->node[m].sb[volume].current_gi.v) & BSR_GI_MASK) == 0;
+		if (k != node && k != m && same && sim_oracle_counted(w, node, k, volume) && lacks(w, k, write_id)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The disk of @m lacks a write that @holder's has: its metadata must not claim to be the same. */
 static void check_told_apart(struct sim *w, uint32_t node, uint32_t holder, uint32_t m, uint32_t write_id)
 {
@@ -259,7 +275,7 @@ void sim_oracle_solo(struct sim *w, uint32_t node, uint32_t write_id)
 		if (sim_oracle_counted(w, node, m, x->volume) || !lacks(w, m, write_id)) {
 			continue;
 		}
-		if (m != node && on_its_way(w, node, m)) {
+		if (m != node && (on_its_way(w, node, m) || lacks_like_a_mirror(w, node, m, write_id))) {
 			x->weak = true;
 			continue;
 		}
