@@ -27,10 +27,25 @@ struct bsr_gi bsr_gi_random(struct bsr_engine *e)
 	return gi;
 }
 
+/*
+ * A Primary whose disk is not UpToDate (none, or a target's) lives on its peers' disks: what it has shown is theirs, and
+ * they begin its generations.
+ */
+static bool lives_elsewhere(const struct bsr_engine *e, const struct bsr_volume *vol)
+{
+	return bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY &&
+	       vol->disk < (BSR_MUTATION(150) ? BSR_DISK_INCONSISTENT : BSR_DISK_UP_TO_DATE);
+}
+
+struct bsr_gi bsr_gi_mine(const struct bsr_engine *e, const struct bsr_volume *vol)
+{
+	return lives_elsewhere(e, vol) ? vol->exposed_gi : vol->sb.current_gi;
+}
+
 void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	/* a disk that is not UpToDate has no history of its own to begin: nothing is acknowledged for its sake */
-	const bool own_disk = vol->md_usable && vol->disk >= (bsr_mesh_on(e) ? BSR_DISK_INCONSISTENT : BSR_DISK_UP_TO_DATE);
+	const bool own_disk = vol->md_usable && vol->disk >= BSR_DISK_UP_TO_DATE;
 	if (e->role == BSR_ROLE_PRIMARY && (own_disk || bsr_mesh_on(e))) {
 		vol->gi_wanted = !BSR_MUTATION(18);
 	}
@@ -66,9 +81,9 @@ static bool in_step(const struct bsr_engine *e, const struct bsr_volume *vol, ui
 		return false;
 	}
 	const struct bsr_peer_device *pd = &e->peer[node]->device[vol->index];
-	const struct bsr_gi mine = vol->disk < BSR_DISK_INCONSISTENT ? vol->exposed_gi : vol->sb.current_gi;
-	return bsr_repl_is_steady(pd->repl) && pd->disk == BSR_DISK_UP_TO_DATE &&
-	       (!bsr_mesh_on(e) || bsr_gi_equal(pd->peer_current, mine));
+	const bool source = lives_elsewhere(e, vol) && bsr_repl_is_target(pd->repl);
+	return (bsr_repl_is_steady(pd->repl) || source) && pd->disk == BSR_DISK_UP_TO_DATE &&
+	       (!bsr_mesh_on(e) || bsr_gi_equal(pd->peer_current, bsr_gi_mine(e, vol)));
 }
 
 uint32_t bsr_gi_in_step(const struct bsr_engine *e, const struct bsr_volume *vol)
@@ -98,7 +113,7 @@ void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol)
 
 void bsr_gi_want_after_restart(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	if (bsr_mesh_on(e) && vol->disk < BSR_DISK_INCONSISTENT && !BSR_MUTATION(101)) {
+	if (lives_elsewhere(e, vol) && !BSR_MUTATION(101)) {
 		bsr_gi_want_new(e, vol);
 	}
 }
@@ -166,7 +181,7 @@ static void create_elsewhere(struct bsr_engine *e, struct bsr_volume *vol)
 
 void bsr_gi_show_other(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	if (bsr_mesh_on(e) && vol->disk < BSR_DISK_INCONSISTENT && bsr_gi_taking_part(e, vol) != 0) {
+	if (lives_elsewhere(e, vol) && bsr_gi_taking_part(e, vol) != 0) {
 		create_elsewhere(e, vol); /* others have it, and go on */
 	} else {
 		vol->exposed_gi = bsr_gi_random(e);
@@ -231,7 +246,7 @@ void bsr_gi_sender_misses(
 
 void bsr_gi_start_wanted(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	if (vol->gi_wanted && !vol->gi_busy && vol->disk < BSR_DISK_INCONSISTENT && bsr_mesh_on(e)) {
+	if (vol->gi_wanted && !vol->gi_busy && lives_elsewhere(e, vol)) {
 		if (bsr_gi_in_step(e, vol) != 0) { /* else nobody would have it, nor whoever comes back be believed */
 			create_elsewhere(e, vol);
 		}
@@ -286,7 +301,7 @@ void bsr_gi_tell(struct bsr_engine *e, struct bsr_volume *vol)
 
 void bsr_gi_progress(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	if (e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_INCONSISTENT && bsr_mesh_on(e) && !bsr_list_empty(&e->active)) {
+	if (lives_elsewhere(e, vol) && !bsr_list_empty(&e->active)) {
 		bsr_gi_hold(e, vol); /* peers hold what my disk does not get until they know */
 	}
 	if (!vol->gi_busy || (vol->sb_durable < vol->gi_sb_target && !BSR_MUTATION(19) && vol->attach_step != BSR_AT_FAILING)) {
@@ -339,6 +354,29 @@ static void skip_initial_sync(struct bsr_engine *e, struct bsr_peer *p, struct b
 	bsr_state_set_peer_disk(e, p, vol, BSR_DISK_UP_TO_DATE);
 }
 
+/* Before they hear that it is UpToDate: a Primary among them that lives on its peers' disks shows this generation. */
+static void tell_declared(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	struct bsr_peer *p;
+	const struct bsr_msg_gi m = {.vnr = vol->vnr, .current = vol->sb.current_gi};
+	BSR_FOR_EACH_PEER (e, p) {
+		if (bsr_mesh_on(e) && p->hs_stage == BSR_HS_COMPLETE && !BSR_MUTATION(152)) {
+			BSR_SEND(e, p, BSR_STREAM_CONTROL, gi, BSR_MSG_GI, &m);
+		}
+	}
+}
+
+/* Others may have told them. */
+static void want_for_unconnected(struct bsr_engine *e, struct bsr_volume *vol)
+{
+	for (uint32_t mask = bsr_mesh_on(e) ? vol->owners : 0; mask; mask &= mask - 1) {
+		const struct bsr_peer *p = e->peer[__builtin_ctz(mask)];
+		if (!p || !bsr_peer_connected(p)) {
+			bsr_gi_want_new(e, vol);
+		}
+	}
+}
+
 void bsr_gi_declare_equal(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current)
 {
 	for (uint32_t slot = 0; slot < vol->sb.max_peers; slot++) {
@@ -353,9 +391,11 @@ void bsr_gi_declare_equal(struct bsr_engine *e, struct bsr_volume *vol, struct b
 	bsr_superblock_push_history(&vol->sb, old);
 	bsr_md_sweep(e, vol);
 	bsr_md_superblock_dirty(e, vol);
+	tell_declared(e, vol);
 	bsr_state_set_disk(e, vol, BSR_DISK_UP_TO_DATE);
 	if (e->role == BSR_ROLE_PRIMARY) {
 		vol->exposed_gi = current;
+		want_for_unconnected(e, vol);
 	}
 }
 

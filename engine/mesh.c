@@ -208,6 +208,9 @@ void bsr_mesh_take_history(struct bsr_engine *e, struct bsr_peer *p, struct bsr_
 	for (uint32_t i = BSR_HISTORY_UUIDS; i-- > 0;) {
 		bsr_superblock_push_history(&vol->sb, theirs->history[i]);
 	}
+	for (uint32_t node = 0; node < BSR_NODES_MAX && !BSR_MUTATION(153); node++) {
+		bsr_superblock_push_history(&vol->sb, theirs->bitmap[node]); /* where it left others, it has been itself */
+	}
 	bsr_superblock_push_history(&vol->sb, theirs->current);
 }
 
@@ -245,8 +248,8 @@ static void new_generation_received(
 	pd->peer_current.v = m->value;
 	if (p->role == BSR_ROLE_PRIMARY && !bsr_repl_is_target(pd->repl) && vol->disk == BSR_DISK_UP_TO_DATE &&
 		(m->mask & bsr_node_bit(e->node_id)) != 0) {
-		/* a Primary without a disk is left behind itself */
-		const bool has_it = pd->disk >= BSR_DISK_INCONSISTENT;
+		/* a Primary whose disk is not good is left behind itself */
+		const bool has_it = pd->disk == BSR_DISK_UP_TO_DATE;
 		BSR_FOR_EACH_PEER (e, other) {
 			other->device[vol->index].told_books = false; /* said in the new one */
 		}
@@ -349,8 +352,10 @@ bool bsr_mesh_other_generation(const struct bsr_engine *e, const struct bsr_peer
 {
 	const struct bsr_peer_device *pd = &p->device[vol->index];
 	const bool adopting = vol->gi_busy && (vol->gi_members & bsr_node_bit(p->node_id)) != 0;
-	return bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY && vol->disk >= BSR_DISK_INCONSISTENT && pd->exists &&
-	       pd->repl == BSR_REPL_ESTABLISHED && !adopting && !bsr_gi_equal(pd->peer_current, vol->sb.current_gi);
+	const bool shown = vol->exposed_gi.v != BSR_GI_NONE && !vol->exposed_unknown && !BSR_MUTATION(152);
+	const bool known = vol->disk >= BSR_DISK_INCONSISTENT || shown;
+	return bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY && known && pd->exists && pd->repl == BSR_REPL_ESTABLISHED &&
+	       !adopting && !bsr_gi_equal(pd->peer_current, bsr_gi_mine(e, vol));
 }
 
 void bsr_mesh_promoted(struct bsr_engine *e)
@@ -565,9 +570,8 @@ void bsr_mesh_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 	case BSR_MESH_ADOPTED:
 		if (vol) {
 			/* a target does not adopt, and may have finished since it answered */
-			const struct bsr_gi mine = vol->disk < BSR_DISK_INCONSISTENT ? vol->exposed_gi : vol->sb.current_gi;
 			const struct bsr_gi its = {.v = m->value};
-			if (bsr_gi_equal(mine, its)) {
+			if (bsr_gi_equal(bsr_gi_mine(e, vol), its)) {
 				p->device[vol->index].peer_current = its;
 			}
 			vol->gi_await &= ~bsr_node_bit(p->node_id);

@@ -8,6 +8,8 @@
 #include "core.h"
 
 /* ---- generation.c ---- */
+/** bsr_gi_mine - the generation in which my writes are acknowledged */
+struct bsr_gi bsr_gi_mine(const struct bsr_engine *e, const struct bsr_volume *vol);
 /** bsr_gi_adopt - a Primary begins this generation and I take part */
 void bsr_gi_adopt(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi current, uint32_t except_mask);
 /** bsr_gi_show_other - a peer that is coming lacks some of what I, without a good disk, have shown: another generation, without it */
@@ -83,7 +85,7 @@ void bsr_mesh_keep_bases(struct bsr_engine *e, struct bsr_volume *vol, struct bs
 void bsr_mesh_take_history(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 /** bsr_mesh_elsewhere - a Primary is connected to the other one of two Secondaries, or to me: it is the source, not we */
 bool bsr_mesh_elsewhere(const struct bsr_engine *e, const struct bsr_peer *p);
-/** bsr_mesh_other_generation - I am Primary, and a peer with a disk is connected without resync in another generation */
+/** bsr_mesh_other_generation - I am Primary, and a peer with a disk is connected without resync in another generation than I write in */
 bool bsr_mesh_other_generation(const struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol);
 /** bsr_mesh_promoted - shake hands with such peers */
 void bsr_mesh_promoted(struct bsr_engine *e);

@@ -473,7 +473,7 @@ void bsr_peer_disk_changed(
 	if (next != BSR_DISK_UP_TO_DATE) {
 		pd->says_equal.v = BSR_GI_NONE;
 	}
-	const bool better = next == BSR_DISK_UP_TO_DATE && pd->disk < BSR_DISK_UP_TO_DATE;
+	const bool better = next == BSR_DISK_UP_TO_DATE && pd->disk < BSR_DISK_UP_TO_DATE && !pd->stale;
 	bsr_state_set_peer_disk(e, p, vol, next);
 	if (better && bsr_mesh_other_generation(e, p, vol)) {
 		bsr_peer_drop(e, p, BSR_LINK_RENEGOTIATE); /* a third node has resynced it, and not to what I have */

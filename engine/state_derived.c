@@ -88,13 +88,16 @@ static void settle_crash(struct bsr_engine *e, struct bsr_volume *vol)
 /* A volume was added to a Primary, and a peer's disk has its first data: applications read them there from now on. */
 static void expose_added(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	if (e->role != BSR_ROLE_PRIMARY || vol->disk >= BSR_DISK_INCONSISTENT || vol->exposed_unknown ||
-		vol->exposed_gi.v != BSR_GI_NONE) {
+	if (e->role != BSR_ROLE_PRIMARY || vol->disk >= (bsr_mesh_on(e) ? BSR_DISK_UP_TO_DATE : BSR_DISK_INCONSISTENT) ||
+		vol->exposed_unknown || vol->exposed_gi.v != BSR_GI_NONE) {
 		return;
 	}
 	const struct bsr_peer *p = bsr_state_up_to_date_peer(e, vol, 0);
 	if (p && bsr_connect_serves(p, vol)) {
 		vol->exposed_gi = p->device[vol->index].peer_current;
+		if (bsr_mesh_on(e)) {
+			bsr_gi_want_new(e, vol); /* a third node may have these data, too, and will lack what is written now */
+		}
 	}
 }
 
