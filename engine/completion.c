@@ -184,6 +184,7 @@ void bsr_request_ack(struct bsr_engine *e, struct bsr_peer *p, enum bsr_ack_kind
 			bsr_mesh_missed_write(e, p, e->volume[en->volume]);
 		}
 		bsr_md_set_bits(e, e->volume[en->volume], pd->slot, en->offset, en->length);
+		bsr_gi_peer_declined(e, p, e->volume[en->volume]);
 		pd->decided_from = write_seq + 1 > pd->decided_from ? write_seq + 1 : pd->decided_from; /* RX-5 */
 	} else if (pd->repl > BSR_REPL_ESTABLISHED) {
 		clear_resynced(e, p, write_seq);

@@ -661,6 +661,8 @@ void bsr_md_clear_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slo
 
 /* ---- generation.c ---- */
 void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_gi_peer_declined - it does not have a write that I am about to acknowledge: no disk of its may claim my generation */
+void bsr_gi_peer_declined(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 /** bsr_gi_want_for_absent - at promotion or attach: if somebody with a slot is away and had everything */
 void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol);
 void bsr_gi_start_wanted(struct bsr_engine *e, struct bsr_volume *vol);

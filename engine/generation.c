@@ -5,7 +5,7 @@
  * Owns:       the wish for a new generation and its way to the disk.
  * Invariants:
  *   GI-1  After a peer that had every write is lost, a new generation is durable before the next
- *         write is acknowledged without it (I16, rule 3 of the design).
+ *         write is acknowledged without it (I16, rule 3 of the design). So it is when a connected one declines a write.
  *   GI-2  A bitmap identifier is set only where it was none: it names the last generation the peer
  *         is known to have had.
  *   GI-3  A peer that may be told of a generation is reckoned to have it, whatever its slot names.
@@ -48,6 +48,16 @@ void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol)
 	const bool own_disk = vol->md_usable && vol->disk >= BSR_DISK_UP_TO_DATE;
 	if (e->role == BSR_ROLE_PRIMARY && (own_disk || bsr_mesh_on(e))) {
 		vol->gi_wanted = !BSR_MUTATION(18);
+	}
+}
+
+/* Once, not for each write: the past that a record holds is short. A disk that was left in an older one has no claim to this one. */
+void bsr_gi_peer_declined(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	const bool left_before = vol->sb.peer[p->node_id].bitmap_gi.v != BSR_GI_NONE &&
+				 !bsr_gi_equal(p->hs_volume[vol->index].current, vol->sb.current_gi);
+	if (vol->md_usable && !left_before && !BSR_MUTATION(130)) {
+		bsr_gi_want_new(e, vol);
 	}
 }
 
