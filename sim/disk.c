@@ -390,6 +390,7 @@ void sim_disk_crash(struct sim *w, uint32_t node, uint32_t volume)
 void sim_disk_power_cut(struct sim *w, uint32_t node, uint32_t volume)
 {
 	struct sim_disk *d = &w->node[node].disk[volume];
+	d->cut_sequence = ++w->oracle.sequence;
 	sim_cache_power_cut(w, node, volume, &d->device[0]);
 	if (d->external_md) {
 		sim_cache_power_cut(w, node, volume, &d->device[1]);

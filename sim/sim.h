@@ -152,6 +152,7 @@ struct sim_disk {
 	bool tear;    /* the next superblock write is torn, and the host loses power in it */
 	bool damaged; /* the superblock cannot be read: a person has to make a new one */
 	uint64_t made_anew;    /* when somebody exchanged it: of sim_oracle.sequence */
+	uint64_t cut_sequence; /* when its cache lost power last */
 	struct sim_copy *copy; /* as it was some time ago */
 };
 

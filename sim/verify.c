@@ -111,6 +111,9 @@ static void finished(struct sim *w, uint32_t node, const struct bsr_fx_log *log)
 	}
 	BSR_ASSERT(v != NULL);
 	v->complete = true;
+	if (w->node[v->source].disk[v->volume].cut_sequence > v->sequence || w->node[v->target].disk[v->volume].cut_sequence > v->sequence) {
+		return; /* a power cut has taken away what the last digest speaks about */
+	}
 	for (uint64_t block = v->start / BLOCK_SECTORS; block * BLOCK_SECTORS < v->stop; block++) {
 		if (differs(w, v->source, v->target, v->volume, block) && untouched(w, v, block) &&
 			!bsr_engine_out_of_sync(w->node[node].engine, log->peer, log->volume, block * BSR_BITMAP_BLOCK_BYTES,
