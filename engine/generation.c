@@ -406,6 +406,9 @@ void bsr_gi_declare_equal(struct bsr_engine *e, struct bsr_volume *vol, struct b
 	if (e->role == BSR_ROLE_PRIMARY) {
 		vol->exposed_gi = current;
 		want_for_unconnected(e, vol);
+		if (!BSR_MUTATION(131)) {
+			bsr_gi_await_record(e, vol); /* a crash must not find a disk that still says that it has nothing */
+		}
 	}
 }
 

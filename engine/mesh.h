@@ -16,7 +16,7 @@ void bsr_gi_adopt(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_gi cu
 void bsr_gi_show_other(struct bsr_engine *e, struct bsr_volume *vol);
 /** bsr_gi_want_after_restart - a Primary without a disk knows what was shown again, but not who else is in that generation */
 void bsr_gi_want_after_restart(struct bsr_engine *e, struct bsr_volume *vol);
-/** bsr_gi_await_record - my disk has just become worse: no write is acknowledged before that is on record, or the disk gone */
+/** bsr_gi_await_record - my disk has just become worse, or good: no write is acknowledged before that is on record, or the disk gone */
 void bsr_gi_await_record(struct bsr_engine *e, struct bsr_volume *vol);
 /** bsr_gi_tell - peers hear of the generation that is being made */
 void bsr_gi_tell(struct bsr_engine *e, struct bsr_volume *vol);
