@@ -178,9 +178,10 @@ void sim_oracle_disk_write(struct sim *w, uint32_t node, uint32_t volume, uint64
 		if (was != 0 && was != next && !is_mixture(n, volume)) {
 			check_regress(w, node, volume, sector + i, was, next);
 		}
-		if (n->app.running && !past) {
+		if (n->app.running) {
 			const uint32_t floor = sim_store_get(&n->floor[volume], sector + i);
-			if (sim_oracle_older(w, volume, sector + i, next, floor)) {
+			const bool last_copy = !sim_oracle_older(w, volume, sector + i, was, floor) && !elsewhere(w, node, volume, sector + i, floor);
+			if (sim_oracle_older(w, volume, sector + i, next, floor) && (!past || last_copy)) {
 				sim_fail(w, "I10",
 					"node %u volume %u sector %llu: a Primary's disk goes back from #%u to #%u", node,
 					volume, (unsigned long long)(sector + i), floor, next);
