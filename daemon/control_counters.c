@@ -166,6 +166,7 @@ static struct json_object *peer_volume_counters(struct bsrd *d, uint32_t peer, u
 	add_u64(out, "unacked", info.unacked);
 	add_u64(out, "out_of_sync", info.out_of_sync_bytes);
 	add_u64(out, "resynced", debug.resynced_bytes);
+	add_u64(out, "verified", debug.compared_bytes);
 	add_u64(out, "resync_requests", debug.chunks);
 	if (measured != NULL) {
 		json_object_object_add(out, "stages", stages(measured->stage, words, BSR_REMOTE_COUNT));

@@ -250,22 +250,46 @@ static bool resync_is_shown(const struct bsr_peer_device_info *info)
 	return false;
 }
 
+struct pace {
+	const char *option; /* that sets it */
+	uint64_t bytes_s;   /* 0 = no limit */
+};
+
+static struct pace pace_of(const struct bsr_peer_device_options *o, bool verify)
+{
+	if (verify && o->ov_req_blocks != 0 && o->ov_req_interval_ms != 0) {
+		return (struct pace){"ov-req-interval",
+			(uint64_t)o->ov_req_blocks * BSR_BITMAP_BLOCK_BYTES * 1000 / o->ov_req_interval_ms};
+	}
+	const uint64_t rate = bsr_peer_device_rate(o);
+	return (struct pace){o->c_plan_ahead_ds != 0 ? "c-max-rate" : "resync-rate", rate == BSR_RATE_UNLIMITED ? 0 : rate};
+}
+
+/* The node that asks for the blocks knows. The other one sees that it goes as fast as its own file, mostly the same, allows. */
+static bool is_held_back(const struct bsr_peer_device_info *info, const struct pace *pace)
+{
+	const bool asked_here = info->repl == BSR_REPL_SYNC_TARGET || info->repl == BSR_REPL_VERIFY_S;
+	const bool served_here = info->repl == BSR_REPL_SYNC_SOURCE || info->repl == BSR_REPL_VERIFY_T;
+	const uint64_t rate = info->resync_rate_bytes_s;
+	return (asked_here && info->resync_is_held) ||
+	       (served_here && rate >= pace->bytes_s / 10 * 9 && rate <= pace->bytes_s / 10 * 12);
+}
+
 static void add_resync(struct bsrd *d, struct json_object *out, const struct bsr_peer_device_info *info,
 	const struct bsr_peer_device_options *options)
 {
 	struct json_object *resync = json_object_new_object();
 	uint64_t now_ns = bsrd_now_ns(d);
 	uint64_t elapsed_ns = now_ns > info->resync_start_ns ? now_ns - info->resync_start_ns : 0;
-	uint64_t want_kib =
-		options->c_plan_ahead_ds != 0 ? options->c_max_rate_kib : options->resync_rate_kib;
+	const bool verify = info->repl == BSR_REPL_VERIFY_S || info->repl == BSR_REPL_VERIFY_T;
+	const struct pace pace = pace_of(options, verify);
 	add_u64(resync, "total", info->resync_total_bytes);
 	add_u64(resync, "left", info->resync_left_bytes);
 	add_u64(resync, "rate", info->resync_rate_bytes_s);
-	const bool verify = info->repl == BSR_REPL_VERIFY_S || info->repl == BSR_REPL_VERIFY_T;
-	if (verify && options->ov_req_blocks != 0 && options->ov_req_interval_ms != 0) {
-		want_kib = (uint64_t)options->ov_req_blocks * 4 * 1000 / options->ov_req_interval_ms;
+	add_u64(resync, "want", pace.bytes_s);
+	if (pace.bytes_s != 0 && is_held_back(info, &pace)) {
+		add_text(resync, "limited_by", pace.option);
 	}
-	add_u64(resync, "want", want_kib * 1024);
 	if (verify) {
 		add_u64(resync, "found", info->verify_found_bytes);
 		add_u64(resync, "skipped", info->verify_skipped_bytes);

@@ -227,6 +227,7 @@ struct bsr_peer_device {
 	uint64_t rate_mark_ns; /* speed shown by status */
 	uint64_t rate_mark_bytes;
 	uint64_t rate_bytes_s;
+	uint64_t rate_held_ns; /* when asking for more last waited for the configured rate; 0 = it has not */
 	uint64_t resynced_bytes;
 	struct bsr_chunk chunk[BSR_RESYNC_REQUESTS_MAX];
 	uint64_t bm_flush_due_ns;

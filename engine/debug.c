@@ -166,6 +166,7 @@ void bsr_engine_debug_peer_device(
 		.bitmap_sending = pd->bm_send_active,
 		.heal_tries = pd->heal_tries,
 		.resynced_bytes = pd->resynced_bytes,
+		.compared_bytes = pd->verify.compared_bytes,
 		.pending = pd->pending,
 		.unacked = pd->unacked};
 	if (vol->bitmap && pd->slot >= 0) {

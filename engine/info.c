@@ -4,6 +4,8 @@
  */
 #include "core.h"
 
+#define HELD_SHOWN_NS (2 * BSR_SECOND_NS) /* at low rates a second may pass between two requests */
+
 void bsr_engine_resource_info(const struct bsr_engine *e, struct bsr_resource_info *info)
 {
 	*info = (struct bsr_resource_info){.node_id = e->node_id,
@@ -76,6 +78,7 @@ void bsr_engine_peer_device_info(
 		.unacked = pd->unacked,
 		.resync_start_ns = pd->resync_start_ns,
 		.resync_rate_bytes_s = pd->rate_bytes_s,
+		.resync_is_held = pd->rate_held_ns != 0 && e->now_ns - pd->rate_held_ns < HELD_SHOWN_NS,
 		.handshake_reason = pd->handshake_reason};
 	if (vol->bitmap && pd->slot >= 0) {
 		info->out_of_sync_bytes = bsr_bitmap_weight(vol->bitmap, (uint32_t)pd->slot) * BSR_BITMAP_BLOCK_BYTES;

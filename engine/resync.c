@@ -83,6 +83,7 @@ void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 	pd->unsure_count = 0;
 	pd->drain_mark = 0;
 	pd->rate_bytes_s = 0;
+	pd->rate_held_ns = 0;
 	if (recorded && vol->sync_result) {
 		/*
 		 * Everything is here and the record says so, or is about to; only the source may
@@ -173,15 +174,9 @@ void bsr_resync_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 
 /* ------------------------------------------------------------------ target */
 
-static uint64_t rate_of(const struct bsr_peer_device *pd)
-{
-	const uint64_t kib = pd->options.c_plan_ahead_ds ? pd->options.c_max_rate_kib : pd->options.resync_rate_kib;
-	return (kib ? kib : 1) << 10;
-}
-
 static void refill_tokens(struct bsr_engine *e, struct bsr_peer_device *pd)
 {
-	const uint64_t rate = rate_of(pd);
+	const uint64_t rate = bsr_peer_device_rate(&pd->options);
 	const uint64_t elapsed_us = (e->now_ns - pd->rate_refill_ns) / 1000;
 	const uint64_t most = rate / 4 > BSR_RESYNC_CHUNK_BYTES_MAX ? rate / 4 : BSR_RESYNC_CHUNK_BYTES_MAX;
 	uint64_t earned = elapsed_us > 1000000 ? rate : rate * elapsed_us / 1000000;
@@ -228,7 +223,7 @@ static void ask(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol
 static void ask_more(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
-	const uint64_t rate = rate_of(pd);
+	const uint64_t rate = bsr_peer_device_rate(&pd->options);
 	const uint64_t chunk_bytes = rate >= (32ull << 20) ? BSR_RESYNC_CHUNK_BYTES_MAX : 128u << 10;
 	const uint32_t window = (uint32_t)(IN_FLIGHT_BYTES / BSR_RESYNC_CHUNK_BYTES_MAX);
 	if (pd->rate_refill_ns > e->now_ns) {
@@ -243,6 +238,7 @@ static void ask_more(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume
 			break;
 		}
 		if (pd->rate_tokens < chunk_bytes) {
+			pd->rate_held_ns = e->now_ns;
 			bsr_timer(e, e->now_ns + (chunk_bytes - pd->rate_tokens) * BSR_SECOND_NS / rate + 1000000);
 			return;
 		}
@@ -355,7 +351,7 @@ static void start_running(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	bsr_receive_release(e, p, vol, true);
 	pd->resync_total_bits = bsr_resync_weight(vol, pd);
 	pd->rate_refill_ns = e->now_ns;
-	pd->rate_tokens = rate_of(pd) / 4;
+	pd->rate_tokens = bsr_peer_device_rate(&pd->options) / 4;
 	pd->rate_mark_ns = e->now_ns;
 	pd->rate_mark_bytes = 0;
 	pd->bm_flush_due_ns = e->now_ns + CLEARED_WRITE_NS;
@@ -752,13 +748,13 @@ void bsr_resync_done(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_
 
 /* ------------------------------------------------------------------- timers */
 
-void bsr_resync_measure_rate(struct bsr_engine *e, struct bsr_peer_device *pd)
+void bsr_resync_measure_rate(struct bsr_engine *e, struct bsr_peer_device *pd, uint64_t done_bytes)
 {
 	if (e->now_ns - pd->rate_mark_ns >= BSR_SECOND_NS) {
 		const uint64_t ms = (e->now_ns - pd->rate_mark_ns) / 1000000;
-		pd->rate_bytes_s = (pd->resynced_bytes - pd->rate_mark_bytes) * 1000 / ms;
+		pd->rate_bytes_s = (done_bytes - pd->rate_mark_bytes) * 1000 / ms;
 		pd->rate_mark_ns = e->now_ns;
-		pd->rate_mark_bytes = pd->resynced_bytes;
+		pd->rate_mark_bytes = done_bytes;
 	}
 	bsr_timer(e, pd->rate_mark_ns + BSR_SECOND_NS);
 }
@@ -769,7 +765,7 @@ void bsr_resync_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	if (pd->sync_step != STEP_RUN) {
 		return;
 	}
-	bsr_resync_measure_rate(e, pd);
+	bsr_resync_measure_rate(e, pd, pd->resynced_bytes);
 	if (e->now_ns >= pd->bm_flush_due_ns) {
 		/* an interrupted resync continues near where it was, whoever is interrupted */
 		bsr_md_sweep(e, vol);

@@ -14,8 +14,11 @@ void bsr_resync_unchoose(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_resync_free_chunk(struct bsr_engine *e, struct bsr_peer_device *pd, struct bsr_chunk *c);
 void bsr_resync_stop(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 void bsr_resync_progress(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
-/** bsr_resync_measure_rate - what status shows as speed, of a resync or a verify, once a second; sets the timer for the next time */
-void bsr_resync_measure_rate(struct bsr_engine *e, struct bsr_peer_device *pd);
+/**
+ * bsr_resync_measure_rate - what status shows as speed, of a resync or a verify, once a second; sets the timer for the next time
+ * @done_bytes: since it began
+ */
+void bsr_resync_measure_rate(struct bsr_engine *e, struct bsr_peer_device *pd, uint64_t done_bytes);
 void bsr_resync_turn(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_resync_bitmap(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap *m);
 void bsr_resync_bitmap_end(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_bitmap_end *m);

@@ -159,7 +159,7 @@ static int32_t ask_peer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_vol
 	v->digest = (uint8_t)p->options.verify_alg;
 	v->auto_sync = (c->cmd->flags & BSR_CMDF_AUTO_SYNC) != 0;
 	v->run = bsr_random(e) | 1;
-	v->found_bytes = v->skipped_bytes = 0;
+	v->compared_bytes = v->found_bytes = v->skipped_bytes = 0;
 	bsr_verify_say(e, p, vol, BSR_VERIFY_START, 0);
 	return 0;
 }
@@ -192,7 +192,7 @@ void bsr_verify_begin(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	v->found_bytes = v->skipped_bytes = 0;
 	vol->verifies++;
 	pd->resync_start_ns = pd->rate_mark_ns = pd->rate_refill_ns = e->now_ns;
-	pd->resynced_bytes = pd->rate_mark_bytes = pd->rate_bytes_s = pd->rate_tokens = 0;
+	pd->rate_mark_bytes = pd->rate_bytes_s = pd->rate_tokens = 0;
 	pd->bm_flush_due_ns = e->now_ns + MARKS_WRITE_NS;
 	bsr_state_set_repl(e, p, vol, step == BSR_VERIFY_SOURCE ? BSR_REPL_VERIFY_S : BSR_REPL_VERIFY_T);
 	bsr_emit_log(e, BSR_LOGN_VERIFY_STARTED, p, vol, pd->repl, v->start, v->stop);
@@ -244,6 +244,7 @@ void bsr_verify_interrupt(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	BSR_ASSERT(vol->verifies > 0);
 	vol->verifies--;
 	pd->rate_bytes_s = 0;
+	pd->rate_held_ns = 0;
 	if (v->found_bytes != 0 && vol->bitmap && vol->disk >= BSR_DISK_INCONSISTENT) {
 		bsr_md_sweep(e, vol);
 	}
@@ -432,7 +433,7 @@ static void digested(struct bsr_engine *e, struct bsr_disk_op *op, int32_t resul
 	if (c) {
 		struct bsr_verify *v = &p->device[vol->index].verify;
 		BSR_ASSERT(result < 0 || e->digest_bytes == block_count(c) * bsr_digest_bytes(v->digest));
-		p->device[vol->index].resynced_bytes += c->length;
+		v->compared_bytes += c->length;
 		if (result < 0) {
 			unreadable(e, p, vol, c);
 		} else {
@@ -539,8 +540,7 @@ static uint64_t rate_of(const struct bsr_peer_device *pd)
 	if (o->ov_req_blocks != 0 && o->ov_req_interval_ms != 0) {
 		return (uint64_t)o->ov_req_blocks * BLOCK * 1000 / o->ov_req_interval_ms + 1;
 	}
-	const uint64_t kib = o->c_plan_ahead_ds ? o->c_max_rate_kib : o->resync_rate_kib;
-	return (kib ? kib : 1) << 10;
+	return bsr_peer_device_rate(o);
 }
 
 static uint32_t piece_bytes(const struct bsr_peer_device *pd)
@@ -576,6 +576,7 @@ static void ask(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol
 static bool afford(struct bsr_engine *e, struct bsr_peer_device *pd, uint64_t rate, uint64_t bytes)
 {
 	if (pd->rate_tokens < bytes) {
+		pd->rate_held_ns = e->now_ns;
 		bsr_timer(e, e->now_ns + (bytes - pd->rate_tokens) * BSR_SECOND_NS / rate + 1000000);
 		return false;
 	}
@@ -644,7 +645,7 @@ void bsr_verify_timer(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volum
 	if (!runs(&pd->verify)) {
 		return;
 	}
-	bsr_resync_measure_rate(e, pd);
+	bsr_resync_measure_rate(e, pd, pd->verify.compared_bytes);
 	if (e->now_ns >= pd->bm_flush_due_ns) {
 		if (pd->verify.found_bytes != 0) {
 			bsr_md_sweep(e, vol); /* a crash does not forget what was found long ago */

@@ -52,7 +52,7 @@ struct bsr_verify {
 	uint64_t run;
 	uint64_t start, stop; /* bytes, multiples of 4096; stop may be the volume's end */
 	uint64_t at; /* everything before was asked for */
-	uint64_t found_bytes, skipped_bytes;
+	uint64_t compared_bytes, found_bytes, skipped_bytes;
 	uint64_t resume_at; /* the last one of which I was source was interrupted here; 0 = it was not */
 	uint64_t marked_bits; /* bits that verify has set: no resync begins by itself because of them */
 	uint32_t active;

@@ -145,7 +145,7 @@ static void answer(struct bsr_engine *e, struct bsr_peer_request *pr, int32_t re
 			.digests = e->digests};
 		BSR_ASSERT(result < 0 || e->digest_bytes != 0);
 		BSR_SEND(e, p, BSR_STREAM_DATA, verify_reply, BSR_MSG_VERIFY_REPLY, &m);
-		pd->resynced_bytes += pr->length;
+		pd->verify.compared_bytes += pr->length;
 	}
 	pd->unacked -= pd->unacked > 0;
 	bsr_interval_remove(e, &pr->range); /* VF-1: behind the answer */

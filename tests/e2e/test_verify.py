@@ -2,6 +2,7 @@
 """Online verify on two hosts: bytes that changed behind bsr's back are found, named, and repaired."""
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -117,7 +118,14 @@ def test_a_slow_verify_is_stopped_interrupted_and_goes_on(cluster):
         assert again.returncode != 0 and "(-8)" in again.stderr + again.stdout
         changed = alice.run("bsrsetup net-options r0 1 --verify-alg=md5", check=False)
         assert changed.returncode != 0 and "149" in changed.stderr + changed.stdout
-        time.sleep(1.5)
+        figures = json.loads(alice.out("bsrmon show --types=resync_ratio --json r0"))["resource"][0]["devices"][0]
+        assert figures["resync_ratio"]["peers"][0]["verify"] > 0 and figures["resync_ratio"]["peers"][0]["resync"] == 0
+        assert re.search(r"VerifyS .*\n +\[=*[> ] *\] +\d+\.\d\d%  .*limited by ov-req-interval  differs 4K\n",
+                         alice.out("bsrmon watch --count=1"))
+        assert peer_device(alice)["resync-limited-by"] == "ov-req-interval"
+        watched = alice.run("timeout 2 bsradm wait-sync -v r0", check=False)
+        assert watched.returncode == 124, "it waits for the verify"
+        assert re.search(r"^r0/0 VerifyS bob: \d+\.\d\d% done, .* to go, .*/s, .* left \(limited by ov-req-interval\)$", watched.stdout, re.M)
         bob.run("bsradm verify-stop r0")
         wait_for_repl(alice, "Established")
         position = int(events(alice, 2024)[-1].split("position_bytes=")[1].split()[0])

@@ -88,7 +88,13 @@ def test_a_slow_resync(pair):
     alice.run("dd if=/dev/urandom of=/dev/bsr0 bs=1M count=4 oflag=direct status=none")
     bob.run("bsradm connect r0")
     why(bob, "state SyncTarget", "nothing to do: bsradm wait-sync -v r0", "c-max-rate")
-    bob.run("bsradm peer-device-options --c-max-rate=1G r0")
+    bob.wait_for(lambda s: s["connections"][0]["peer_devices"][0].get("resync-limited-by") == "c-max-rate")
+    assert " limited-by:c-max-rate" in bob.out("bsrsetup status --statistics r0")
+    bob.run("bsradm peer-device-options --c-plan-ahead=0 --resync-rate=300 r0")
+    bob.wait_for(lambda s: s["connections"][0]["peer_devices"][0].get("resync-limited-by") == "resync-rate")
+    watching = bob.run("timeout 3 bsradm wait-sync -v r0", check=False)
+    assert "(limited by resync-rate)" in watching.stdout, watching.stdout
+    bob.run("bsradm peer-device-options --c-plan-ahead=20 --c-max-rate=0 r0")  # no limit
     settle(pair)
 
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * wait.c - waiting for connections and for resync, with a progress display
+ * wait.c - waiting for connections, resync and verify, with a progress display
  *
  * Owns:       the lines of the display.
  * May touch:  bsrsetup; stdout.
@@ -145,7 +145,7 @@ static double update_rate(struct seen *s, double left_kib)
 
 static bool is_syncing(const char *state)
 {
-	return strncmp(state, "Sync", 4) == 0 || strncmp(state, "PausedSync", 10) == 0;
+	return strncmp(state, "Sync", 4) == 0 || strncmp(state, "PausedSync", 10) == 0 || strncmp(state, "Verify", 6) == 0;
 }
 
 static double device_size(struct json_object *resource, int volume)
@@ -166,7 +166,7 @@ static void draw_line(struct progress *p, struct json_object *resource,
 {
 	const int volume = (int)number(device, "volume");
 	const char *state = text(device, "replication-state");
-	const double left = number(device, "out-of-sync");
+	const double left = number(device, member(device, "resync-left") != NULL ? "resync-left" : "out-of-sync");
 	const double size = device_size(resource, volume);
 	const double done = member(device, "resync-done") != NULL ? number(device, "resync-done")
 			    : size > 0                            ? 100 * (1 - left / size)
@@ -183,6 +183,9 @@ static void draw_line(struct progress *p, struct json_object *resource,
 	if (rate > 0) {
 		const unsigned long seconds = (unsigned long)(left / rate);
 		printf(", %lu:%02lu:%02lu left", seconds / 3600, seconds / 60 % 60, seconds % 60);
+	}
+	if (member(device, "resync-limited-by") != NULL) {
+		printf(" (limited by %s)", text(device, "resync-limited-by"));
 	}
 	putchar('\n');
 	p->lines++;

@@ -76,13 +76,13 @@ static void compute(
 #define BEFORE                                                                                                 \
 	"{\"clock_ns\":1000000000,\"memory\":{\"cpu_us\":100},\"volumes\":[{\"volume\":0,\"read_bytes\":4096," \
 	"\"written_bytes\":0,\"stages\":{\"read\":{\"count\":1,\"sum_ns\":9000,\"buckets\":[[8,1]]}}}],"       \
-	"\"peers\":[{\"name\":\"bob\",\"sent\":1024,\"volumes\":[{\"volume\":0,\"sent\":0,\"resynced\":0}]}]}"
+	"\"peers\":[{\"name\":\"bob\",\"sent\":1024,\"volumes\":[{\"volume\":0,\"sent\":0,\"resynced\":0,\"verified\":0}]}]}"
 #define NOW                                                                                                      \
 	"{\"clock_ns\":3000000000,\"memory\":{\"cpu_us\":1000100},\"resource\":{\"oldest_request_us\":7,"        \
 	"\"suspended\":true},\"volumes\":[{\"volume\":0,\"read_bytes\":2101248,\"written_bytes\":0,"             \
 	"\"stages\":{\"read\":{\"count\":101,\"sum_ns\":1009000,\"buckets\":[[8,2],[16,99]]}}},{\"volume\":5}]," \
 	"\"peers\":[{\"name\":\"bob\",\"sent\":2098176,\"volumes\":[{\"volume\":0,\"sent\":3145728,"             \
-	"\"resynced\":1048576}]},{\"name\":\"carol\",\"sent\":7}]}"
+	"\"resynced\":1048576,\"verified\":2097152}]},{\"name\":\"carol\",\"sent\":7}]}"
 
 static void rates_and_counts_are_of_the_period(void **state)
 {
@@ -132,6 +132,7 @@ static void filters_choose_volumes_and_peers(void **state)
 	compute(BEFORE, NOW, "resync_ratio", -1, NULL);
 	assert_int_equal(value(&found[0], "resync_ratio"), 25);
 	assert_int_equal(value(&found[0], "resync"), 512);
+	assert_int_equal(value(&found[0], "verify"), 1024);
 	json_object_put(peers);
 }
 
@@ -487,6 +488,15 @@ static void a_view_shows_roles_states_progress(void **state)
 	assert_non_null(strstr(text, "out of sync 256M\n"));
 	assert_non_null(strstr(text, "[==================>     ]  75.00%  100M/s  left 256M, 0:00:03\n"));
 	assert_null(strchr(text, '\033'));
+	json_object_put(source.snapshot);
+	source.snapshot = json(
+		"{\"resource\":{\"name\":\"r0\",\"role\":\"Primary\"},\"devices\":[{\"volume\":0,\"minor\":7,"
+		"\"disk\":\"UpToDate\",\"size\":1073741824}],\"connections\":[{\"name\":\"bob\","
+		"\"connection\":\"Connected\",\"role\":\"Secondary\",\"peer_devices\":[{\"volume\":0,"
+		"\"replication\":\"VerifyS\",\"peer_disk\":\"UpToDate\",\"out_of_sync\":8192,\"resync\":{\"total\":"
+		"1073741824,\"left\":536870912,\"rate\":104857600,\"limited_by\":\"c-max-rate\",\"found\":8192}}]}]}");
+	mon_view_print(&view, &sources, TIME, &out);
+	assert_non_null(strstr(shown(), "50.00%  100M/s  left 512M, 0:00:06  limited by c-max-rate  differs 8K\n"));
 	view.color = true;
 	mon_view_print(&view, &sources, TIME, &out);
 	assert_non_null(strstr(shown(), "\033[1;36mPrimary\033[0m"));

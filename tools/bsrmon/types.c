@@ -65,6 +65,7 @@ static const struct mon_field alstat[] = {{"al_extents", "", MON_GAUGE, "al_exte
 
 static const struct mon_field resync_peer[] = {{"replication", "KiB/s", MON_RATE_KIB, "sent"},
 	{"resync", "KiB/s", MON_RATE_KIB, "resynced"}, {"resync_ratio", "%", MON_SHARE, "resynced|sent"},
+	{"verify", "KiB/s", MON_RATE_KIB, "verified"},
 	{"rs_in_flight", "", MON_GAUGE, "resync_requests"},
 	{"out_of_sync", "KiB", MON_GAUGE_KIB, "out_of_sync"}, END};
 
@@ -95,7 +96,7 @@ static const struct mon_type types[] = {
 		reqstat_peer},
 	{"peer_reqstat", "times of peers' writes on this host", MON_VOLUME, peer_reqstat, NULL},
 	{"alstat", "activity log", MON_VOLUME, alstat, NULL},
-	{"resync_ratio", "replication and resync, per peer", MON_VOLUME, NULL, resync_peer},
+	{"resync_ratio", "replication, resync and verify, per peer", MON_VOLUME, NULL, resync_peer},
 	{"network", "bytes to and from each peer", MON_RESOURCE, NULL, network_peer},
 	{"sendbuf", "bytes that wait for the network, per peer", MON_RESOURCE, NULL, sendbuf_peer},
 	{"memstat", "memory and processor time of a resource's engine process", MON_RESOURCE, memstat, NULL},

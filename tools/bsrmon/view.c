@@ -262,6 +262,13 @@ static void progress_line(struct json_object *peer_device, struct json_object *d
 	mon_amount(out, (int64_t)(bsr_progress_left(peer_device) >> 10));
 	bsr_text_add(out, ", ");
 	bsr_progress_add_eta(out, peer_device);
+	if (bsr_progress_limited_by(peer_device)[0] != '\0') {
+		bsr_text_add(out, "  limited by %s", bsr_progress_limited_by(peer_device));
+	}
+	if (bsr_progress_found(peer_device) != 0) {
+		bsr_text_add(out, "  differs ");
+		mon_amount(out, (int64_t)(bsr_progress_found(peer_device) >> 10));
+	}
 	bsr_text_add(out, "\n");
 }
 

@@ -161,9 +161,9 @@ static const struct bsr_setup_command commands[] = {
 	{"wait-connect-volume", {RES, PID, VNR}, 0, wait_flags, bsr_run_wait, "until it replicates"},
 	{"wait-connect-connection", {RES, PID}, 0, wait_flags, bsr_run_wait, "until it replicates"},
 	{"wait-connect-resource", {RES}, 0, wait_flags, bsr_run_wait, "until it replicates"},
-	{"wait-sync-volume", {RES, PID, VNR}, 0, wait_flags, bsr_run_wait, "until no resync runs"},
-	{"wait-sync-connection", {RES, PID}, 0, wait_flags, bsr_run_wait, "until no resync runs"},
-	{"wait-sync-resource", {RES}, 0, wait_flags, bsr_run_wait, "until no resync runs"},
+	{"wait-sync-volume", {RES, PID, VNR}, 0, wait_flags, bsr_run_wait, "until no resync and no verify runs"},
+	{"wait-sync-connection", {RES, PID}, 0, wait_flags, bsr_run_wait, "until no resync and no verify runs"},
+	{"wait-sync-resource", {RES}, 0, wait_flags, bsr_run_wait, "until no resync and no verify runs"},
 	{"check-fs", {MIN}, 0, NULL, bsr_run_check_fs, "is the file system fit for a fast first sync"},
 };
 

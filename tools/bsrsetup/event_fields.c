@@ -179,6 +179,9 @@ struct json_object *bsr_event_peer_device_fields(struct json_object *peer_device
 			add_int(fields, "speed", (int64_t)(bsr_progress_rate(peer_device) / 1024));
 			add_kib(fields, "want", resync, "want");
 			add_eta(fields, peer_device);
+			if (bsr_progress_limited_by(peer_device)[0] != '\0') {
+				add_string(fields, "limited-by", bsr_progress_limited_by(peer_device));
+			}
 		}
 	}
 	return fields;

@@ -70,6 +70,17 @@ uint64_t bsr_progress_rate(struct json_object *peer_device)
 	return rate < 0 ? 0 : (uint64_t)rate;
 }
 
+const char *bsr_progress_limited_by(struct json_object *peer_device)
+{
+	return bsr_json_string(bsr_json_object(peer_device, "resync"), "limited_by");
+}
+
+uint64_t bsr_progress_found(struct json_object *peer_device)
+{
+	const int64_t found = bsr_json_int(bsr_json_object(peer_device, "resync"), "found", 0);
+	return found < 0 ? 0 : (uint64_t)found;
+}
+
 void bsr_progress_add_eta(struct bsr_text *out, struct json_object *peer_device)
 {
 	uint64_t rate = bsr_progress_rate(peer_device);

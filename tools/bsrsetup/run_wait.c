@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * run_wait.c - wait until peers replicate, or until no resync runs
+ * run_wait.c - wait until peers replicate, or until neither resync nor verify runs
  *
  * Owns:       which peer devices count, when they are done, which time limit belongs to which peer.
  * Invariants: exit code 0 only when every peer device that counts is done, was given up by its own
@@ -24,7 +24,7 @@
 
 struct wait {
 	struct bsr_setup_call *call;
-	bool sync;     /* until no resync runs */
+	bool sync;     /* until neither resync nor verify runs */
 	bool after_sb; /* StandAlone does not end it */
 	int64_t wfc_s; /* 0 = for ever */
 	int64_t degraded_s;
@@ -114,7 +114,8 @@ static bool is_done(const struct wait *wait, const char *replication)
 	if (!wait->sync) {
 		return strcmp(replication, "Off") != 0;
 	}
-	return strncmp(replication, "Verify", 6) == 0;
+	/* DRBD waits until the peer's disk is good, which it is during a verify */
+	return bsr_names()->drbd && strncmp(replication, "Verify", 6) == 0;
 }
 
 static void count_peer_device(const struct wait *wait, struct json_object *peer_device,
@@ -178,6 +179,9 @@ static void show_progress(const struct wait *wait, struct json_object *snapshot)
 			bsr_progress_add_amount(&text, bsr_progress_rate(peer_device), true);
 			bsr_text_add(&text, "/s ");
 			bsr_progress_add_eta(&text, peer_device);
+			if (bsr_progress_limited_by(peer_device)[0] != '\0') {
+				bsr_text_add(&text, " (limited by %s)", bsr_progress_limited_by(peer_device));
+			}
 		}
 	}
 	if (wait->progress) {

@@ -142,6 +142,12 @@ static void write_resync(
 	writer_hundredths(w, "resync-done", done);
 	writer_int(w, "resync-speed", (int64_t)(bsr_progress_rate(peer_device) / 1024));
 	writer_int(w, "resync-want", bsr_json_int(resync, "want", 0) / 1024);
+	if (!bsr_names()->drbd) {
+		writer_int(w, "resync-left", (int64_t)(bsr_progress_left(peer_device) / 1024));
+	}
+	if (!bsr_names()->drbd && bsr_progress_limited_by(peer_device)[0] != '\0') {
+		writer_string(w, "resync-limited-by", bsr_progress_limited_by(peer_device));
+	}
 	if (bsr_progress_rate(peer_device) != 0) {
 		writer_int(w, "estimated-seconds-to-finish",
 			(int64_t)(bsr_progress_left(peer_device) / bsr_progress_rate(peer_device)));

@@ -248,8 +248,13 @@ static void line_progress(struct line *line, struct json_object *peer_device)
 	} else {
 		bsr_progress_add_eta(&text, peer_device);
 		line_amount(line, "speed:", rate);
-		line_bytes(line, "want:", resync, "want");
+		if (bsr_json_int(resync, "want", 0) != 0) { /* 0: no limit */
+			line_bytes(line, "want:", resync, "want");
+		}
 		line_word(line, "eta:", bsr_text_string(&text), "");
+		if (bsr_progress_limited_by(peer_device)[0] != '\0') {
+			line_word(line, "limited-by:", bsr_progress_limited_by(peer_device), "");
+		}
 	}
 	bsr_text_free(&text);
 }

@@ -196,6 +196,31 @@ static void status_for_a_person_says_how_long_a_resync_takes(void **state)
 		"\n");
 }
 
+static void status_says_what_keeps_a_resync_from_being_faster(void **state)
+{
+	(void)state;
+	char limited[2048];
+	const char *at = strstr(syncing, "\"elapsed_ms\"");
+	assert_non_null(at);
+	snprintf(limited, sizeof(limited), "%.*s\"limited_by\":\"c-max-rate\",%s", (int)(at - syncing), syncing, at);
+	const struct bsr_status_style style = {.width = 120, .progress = true};
+	expect_status(limited, style,
+		"r0 role:Primary\n"
+		"  disk:UpToDate\n"
+		"  bob role:Secondary\n"
+		"    replication:SyncSource peer-disk:Inconsistent done:75.00 speed:102400 want:102400 eta:0:00:03 "
+		"limited-by:c-max-rate\n"
+		"\n");
+	bsr_names_choose("/usr/sbin/drbdsetup");
+	struct bsr_text out = {0};
+	struct json_object *snapshot = parse(limited);
+	bsr_status_text(&out, snapshot, &style);
+	assert_null(strstr(bsr_text_string(&out), "limited-by"));
+	bsr_names_choose("bsrsetup");
+	bsr_text_free(&out);
+	json_object_put(snapshot);
+}
+
 static void status_has_other_words_under_drbds_names(void **state)
 {
 	(void)state;
@@ -570,6 +595,7 @@ int main(void)
 		cmocka_unit_test(status_wraps_at_the_width_of_the_terminal),
 		cmocka_unit_test(status_statistics_show_speed_and_time_left),
 		cmocka_unit_test(status_for_a_person_says_how_long_a_resync_takes),
+		cmocka_unit_test(status_says_what_keeps_a_resync_from_being_faster),
 		cmocka_unit_test(status_has_other_words_under_drbds_names),
 		cmocka_unit_test(status_is_readable_on_demand),
 		cmocka_unit_test(status_colors_own_bright_and_peer_plain),

@@ -100,7 +100,8 @@ struct bsr_debug_peer_device {
 	bool holds_writes;
 	bool bitmap_sending;
 	uint32_t heal_tries;
-	uint64_t resynced_bytes;
+	uint64_t resynced_bytes; /* by the resync under way, or by the last one */
+	uint64_t compared_bytes; /* of the verify alike */
 	uint32_t pending;
 	uint32_t unacked;
 };

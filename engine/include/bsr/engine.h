@@ -515,6 +515,7 @@ struct bsr_peer_device_info {
 	uint64_t resync_left_bytes;
 	uint64_t resync_start_ns;
 	uint64_t resync_rate_bytes_s; /* over the last seconds */
+	bool resync_is_held;	      /* this node asks for the blocks, and the configured rate holds it back */
 	uint64_t verify_found_bytes; /* by the verify under way, or by the last one */
 	uint64_t verify_skipped_bytes;
 	uint64_t verify_marked_bytes; /* out of sync because of verifies: no resync begins by itself */

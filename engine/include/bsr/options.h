@@ -78,12 +78,17 @@ struct bsr_peer_device_options {
 	uint32_t c_plan_ahead_ds;
 	uint32_t c_delay_target_ds;
 	uint32_t c_fill_target_sectors;
-	uint32_t c_max_rate_kib;
+	uint32_t c_max_rate_kib; /* 0 = no limit */
 	uint32_t c_min_rate_kib;
 	/* verify: so many blocks every so many milliseconds; 0 blocks: as fast as a resync */
 	uint32_t ov_req_blocks;
 	uint32_t ov_req_interval_ms;
 };
+
+#define BSR_RATE_UNLIMITED ((uint64_t)UINT32_MAX << 10) /* as bytes a second: times a second in us it still fits 64 bits */
+
+/** bsr_peer_device_rate - bytes a second that a resync asks for at most; BSR_RATE_UNLIMITED = no limit */
+uint64_t bsr_peer_device_rate(const struct bsr_peer_device_options *o);
 
 void bsr_resource_options_defaults(struct bsr_resource_options *o);
 void bsr_disk_options_defaults(struct bsr_disk_options *o);
