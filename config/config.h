@@ -222,6 +222,7 @@ struct bsr_config {
 	struct cfg_options global;
 	struct cfg_resource *common;
 	CFG_LIST(cfg_resource) resources;
+	const char *module_versions; /* DRBD's require-drbd-module-version-* statements, a line each; NULL: none */
 	const char *hostname;  /* who this node is */
 	const char *pretended; /* value of __BSR_NODE__, NULL if unset */
 	bool ignore_hostname;  /* -i: resources without a section for this host are kept */

@@ -468,6 +468,7 @@ void bsr_config_dump(const struct bsr_config *config, const struct cfg_dump_opti
 		return;
 	}
 	fprintf(to, "# %s\n", config->file != NULL ? config->file : "?");
+	fputs(config->module_versions != NULL ? config->module_versions : "", to);
 	put_global(&d, config);
 	if (config->common != NULL) {
 		open_block(&d, "common");

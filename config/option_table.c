@@ -365,6 +365,24 @@ enum bsr_option_fault bsr_option_parse(
 	return fault;
 }
 
+const char *bsr_option_acts_as(const struct bsr_option *option, const char *text)
+{
+	static const struct {
+		const char *option;
+		const char *word;
+		const char *acts_as;
+	} foreign_words[] = {
+		{"rr-conflict", "retry-connect", "disconnect"},
+		{"rr-conflict", "auto-discard", "disconnect"},
+	};
+	for (size_t i = 0; i < sizeof(foreign_words) / sizeof(foreign_words[0]); i++) {
+		if (strcmp(foreign_words[i].option, option->name) == 0 && strcmp(foreign_words[i].word, text) == 0) {
+			return foreign_words[i].acts_as;
+		}
+	}
+	return NULL;
+}
+
 bool bsr_option_default(const struct bsr_option *option, struct bsr_option_value *value)
 {
 	if (option->default_text == NULL) {

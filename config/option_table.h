@@ -139,6 +139,13 @@ void bsr_option_explain(const struct bsr_option *option, const char *text,
  */
 bool bsr_option_equal(const struct bsr_option *option, const char *a_text, const char *b_text);
 
+/**
+ * bsr_option_acts_as - the word that a node really goes by, where @text is one that only DRBD knows
+ *
+ * Such a word is checked, kept and dumped. Returns NULL if @text means what it says.
+ */
+const char *bsr_option_acts_as(const struct bsr_option *option, const char *text);
+
 /** bsr_option_default - the default as a value; false if the option has none */
 bool bsr_option_default(const struct bsr_option *option, struct bsr_option_value *value);
 

@@ -227,6 +227,17 @@ static void words_are_read_and_written_alike(void **state)
 		BSR_OPTION_UNKNOWN_WORD);
 }
 
+static void words_of_drbd_alone_say_what_they_act_as(void **state)
+{
+	const struct bsr_option *conflict = bsr_option_find(BSR_SECTION_NET, "rr-conflict");
+
+	(void)state;
+	assert_string_equal(bsr_option_acts_as(conflict, "retry-connect"), "disconnect");
+	assert_string_equal(bsr_option_acts_as(conflict, "auto-discard"), "disconnect");
+	assert_null(bsr_option_acts_as(conflict, "violently"));
+	assert_int_equal(parse_text(conflict, "auto-discard"), BSR_OPTION_OK);
+}
+
 static void row_boolean(const struct bsr_option *option)
 {
 	if (!bsr_option_is_boolean_form(option)) {
@@ -348,6 +359,7 @@ int main(void)
 		cmocka_unit_test(numbers_respect_their_limits),
 		cmocka_unit_test(suffixes_convert_to_base_units_rounding_up),
 		cmocka_unit_test(words_are_read_and_written_alike),
+		cmocka_unit_test(words_of_drbd_alone_say_what_they_act_as),
 		cmocka_unit_test(booleans_are_yes_or_no),
 		cmocka_unit_test(strings_have_a_longest_length),
 		cmocka_unit_test(ratio_needs_two_numbers),

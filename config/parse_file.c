@@ -26,6 +26,40 @@ static const struct statement top_statements[] = {
 	{"include", parse_include},
 };
 
+#define MODULE_VERSION "require-drbd-module-version-"
+
+/* DRBD's statement on the kernel module that a file is for. Here is none: it is kept, and said. */
+static bool parse_module_version(struct parser *p)
+{
+	static const char *const operators[] = {"eq", "ne", "gt", "ge", "lt", "le"};
+	const char *statement = cfg_strdup(p->config, p->token.text);
+	const struct cfg_location at = p->token.at;
+	const char *version;
+	unsigned int number[3];
+	int end = -1;
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
+		known = known || strcmp(statement + strlen(MODULE_VERSION), operators[i]) == 0;
+	}
+	if (!known) {
+		return parser_syntax_error(p, MODULE_VERSION "{eq,ne,gt,ge,lt,le}");
+	}
+	parser_advance(p);
+	const struct cfg_location version_at = p->token.at;
+	if (!parser_expect_text(p, "a version like 9.1.0", &version) || !parser_expect(p, ';')) {
+		return false;
+	}
+	if (sscanf(version, "%3u.%3u.%3u%n", &number[0], &number[1], &number[2], &end) != 3 || version[end] != '\0') {
+		cfg_error(p->config, &version_at, "'%.32s' is not a version; a version has three numbers, as 9.1.0", version);
+		return true;
+	}
+	cfg_warning(p->config, &at, "%s is kept, and taken as fulfilled: there is no kernel module here", statement);
+	p->config->module_versions = cfg_printf(p->config, "%s%s %s;\n",
+		p->config->module_versions != NULL ? p->config->module_versions : "", statement, version);
+	return true;
+}
+
 static void parse_top_level(struct parser *p)
 {
 	while (p->token.type != TOKEN_END) {
@@ -43,6 +77,12 @@ static void parse_top_level(struct parser *p)
 		}
 		if (parser_accept_word(p, "skip")) {
 			parser_skip_section(p);
+			continue;
+		}
+		if (p->token.type == TOKEN_WORD && strncmp(p->token.text, MODULE_VERSION, strlen(MODULE_VERSION)) == 0) {
+			if (!parse_module_version(p)) {
+				parser_recover(p);
+			}
 			continue;
 		}
 		while (i < 4 && !parser_at_word(p, top_statements[i].word)) {

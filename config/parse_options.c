@@ -63,6 +63,11 @@ static void check_value(
 		cfg_error(p->config, value_at, "%s", why);
 		return;
 	}
+	const char *acts_as = bsr_option_acts_as(option->def, option->value);
+	if (acts_as != NULL) {
+		cfg_warning(p->config, &option->at, "%s %s is kept, but acts as %s here (it is DRBD's)",
+			option->def->name, option->value, acts_as);
+	}
 	if ((option->def->flags & BSR_OPTION_DRBD_ONLY) != 0) {
 		cfg_warning(p->config, &option->at,
 			"option %s is kept, but has no effect here (it is DRBD's)",

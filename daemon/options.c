@@ -352,6 +352,21 @@ static bool has_effect(const struct bsr_option *option)
 	return false;
 }
 
+/* The note on an option that does not do what its text says; false: it does. */
+static bool write_note(const struct bsr_option *option, const char *text, char *note, size_t room)
+{
+	const char *acts_as = bsr_option_acts_as(option, text);
+	if (acts_as != NULL) {
+		snprintf(note, room, "option '%s': '%s' acts as '%s' in this version", option->name, text, acts_as);
+		return true;
+	}
+	if (!has_effect(option) && !bsr_option_equal(option, text, NULL)) {
+		snprintf(note, room, "option '%s' has no effect in this version", option->name);
+		return true;
+	}
+	return false;
+}
+
 void bsr_options_notes(uint32_t sections, struct json_object *given, struct json_object *notes)
 {
 	char note[200];
@@ -361,9 +376,8 @@ void bsr_options_notes(uint32_t sections, struct json_object *given, struct json
 	json_object_object_foreach(given, name, text)
 	{
 		const struct bsr_option *option = find_in(sections, name);
-		if (option != NULL && !has_effect(option) &&
-			!bsr_option_equal(option, json_object_get_string(text), NULL)) {
-			snprintf(note, sizeof(note), "option '%s' has no effect in this version", name);
+		if (option != NULL && json_object_is_type(text, json_type_string) &&
+			write_note(option, json_object_get_string(text), note, sizeof(note))) {
 			json_object_array_add(notes, json_object_new_string(note));
 		}
 	}

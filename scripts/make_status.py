@@ -74,6 +74,15 @@ def acted_on():
     return set(re.findall(r'"([^"]+)"', one(r"acted_on\[\] = \{(.*?)NULL\};", read("daemon/options.c"), "acted_on")))
 
 
+def foreign_words():
+    """A line for each option with words that act as another one."""
+    table = one(r"foreign_words\[\] = \{(.*?)\n\t\};", read("config/option_table.c"), "foreign_words")
+    found = re.findall(r'\{"([^"]+)", "([^"]+)", "([^"]+)"\}', table)
+    for option, acts_as in sorted({(option, acts_as) for option, _, acts_as in found}):
+        words = ", ".join(f"`{word}`" for name, word, same in found if (name, same) == (option, acts_as))
+        yield f"Of `{option}`, {words} (DRBD) are kept, told, and act as `{acts_as}`."
+
+
 def refused_values():
     """option -> sentence, for values that the daemon refuses."""
     rules = one(r"static int net_rules\((.*?)\n\}", read("daemon/options.c"), "net_rules")
@@ -148,7 +157,7 @@ def page():
               "and work; `proxy` has no effect, connections go to the peer directly.", "",
               "| section | with effect | without effect | refused |", "| --- | --- | --- | --- |"]
     lines += list(option_rows(effective, refused_values()))
-    lines += ["", "## Handlers", "", f"Run when their event happens: {', '.join('`' + n + '`' for n in every if n in run)}.", "",
+    lines += ["", *foreign_words(), "", "## Handlers", "", f"Run when their event happens: {', '.join('`' + n + '`' for n in every if n in run)}.", "",
               f"Accepted in the configuration, never called: {', '.join('`' + n + '`' for n in every if n not in run)}.", "",
               "## Parts that do not exist yet", "",
               "- Online resize (see the commands above).",
