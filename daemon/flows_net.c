@@ -37,7 +37,7 @@ static void new_resource_start(struct flow *f)
 	struct bsrd *d = f->d;
 	char why[400] = "";
 	if (d->running.exists) {
-		flow_fail(f, -BSR_E_INVALID_REQUEST, "the resource exists already; adjust changes what runs, up only starts what does not");
+		flow_fail(f, -BSR_E_INVALID_REQUEST, "the resource exists already; bsradm up adds what is missing, bsradm adjust changes what runs");
 		return;
 	}
 	if (f->node_id >= BSR_NODES_MAX) {

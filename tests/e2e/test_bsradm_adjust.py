@@ -80,6 +80,62 @@ def test_adjust_starts_what_does_not_run(adm):
     assert calls == expected
 
 
+# --- up of what runs ------------------------------------------------------------------------------------------------
+
+NO_DISK = RUNNING.replace('disk\t\t\t"/dev/sda1";\n            meta-disk\t\t\tinternal;', "disk none;")
+NO_PEER = RUNNING[:RUNNING.index("    connection {")] + "}\n"
+NO_OPTIONS = RUNNING.replace("options {\n            svc-auto-up     \tno;\n        }", "").replace('node-name\t\t"alice";', "")
+STANDALONE = RUNNING.replace('_peer_node_name\t"bob";', '_peer_node_name\t"bob";\n        _is_standalone;')
+ATTACH = ["bsrmeta 0 v09 /dev/sda1 internal apply-al", "bsrsetup attach 0 /dev/sda1 /dev/sda1 internal --al-extents=1237"]
+PEER = [" ".join(line.split()) for line in UP.splitlines()[3:5]]
+
+
+@pytest.mark.parametrize("running, expected", [
+    (RUNNING, [LAST]),
+    (NO_DISK, ATTACH + [LAST]),
+    (NO_PEER, PEER + ["bsrsetup peer-device-options r0 1 0 --set-defaults --c-max-rate=4M", LAST, "bsrsetup connect r0 1"]),
+    (NO_OPTIONS, ["bsrsetup node-options r0 --set-defaults --svc-auto-up=no --node-name=alice", LAST]),
+    (STANDALONE, [LAST, "bsrsetup connect r0 1"]),
+    (RUNNING.replace("c-max-rate      \t4096k;", ""),
+     ["bsrsetup peer-device-options r0 1 0 --set-defaults --c-max-rate=4M", LAST]),
+], ids=["nothing is missing", "disk", "peer", "node-options", "connect", "peer-device-options"])
+def test_up_goes_on_where_it_was_interrupted(adm, running, expected):
+    adm.answer("show", output=running)
+    result = adm("up", "r0")
+    assert result.returncode == 0 and "r0" not in result.stderr
+    assert adm.calls() == ["bsrsetup show r0"] + expected
+    assert (adm.dir / "run" / "bsr-resource-r0.conf").exists()
+    dry = adm("-d", "up", "r0")
+    assert [" ".join(line.removeprefix(f"{adm.dir}/").split()) for line in dry.stdout.splitlines()] == expected
+    assert adm.calls() == ["bsrsetup show r0"]
+
+
+@pytest.mark.parametrize("old, new, told", [
+    ("ping-int        \t7;", "ping-int 8; shared-secret x;", "bsrsetup net-options r0 1 would change it"),
+    ("majority;", "all;", "bsrsetup resource-options r0 would change it"),
+    ("c-max-rate      \t4096k;", "c-max-rate 5M;", "bsrsetup peer-device-options r0 1 0 would change it"),
+    ("svc-auto-up     \tno", "svc-auto-down     \tno", "bsrsetup node-options r0 would change it"),
+    ("volume 0 {", "volume 7 { device minor 7; disk none; }\n volume 0 {", "bsrsetup del-minor 7 would change it"),
+    ("10.1.1.32:7000", "10.1.1.32:7001", "bsrsetup del-path r0 1 ipv4:10.1.1.31:7000 ipv4:10.1.1.32:7001 would change it"),
+    ("_peer_node_id 1;", "_peer_node_id 2;", "bsrsetup del-peer r0 2 would change it"),
+])
+def test_up_changes_nothing_that_runs(adm, old, new, told):
+    adm.answer("show", output=RUNNING.replace(old, new, 1))
+    result = adm("up", "r0")
+    assert result.returncode == 1 and f"r0: does not run as configured: {told}\n" in result.stderr, result.stderr
+    assert "what helps: bsradm adjust r0" in result.stderr and "secret" not in result.stderr
+    assert adm.calls() == ["bsrsetup show r0"]
+
+
+def test_up_of_another_disk_is_refused(adm):
+    adm.answer("show", output=RUNNING.replace("/dev/sda1", "/dev/sdz1"))
+    result = adm("up", "r0")
+    assert result.returncode == 10 and "runs on disk /dev/sdz1" in result.stderr
+    assert adm.calls() == ["bsrsetup show r0"]
+
+
+# --- adjust of what runs --------------------------------------------------------------------------------------------
+
 @pytest.mark.parametrize("old, new, expected", [
     ("majority;", "all;", ["bsrsetup resource-options r0 --set-defaults --persist-role=yes --quorum=majority", LAST]),
     ('"alice"', '"alicia"', ["bsrsetup node-options r0 --set-defaults --svc-auto-up=no --node-name=alice", LAST]),

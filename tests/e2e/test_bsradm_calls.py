@@ -78,8 +78,10 @@ def test_dry_run_prints_exactly_the_calls(adm, words, expected):
     assert adm.dry(*words.split()) == expected
 
 
-def test_dry_run_runs_nothing(adm):
+def test_dry_run_asks_and_does_nothing(adm):
     assert adm("-d", "up", "r0").returncode == 0
+    assert adm.calls() == ["bsrsetup show r0"]
+    assert adm("-d", "down", "r0").returncode == 0
     assert adm.calls() == []
 
 
@@ -157,7 +159,7 @@ def test_no_command_stumbles_over_diskless_volumes(adm):
 def test_up_makes_the_calls_of_the_dry_run_and_registers(adm):
     dry = [" ".join(line.split()) for line in adm.dry("up", "r0").splitlines()]
     assert adm("up", "r0").returncode == 0
-    assert adm.calls() == dry
+    assert adm.calls() == ["bsrsetup show r0"] + dry
     assert os.readlink(adm.dir / "run" / "bsr-resource-r0.conf") == str(adm.conf)
     assert os.readlink(adm.dir / "run" / "bsr-minor-0.conf") == str(adm.conf)
     assert adm("down", "r0").returncode == 0
@@ -168,8 +170,8 @@ def test_a_failed_resource_does_not_stop_the_others(adm):
     adm.write(TWO)
     (adm.dir / "rc.new-resource.r0").write_text("10")
     result = adm("up", "all")
-    calls = adm.calls()
-    assert result.returncode == 1
+    asked, *calls = adm.calls()
+    assert asked == "bsrsetup show" and result.returncode == 1
     assert "new-resource r0" in result.stderr and "exit code 10" in result.stderr
     assert [c for c in calls if " r0 " in c or c.endswith(" r0")] == [calls[0]]
     assert calls[-1] == "bsrsetup connect r1 1"

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import time
@@ -262,6 +263,24 @@ def test_another_protocol_needs_no_hand_after_adjust(cluster):
     for host in cluster.hosts:
         wait_for(lambda host=host: host.ok("cstate", "r0") == "Connected\n", seconds=10)
         assert settled(host) and "error" not in host.ok("status", "r0")
+
+
+def test_up_goes_on_after_every_step_of_an_interrupted_up(cluster):
+    alice, bob = cluster.hosts
+    start(cluster)
+    alice.ok("down", "r0")
+    calls = alice.ok("-d", "up", "r0").splitlines()
+    assert len(calls) > 7
+    for steps in range(1, len(calls) + 1):
+        for call in calls[:steps]:
+            tool, *words = shlex.split(call)
+            result = run(program(tool), *words, env=dict(alice.env, BSRMETA_ALLOW_FILES="1"))
+            assert result.returncode == 0, (call, result.stderr)
+        alice.ok("up", "r0")
+        wait_for(lambda: alice.ok("cstate", "r0") == "Connected\n", seconds=10)
+        assert alice.ok("adjust", "-d", "r0").splitlines() == ["bsrsetup apply-persist-role r0 "]
+        alice.ok("up", "r0")
+        alice.ok("down", "r0")
 
 
 def test_up_connects_also_without_a_disk_and_says_so(cluster):

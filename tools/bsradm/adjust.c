@@ -8,6 +8,7 @@
  *   AJ-1  What is equal is left alone: a second adjust makes no call but apply-persist-role.
  *   AJ-2  Nothing is added to a running resource before what is in its way has been removed
  *         (stages).
+ *   AJ-3  `up` of what runs makes calls that only add, or none.
  */
 #include "adm.h"
 
@@ -23,6 +24,9 @@ struct adjust {
 	struct adm_context context;
 	const struct cfg_connection *only; /* one connection; NULL: all */
 	int refused; /* exit code of a difference that must not be applied */
+	bool fresh_peer_device; /* the peer device at hand has no option yet */
+	bool probing; /* nothing is scheduled: @changes is what is asked */
+	bool changes; /* a call would change or remove what runs */
 };
 
 static void note(const struct adjust *a, const char *what, const char *detail)
@@ -106,9 +110,50 @@ static bool same_options(const struct adjust *a, const struct cfg_options *wante
 	return true;
 }
 
+/* Calls that set options with the thing itself are no addition; the others are one where nothing was set before. */
+static bool is_addition(const struct adjust *a, const struct adm_call *call)
+{
+	static const char *const adding[] = {
+		"new-resource", "new-minor", "new-peer", "new-path", "connect", "apply-al", "attach", NULL};
+	const char *command = call->is_meta ? "apply-al" : call->word[1];
+
+	for (size_t i = 0; adding[i] != NULL; i++) {
+		if (strcmp(adding[i], command) == 0) {
+			return true;
+		}
+	}
+	return (strcmp(command, "node-options") == 0 && a->running->me->node_options.first == NULL) ||
+	       (strcmp(command, "peer-device-options") == 0 && a->fresh_peer_device);
+}
+
+/* Options are left out: one may be the secret. */
+static void tell_change(const struct adjust *a, const struct adm_call *call)
+{
+	fprintf(stderr, "%s: does not run as configured: %s", a->wanted->name, bsr_names()->setup);
+	for (size_t i = 1; i < call->count && strncmp(call->word[i], "--", 2) != 0; i++) {
+		fprintf(stderr, " %s", call->word[i]);
+	}
+	fputs(" would change it\n", stderr);
+}
+
 static void schedule(struct adjust *a, enum adm_stage stage, struct adm_call *call)
 {
-	adm_schedule(a->adm, stage, a->wanted, call);
+	if (!a->probing) {
+		adm_schedule(a->adm, stage, a->wanted, call);
+		return;
+	}
+	if (!is_addition(a, call)) {
+		tell_change(a, call);
+		a->changes = true;
+	}
+	adm_call_free(call);
+}
+
+static void schedule_attach(struct adjust *a, const struct cfg_volume *volume)
+{
+	if (!a->probing) {
+		adm_schedule_attach(a->adm, a->wanted, volume);
+	}
 }
 
 static void schedule_minor_call(
@@ -169,7 +214,7 @@ static void schedule_new_minor(struct adjust *a, const struct cfg_volume *volume
 	adm_make_new_minor(a->adm, &call, a->wanted, volume);
 	schedule(a, ADM_STAGE_MINOR, &call);
 	if (!adm_given_is_on(a->adm, "skip-disk")) {
-		adm_schedule_attach(a->adm, a->wanted, volume);
+		schedule_attach(a, volume);
 	}
 }
 
@@ -260,7 +305,7 @@ static void adjust_volume(struct adjust *a, const struct cfg_volume *wanted)
 		return;
 	}
 	if (!has_disk(running)) {
-		adm_schedule_attach(a->adm, a->wanted, wanted);
+		schedule_attach(a, wanted);
 	} else if (!has_disk(wanted)) {
 		schedule_minor_call(a, ADM_STAGE_DETACH, "detach", running->minor);
 	} else if (same_lower_devices(a, wanted, running)) {
@@ -391,6 +436,7 @@ static void schedule_peer_device(
 {
 	struct adm_call call;
 
+	a->fresh_peer_device = true;
 	if (running == NULL) { /* a new one: what is configured is said, also where it is the default */
 		if (!adm_has_options(a->adm, &wanted->peer_options, BSR_SECTION_PEER_DEVICE)) {
 			return;
@@ -402,6 +448,7 @@ static void schedule_peer_device(
 			    BSR_SECTION_PEER_DEVICE)) {
 			return;
 		}
+		a->fresh_peer_device = r == NULL || r->peer_options.first == NULL;
 	}
 	a->context.peer_device = wanted;
 	adm_make_peer_device_options(a->adm, &call, &a->context, true);
@@ -440,7 +487,7 @@ static void tell_about_protocol(
 {
 	const struct bsr_option *def = bsr_option_find(BSR_SECTION_NET, "protocol");
 
-	if (running->standalone ||
+	if (running->standalone || a->probing ||
 		bsr_option_equal(def, text_of(&wanted->net, def), text_of(&running->net, def))) {
 		return;
 	}
@@ -598,6 +645,19 @@ static void start_resource(struct adjust *a)
 	}
 }
 
+static void adjust_running(struct adjust *a)
+{
+	if (!a->context.volume_given) {
+		adjust_resource_options(a);
+	}
+	if (!adm_given_is_on(a->adm, "skip-disk")) {
+		adjust_volumes(a);
+	}
+	if (!adm_given_is_on(a->adm, "skip-net")) {
+		adjust_connections(a);
+	}
+}
+
 int adm_adjust(struct adm *adm, const struct adm_context *context)
 {
 	struct adjust a = {.adm = adm,
@@ -609,18 +669,29 @@ int adm_adjust(struct adm *adm, const struct adm_context *context)
 	if (code == ADM_OK && a.running == NULL) {
 		start_resource(&a);
 	} else if (code == ADM_OK) {
-		if (!context->volume_given) {
-			adjust_resource_options(&a);
-		}
-		if (!adm_given_is_on(adm, "skip-disk")) {
-			adjust_volumes(&a);
-		}
-		if (!adm_given_is_on(adm, "skip-net")) {
-			adjust_connections(&a);
-		}
+		adjust_running(&a);
 	}
 	if (code == ADM_OK && a.refused == ADM_OK && !context->volume_given) {
 		adm_schedule_persist_role(adm, context->resource);
 	}
 	return code != ADM_OK ? code : a.refused;
+}
+
+int adm_complete(struct adm *adm, const struct adm_context *context, struct cfg_resource *running)
+{
+	struct adjust a = {.adm = adm, .wanted = context->resource, .running = running, .context = *context, .probing = true};
+
+	adjust_running(&a);
+	if (a.changes || a.refused != ADM_OK) {
+		fprintf(stderr, "%s: up adds what is missing and changes nothing; what helps: %s adjust %s\n",
+			context->resource->name, bsr_names()->admin, context->resource->name);
+		return a.refused != ADM_OK ? a.refused : ADM_USAGE;
+	}
+	a.probing = false;
+	adjust_running(&a);
+	adm_schedule_persist_role(adm, context->resource);
+	if (!adm->dry_run) {
+		adm_register_resource(adm, context->resource);
+	}
+	return ADM_OK;
 }

@@ -236,6 +236,8 @@ bool adm_has_options(
 	const struct adm *adm, const struct cfg_options *options, enum bsr_option_section section);
 int adm_up(struct adm *adm, const struct adm_context *context);
 int adm_adjust(struct adm *adm, const struct adm_context *context);
+/* `up` of what runs: what is missing is added (adjust.c); refused, without any call, if something would have to change. */
+int adm_complete(struct adm *adm, const struct adm_context *context, struct cfg_resource *running);
 
 /* registry.c */
 void adm_register_resource(struct adm *adm, const struct cfg_resource *resource);

@@ -361,8 +361,16 @@ void adm_schedule_persist_role(struct adm *adm, struct cfg_resource *resource)
 int adm_up(struct adm *adm, const struct adm_context *context)
 {
 	struct cfg_resource *resource = context->resource;
+	struct cfg_resource *running;
 	struct adm_call call;
 
+	const int code = adm_find_running(adm, resource->name, &running);
+	if (code != ADM_OK) {
+		return code;
+	}
+	if (running != NULL) { /* an `up` that was interrupted goes on */
+		return adm_complete(adm, context, running);
+	}
 	adm_make_new_resource(adm, &call, resource);
 	adm_schedule(adm, ADM_STAGE_RESOURCE, resource, &call);
 	if (adm_wants_node_options(adm, resource)) {
