@@ -34,6 +34,8 @@ static void init_peer_device(struct bsr_engine *e, struct bsr_peer *p, struct bs
 	for (uint32_t i = 0; i < BSR_RESYNC_REQUESTS_MAX; i++) {
 		pd->chunk[i].buf = BSR_BUF_NONE;
 	}
+	pd->unconfirmed = (vol->gone_unconfirmed & bsr_node_bit(p->node_id)) != 0 && !BSR_MUTATION(143);
+	vol->gone_unconfirmed &= ~bsr_node_bit(p->node_id);
 	bsr_peer_device_options_defaults(&pd->options);
 	bsr_state_add_device(e, p, vol);
 }
@@ -317,30 +319,23 @@ void bsr_peer_forget_verifies(struct bsr_engine *e, struct bsr_peer *p)
 }
 
 /*
- * What I know of the peer's disk goes with it: that it lacks writes, or may lose what it had not confirmed. What remains is
- * the generation: from now on it is another one than the peer's.
+ * What this process knows of the peer's disk goes with it. What remains are bits and the generation, which from now on is
+ * another one than the peer's; and, without a good disk here, that it may have lost what it had not confirmed.
  */
-static void leave_behind(struct bsr_engine *e, struct bsr_volume *vol, bool unconfirmed)
+static void leave_behind(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	if (e->role != BSR_ROLE_PRIMARY) {
-		return;
+	if (e->role != BSR_ROLE_PRIMARY || vol->disk < BSR_DISK_INCONSISTENT ||
+		(vol->sb.current_gi.v & BSR_GI_MASK) == BSR_GI_JUST_CREATED) {
+		return; /* there is no data that the peer could lack */
 	}
-	if (vol->disk >= BSR_DISK_INCONSISTENT) {
-		if ((vol->sb.current_gi.v & BSR_GI_MASK) == BSR_GI_JUST_CREATED) {
-			return; /* it has no data that the peer could lack */
-		}
-		bsr_gi_want_for_absent(e, vol);
-		(void)bsr_gi_hold(e, vol);
-	} else if (unconfirmed) {
-		bsr_gi_show_other(e, vol);
-	}
+	bsr_gi_want_for_absent(e, vol);
+	(void)bsr_gi_hold(e, vol);
 }
 
 static int32_t del_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 {
 	struct bsr_peer *p = peer_of(e, cmd);
 	struct bsr_volume *vol;
-	uint64_t unconfirmed = 0;
 	if (!p) {
 		return -BSR_E_PEER_ID;
 	}
@@ -355,8 +350,7 @@ static int32_t del_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		if (p->device[vol->index].exists) {
-			bsr_log_note_unconfirmed(e, p, vol);
-			unconfirmed |= p->device[vol->index].unconfirmed ? 1ull << vol->index : 0;
+			vol->gone_unconfirmed |= p->device[vol->index].unconfirmed ? bsr_node_bit(p->node_id) : 0;
 			bsr_state_announce(e, BSR_OBJ_PEER_DEVICE, BSR_ACT_DESTROY, p, vol);
 		}
 	}
@@ -366,7 +360,7 @@ static int32_t del_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 	e->peer_mask &= ~bsr_node_bit(p->node_id);
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		bsr_state_recompute(e, vol);
-		leave_behind(e, vol, (unconfirmed >> vol->index & 1) != 0);
+		leave_behind(e, vol);
 	}
 	bsr_env_free(e, p->hs_volume, sizeof(*p->hs_volume) * BSR_VOLUMES_MAX);
 	bsr_env_free(e, p->hs_sent, sizeof(*p->hs_sent) * BSR_VOLUMES_MAX);

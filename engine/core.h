@@ -375,6 +375,7 @@ struct bsr_volume {
 	uint64_t capacity_bytes;
 	bool write_through;
 	BSR_STATE_FIELD bool crashed_primary;
+	uint32_t gone_unconfirmed; /* nodes that were "unconfirmed" when they were taken out of the configuration */
 	bool left_behind; /* this disk left while a peer was UpToDate: whatever its record says, the peer may have gone on */
 	BSR_STATE_FIELD enum bsr_disk_state sync_result; /* the record says this already, the source has not confirmed; 0 = none */
 	uint64_t sync_result_sb;			 /* the superblock change that says so */

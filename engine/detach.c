@@ -11,19 +11,35 @@
 #include "core.h"
 
 /*
+ * Somebody who was taken out of the configuration may come back. If it lacks something, is it still in the generation that
+ * applications have been shown? Also when the next one has begun for its sake, and this disk could not record it any more.
+ */
+static bool missing_at_gone_peer(const struct bsr_engine *e, const struct bsr_volume *vol)
+{
+	const bool untold = vol->gi_busy && !vol->gi_told;
+	const uint32_t in_it = untold ? vol->owners : bsr_gi_may_have_current(e, vol);
+	bool missing = false;
+	for (uint32_t gone = in_it & vol->owners & ~e->peer_mask; gone; gone &= gone - 1) {
+		const int32_t slot = vol->sb.peer[__builtin_ctz(gone)].bitmap_index;
+		missing = missing || bsr_bitmap_weight(vol->bitmap, (uint32_t)slot) != 0;
+	}
+	return missing && !BSR_MUTATION(142);
+}
+
+/*
  * A Primary's disk takes with it what it had alone. Peers that lack some of it must not serve its applications: with them
  * the exposed generation becomes one that nobody has.
  */
 static void judge_peers_without_disk(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	struct bsr_peer *p;
-	bool missing = false;
 	if (vol->left_from < BSR_DISK_INCONSISTENT) {
 		return; /* it had not taken part */
 	}
 	if (e->role != BSR_ROLE_PRIMARY || !vol->bitmap) {
 		return;
 	}
+	bool missing = missing_at_gone_peer(e, vol);
 	struct bsr_state *s = bsr_state_propose(e);
 	BSR_FOR_EACH_PEER (e, p) {
 		const struct bsr_peer_device *pd = &p->device[vol->index];

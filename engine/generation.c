@@ -223,6 +223,13 @@ void bsr_gi_create(struct bsr_engine *e, struct bsr_volume *vol, bool forced)
 	bsr_connect_changed(e, 1ull << vol->index);
 }
 
+/* No activity log guards the bits toward a sender without a disk: a crash before the next resync makes it a full one. */
+static void guard_bits(struct bsr_engine *e, struct bsr_volume *vol, struct bsr_superblock_peer *sp)
+{
+	sp->flags |= BSR_MDPF_FULL_SYNC;
+	bsr_md_superblock_dirty(e, vol);
+}
+
 void bsr_gi_sender_misses(
 	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint32_t length)
 {
@@ -240,16 +247,17 @@ void bsr_gi_sender_misses(
 		bsr_state_set_peer_disk(e, p, vol, BSR_DISK_FAILED);
 	}
 	if (vol->disk == BSR_DISK_INCONSISTENT && !vol->sync_result) {
-		return; /* a mixture begins nothing: the sender's disk, when it is back, is still the better one */
+		/* a mixture begins nothing: the sender's disk, when it is back, is still the better one */
+		if (!bsr_mesh_on(e) && !(sp->flags & BSR_MDPF_FULL_SYNC) && !BSR_MUTATION(144)) {
+			guard_bits(e, vol, sp);
+			vol->heard_sb = vol->sb_wanted;
+		}
+		return;
 	}
 	/* a resync that has not begun to copy cannot have ended there */
 	const bool lacks_some = pd->repl == BSR_REPL_WF_BITMAP_S && sp->bitmap_gi.v != BSR_GI_NONE;
 	if (may_have_everything(sp) && !lacks_some && !vol->gi_busy && !bsr_mesh_on(e)) {
-		/*
-		 * no activity log guards these bits here: a crash before the next resync makes it a
-		 * full one
-		 */
-		sp->flags |= BSR_MDPF_FULL_SYNC;
+		guard_bits(e, vol, sp);
 		bsr_gi_create(e, vol, false);
 	}
 }
