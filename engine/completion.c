@@ -7,7 +7,7 @@
  *   RQ-4  A write is completed only after every step its protocol promises, for every peer that
  *         still counts (rule 2).
  *   RQ-5  A write is not completed while a new generation is wanted or on its way to the disk
- *         (GI-1, rule 3).
+ *         (GI-1, rule 3); nor is a flush: somebody without it may lose what it promises.
  *   RQ-6  Every request is completed exactly once (I11).
  */
 #include "core.h"
@@ -102,6 +102,14 @@ void bsr_request_finish(struct bsr_engine *e, struct bsr_request *rq)
 	finish(e, vol, rq);
 }
 
+static inline bool awaits_generation(struct bsr_engine *e, struct bsr_volume *vol, const struct bsr_request *rq)
+{
+	if (bsr_request_is_write(rq)) {
+		return !BSR_MUTATION(11) && bsr_gi_hold(e, vol);
+	}
+	return rq->op == BSR_OP_FLUSH && !BSR_MUTATION(132) && bsr_gi_hold(e, vol);
+}
+
 void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 {
 	if (rq->stage != BSR_RQ_ACTIVE || rq->local_pending || rq->await_acks || rq->await_flush) {
@@ -122,7 +130,7 @@ void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)
 		}
 		lacks_copy = true;
 	}
-	if (bsr_request_is_write(rq) && !BSR_MUTATION(11) && bsr_gi_hold(e, vol)) {
+	if (awaits_generation(e, vol, rq)) {
 		rq->stage = BSR_RQ_DONE;
 		bsr_list_remove(&rq->link);
 		bsr_list_append(&vol->done_waiting, &rq->link);

@@ -398,6 +398,9 @@ void sim_oracle_complete(struct sim *w, uint32_t node, struct sim_req *r, int32_
 				check_flush_on(w, node, m, r->volume, r->issue_sequence);
 			}
 		}
+		if (result == 0 && w->cfg.protocol == BSR_PROTOCOL_C && w->cfg.node_count == 2) {
+			sim_oracle_flush_solo(w, node, r->volume, r->issue_sequence);
+		}
 		return;
 	}
 	struct sim_write *x = &w->oracle.write[r->write_id];

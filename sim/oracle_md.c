@@ -218,11 +218,12 @@ void sim_oracle_al_check(struct sim *w, uint32_t node, const struct bsr_fx_disk 
 	}
 }
 
-static bool lacks(struct sim *w, uint32_t m, uint32_t id)
+static bool lacks(struct sim *w, uint32_t m, uint32_t id, bool stable)
 {
 	const struct sim_write *x = &w->oracle.write[id];
+	const struct sim_disk *d = &w->node[m].disk[x->volume];
 	for (uint32_t i = 0; i < x->count; i++) {
-		const uint32_t there = sim_store_get(&w->node[m].disk[x->volume].now, x->sector + i);
+		const uint32_t there = sim_store_get(stable ? &d->stable : &d->now, x->sector + i);
 		if (sim_oracle_older(w, x->volume, x->sector + i, there, id)) {
 			return true;
 		}
@@ -247,7 +248,7 @@ static bool lacks_like_a_mirror(struct sim *w, uint32_t node, uint32_t m, uint32
 	const uint32_t volume = w->oracle.write[write_id].volume;
 	for (uint32_t k = 0; k < w->cfg.node_count && w->cfg.protocol != BSR_PROTOCOL_C; k++) {
 		const bool same = ((w->node[k].sb[volume].current_gi.v ^ w->node[m].sb[volume].current_gi.v) & BSR_GI_MASK) == 0;
-		if (k != node && k != m && same && sim_oracle_counted(w, node, k, volume) && lacks(w, k, write_id)) {
+		if (k != node && k != m && same && sim_oracle_counted(w, node, k, volume) && lacks(w, k, write_id, false)) {
 			return true;
 		}
 	}
@@ -272,7 +273,7 @@ void sim_oracle_solo(struct sim *w, uint32_t node, uint32_t write_id)
 {
 	struct sim_write *x = &w->oracle.write[write_id];
 	for (uint32_t m = 0; m < w->cfg.node_count; m++) {
-		if (sim_oracle_counted(w, node, m, x->volume) || !lacks(w, m, write_id)) {
+		if (sim_oracle_counted(w, node, m, x->volume) || !lacks(w, m, write_id, false)) {
 			continue;
 		}
 		if (m != node && (on_its_way(w, node, m) || lacks_like_a_mirror(w, node, m, write_id))) {
@@ -285,6 +286,23 @@ void sim_oracle_solo(struct sim *w, uint32_t node, uint32_t write_id)
 			if (h != m && asked && sim_oracle_counted(w, node, h, x->volume)) {
 				check_told_apart(w, node, h, m, write_id);
 			}
+		}
+	}
+}
+
+/* A flush was answered: what a disk that no longer counts may still lose was promised, too (protocol C, two nodes). */
+void sim_oracle_flush_solo(struct sim *w, uint32_t node, uint32_t volume, uint64_t issue_sequence)
+{
+	const uint32_t m = 1u - node;
+	/* by its own log: its cache may lose what it has written as Primary */
+	const bool own_log = (w->node[m].sb[volume].flags & BSR_MDF_PRIMARY_IND) != 0;
+	if (own_log || sim_oracle_counted(w, node, m, volume) || !sim_oracle_counted(w, node, node, volume)) {
+		return;
+	}
+	for (uint32_t id = 1; id < w->oracle.write_count; id++) {
+		const struct sim_write *x = &w->oracle.write[id];
+		if (x->volume == volume && x->acked && x->done_sequence < issue_sequence && lacks(w, m, id, true) && !lacks(w, node, id, true)) {
+			check_told_apart(w, node, node, m, id);
 		}
 	}
 }

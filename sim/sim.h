@@ -615,6 +615,7 @@ void sim_oracle_bits(struct sim *w, const char *when);
 void sim_oracle_bits_now_and_then(struct sim *w);
 void sim_oracle_sb_reload(struct sim *w, uint32_t node, uint32_t volume);
 void sim_oracle_solo(struct sim *w, uint32_t node, uint32_t write_id);
+void sim_oracle_flush_solo(struct sim *w, uint32_t node, uint32_t volume, uint64_t issue_sequence);
 /** sim_oracle_counted - the node @m counts as an UpToDate mirror in the eyes of @node */
 bool sim_oracle_counted(struct sim *w, uint32_t node, uint32_t m, uint32_t volume);
 
