@@ -109,7 +109,7 @@ BSR_APART void write_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 }
 
 /*
- * By policy the disk stays UpToDate; but it has a hole now, must not be anybody's source, nor
+ * By policy the disk stays UpToDate; but it has a hole now, or may get one, must not be anybody's source, nor
  * become Primary unforced.
  */
 static void note_failed_write(struct bsr_engine *e, struct bsr_volume *vol)
@@ -355,6 +355,7 @@ static void checkpoint_flushed(struct bsr_engine *e, struct bsr_disk_op *op, int
 	if (result < 0) {
 		pr->result = -BSR_E_IO;
 		bsr_disk_error(e, op->vol, false, 0, 0);
+		note_failed_write(e, op->vol);
 	}
 	if (--pr->flush_pending == 0) {
 		struct bsr_peer *p = pr->peer;
@@ -401,6 +402,7 @@ static void epoch_flushed(struct bsr_engine *e, struct bsr_disk_op *op, int32_t 
 	if (result < 0) {
 		p->flush_failed = true;
 		bsr_disk_error(e, op->vol, false, 0, 0);
+		note_failed_write(e, op->vol);
 	}
 	if (--p->epoch_flushes == 0) {
 		bsr_receive_progress(e, p);

@@ -223,6 +223,9 @@ void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const stru
 		struct bsr_peer_device *pd = &p->device[vol->index];
 		pd->refused = pd->refused || (m->error < 0 && !BSR_MUTATION(13));
 		if (m->error < 0) {
+			if (pd->exists && !BSR_MUTATION(133)) {
+				bsr_gi_peer_declined(e, p, vol); /* a flush that waits for it must not be answered in the generation that it has */
+			}
 			bsr_log_note_unconfirmed(e, p, vol); /* nor does a disk of mine keep them for it */
 		}
 		pd->unconfirmed = pd->unconfirmed && (m->error < 0 || !pd->mirrored);
