@@ -23,19 +23,20 @@ void bsr_env_free(struct bsr_engine *e, void *mem, size_t bytes)
 	}
 }
 
-static void disk_done(struct bsr_engine *e, const struct bsr_ev_disk_done *d)
+BSR_IN_PLACE void disk_done(struct bsr_engine *e, const struct bsr_ev_disk_done *d)
 {
 	BSR_ASSERT(d->op_id < BSR_DISK_OPS_MAX);
 	struct bsr_disk_op *op = &e->op[d->op_id];
-	BSR_ASSERT(op->done != NULL); /* every operation is answered exactly once */
-	struct bsr_disk_op copy = *op; /* whoever is called may take the place again */
+	const bsr_op_fn done = op->done;
+	BSR_ASSERT(done != NULL); /* every operation is answered exactly once */
 	op->done = NULL;
+	BSR_ASSERT(op->vol->lower_pending > 0);
+	op->vol->lower_pending--;
+	done(e, op, d->result, d->buf);
+	/* only now: whoever was called has looked at it to the end */
 	op->next_free = e->op_free;
 	e->op_free = d->op_id;
 	e->op_free_count++;
-	BSR_ASSERT(copy.vol->lower_pending > 0);
-	copy.vol->lower_pending--;
-	copy.done(e, &copy, d->result, d->buf);
 }
 
 /* --------------------------------------------------------------- creation */
@@ -273,7 +274,7 @@ void bsr_engine_time(struct bsr_engine *e, uint64_t now_ns, struct bsr_fx *fx)
 	end_step(e);
 }
 
-static void digest_done(struct bsr_engine *e, const struct bsr_ev_digest_done *d)
+BSR_APART void digest_done(struct bsr_engine *e, const struct bsr_ev_digest_done *d)
 {
 	const struct bsr_ev_disk_done done = {.op_id = d->op_id, .result = d->result, .buf = BSR_BUF_NONE};
 	e->digests = d->digests;

@@ -67,7 +67,9 @@ static inline void bsr_peer_request_put(struct bsr_engine *e, struct bsr_peer_re
 	BSR_ASSERT(pr->kind != BSR_PR_FREE);
 	bsr_emit_buf_put(e, pr->buf);
 	bsr_list_remove(&pr->link);
-	bsr_list_remove(&pr->queue);
+	if (!bsr_list_empty(&pr->queue)) {
+		bsr_list_remove(&pr->queue);
+	}
 	BSR_ASSERT(bsr_list_empty(&pr->range.link));
 	pr->kind = BSR_PR_FREE;
 	pr->queue.next = e->peer_request_free;
