@@ -184,12 +184,13 @@ TARGET static inline uint32_t of_few(uint64_t crc, const uint8_t *at, size_t byt
 	return (uint32_t)crc;
 }
 
+/* These two return the final value, inverted: so the last thing that whoever wants that does is to jump here. */
 TARGET static __attribute__((noinline)) uint32_t by_lanes(uint64_t crc, const uint8_t *at, size_t bytes)
 {
 	for (; bytes >= LANES_BYTES; at += LANES_BYTES, bytes -= LANES_BYTES) {
 		crc = three_lanes(crc, at);
 	}
-	return of_few(crc, at, bytes);
+	return ~of_few(crc, at, bytes);
 }
 
 /* ----------------------------------------------------------------- folding */
@@ -291,7 +292,7 @@ FOLD_TARGET static __attribute__((noinline)) uint32_t by_folding(uint32_t crc, c
 	c = fold_onto(c, load_register(fold.by_registers[2]), b);
 	const uint64_t value = remainder_of(c);
 	bytes &= FOLD_BYTES - 1;
-	return bytes == 0 ? (uint32_t)value : of_few(value, at, bytes);
+	return ~(bytes == 0 ? (uint32_t)value : of_few(value, at, bytes));
 }
 #undef ROUND
 
@@ -343,28 +344,46 @@ TARGET uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes)
 	}
 #if HAVE_FOLDING
 	if (how == BSR_CRC32C_FOLDING) {
-		return by_folding(crc, data, bytes);
+		return ~by_folding(crc, data, bytes);
 	}
 #endif
-	return by_lanes(crc, data, bytes);
+	return ~by_lanes(crc, data, bytes);
+}
+
+static __attribute__((noinline)) uint32_t of_other_content(
+	const void *body, size_t body_bytes, const void *payload, size_t payload_bytes)
+{
+	const uint32_t crc = bsr_crc32c_hw(~0u, body, body_bytes);
+	return ~(payload_bytes == 0 ? crc : bsr_crc32c_hw(crc, payload, payload_bytes));
+}
+
+#define WRITE_BODY_BYTES 48u /* nearly all bodies in front of a payload */
+TARGET static inline uint32_t of_body(const uint8_t *at, size_t bytes)
+{
+	if (bytes != WRITE_BODY_BYTES) {
+		return of_few(~0u, at, bytes);
+	}
+	uint64_t crc = ~0u;
+#pragma GCC unroll 6
+	for (uint32_t i = 0; i < WRITE_BODY_BYTES; i += 8) {
+		crc = CRC_WORD(crc, load_word(at + i));
+	}
+	return (uint32_t)crc;
 }
 
 TARGET uint32_t bsr_crc32c_hw_content(const void *body, size_t body_bytes, const void *payload, size_t payload_bytes)
 {
 	const int how = __atomic_load_n(&way, __ATOMIC_ACQUIRE);
-	if (__builtin_expect(how <= BSR_CRC32C_TABLE, 0)) {
-		return ~bsr_crc32c_hw(bsr_crc32c_hw(~0u, body, body_bytes), payload, payload_bytes);
+	if (how <= BSR_CRC32C_TABLE || payload_bytes < MANY_BYTES) {
+		return of_other_content(body, body_bytes, payload, payload_bytes);
 	}
-	const uint32_t crc = of_few(~0u, body, body_bytes);
-	if (payload_bytes < MANY_BYTES) {
-		return ~of_few(crc, payload, payload_bytes);
-	}
+	const uint32_t crc = of_body(body, body_bytes);
 #if HAVE_FOLDING
 	if (how == BSR_CRC32C_FOLDING) {
-		return ~by_folding(crc, payload, payload_bytes);
+		return by_folding(crc, payload, payload_bytes);
 	}
 #endif
-	return ~by_lanes(crc, payload, payload_bytes);
+	return by_lanes(crc, payload, payload_bytes);
 }
 
 TARGET uint32_t bsr_crc32c_hw_36(uint32_t crc, const void *data, size_t bytes)
