@@ -120,10 +120,10 @@ void bsrd_settings_changed(struct bsrd *d)
 }
 
 /* The keeper, which may open files, rolls it over. */
-static void look_at_log(struct bsrd *d)
+static __attribute__((noinline)) void log_is_full(struct bsrd *d)
 {
 	struct bsrd_message m;
-	if (!bsr_logging_full() || d->log_full_told) {
+	if (d->log_full_told) {
 		return;
 	}
 	d->log_full_told = true;
@@ -315,7 +315,9 @@ static void on_turn(void *ctx)
 	bsrd_handlers_turn(d);
 	bsrd_perform_turn(d);
 	bsr_control_flush(d->control);
-	look_at_log(d);
+	if (bsr_logging_full()) {
+		log_is_full(d);
+	}
 }
 
 static int begin(struct bsrd *d, struct handed *h, int keeper_fd)

@@ -173,7 +173,7 @@ static void queue_internal(struct bsrd_flows *flows)
 	}
 }
 
-void bsrd_flows_turn(struct bsrd_flows *flows)
+static __attribute__((noinline)) void start_flows(struct bsrd_flows *flows)
 {
 	queue_internal(flows);
 	while (flows->running < FLOWS_RUNNING_MAX) {
@@ -186,6 +186,13 @@ void bsrd_flows_turn(struct bsrd_flows *flows)
 			flows->serial = f;
 		}
 		f->start(f);
+	}
+}
+
+void bsrd_flows_turn(struct bsrd_flows *flows)
+{
+	if (flows->first != NULL || flows->check_devices) { /* rarely */
+		start_flows(flows);
 	}
 }
 

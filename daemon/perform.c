@@ -30,12 +30,9 @@
 /* ------------------------------------------------------------- operations */
 
 /* Adapters turn errno into BSR_E_* once: here. */
-static int32_t take_result(const struct disk_op *op, int64_t result)
+static __attribute__((noinline)) int32_t take_error(const struct disk_op *op, int64_t result)
 {
 	bsrd_trouble_note(op->d, op->volume, op->is_md, result);
-	if (result >= 0) {
-		return 0;
-	}
 	switch (result) {
 	case -ENOSPC:
 		return -BSR_E_NO_SPACE;
@@ -44,6 +41,11 @@ static int32_t take_result(const struct disk_op *op, int64_t result)
 	default:
 		return -BSR_E_IO;
 	}
+}
+
+static inline int32_t take_result(const struct disk_op *op, int64_t result)
+{
+	return result >= 0 ? 0 : take_error(op, result);
 }
 
 static void release_if_idle(struct bsrd *d, struct disk_use *use)
@@ -153,10 +155,16 @@ void bsrd_perform_retry(struct bsrd_perform *p)
 	}
 }
 
-static inline __attribute__((always_inline)) struct disk_op *op_start(struct bsrd *d, uint32_t volume, uint32_t op_id, bool is_md)
+static inline struct disk_use *disk_of(struct bsrd *d, uint32_t volume)
 {
-	BSR_ASSERT(volume < BSR_VOLUMES_MAX && op_id < BSR_DISK_OPS_MAX);
-	struct disk_use *use = d->perform->use[volume];
+	BSR_ASSERT(volume < BSR_VOLUMES_MAX);
+	return d->perform->use[volume];
+}
+
+static inline __attribute__((always_inline)) struct disk_op *op_start(
+	struct bsrd *d, struct disk_use *use, uint32_t volume, uint32_t op_id, bool is_md)
+{
+	BSR_ASSERT(op_id < BSR_DISK_OPS_MAX);
 	BSR_ASSERT(use->open); /* operations stop before BSR_FX_DISK_GONE */
 	use->in_flight++;
 	struct disk_op *op = d->perform->by_id[op_id];
@@ -171,8 +179,9 @@ static inline __attribute__((always_inline)) struct disk_op *op_start(struct bsr
 
 static __attribute__((noinline)) void perform_other_disk(struct bsrd *d, const struct bsr_fx_disk *fx)
 {
-	struct disk_op *op = op_start(d, fx->volume, fx->op_id, false);
-	int slot = d->perform->disk[fx->volume].data_slot;
+	struct disk_use *use = disk_of(d, fx->volume);
+	struct disk_op *op = op_start(d, use, fx->volume, fx->op_id, false);
+	int slot = use->data_slot;
 	op->op = fx->op;
 	op->flags = fx->flags;
 	op->buf = fx->buf;
@@ -203,14 +212,15 @@ static inline __attribute__((always_inline)) void perform_disk(struct bsrd *d, c
 		perform_other_disk(d, fx);
 		return;
 	}
-	struct disk_op *op = op_start(d, fx->volume, fx->op_id, false);
+	struct disk_use *use = disk_of(d, fx->volume);
+	struct disk_op *op = op_start(d, use, fx->volume, fx->op_id, false);
 	op->op = BSR_OP_WRITE;
 	op->flags = fx->flags;
 	op->buf = fx->buf;
 	/* PF-2 */
 	const uint8_t *mem = (fx->flags & BSR_DISK_GIVES_BUFFER) != 0 ? bsr_pool_mem(d->pool, fx->buf)
 								       : bsr_pool_borrow(d->pool, fx->buf);
-	bsr_loop_write(d->loop, &op->io, d->perform->use[fx->volume]->data_slot, mem + fx->buf_offset, fx->length, fx->offset,
+	bsr_loop_write(d->loop, &op->io, use->data_slot, mem + fx->buf_offset, fx->length, fx->offset,
 		 (fx->flags & BSR_REQ_FUA) != 0 ? BSR_IO_DSYNC : 0);
 }
 
@@ -249,8 +259,8 @@ static void second_flushed(struct bsr_io *io, int64_t result)
 
 static void perform_md(struct bsrd *d, const struct bsr_fx_md *fx)
 {
-	struct disk_op *op = op_start(d, fx->volume, fx->op_id, true);
-	const struct disk_use *use = &d->perform->disk[fx->volume];
+	struct disk_use *use = disk_of(d, fx->volume);
+	struct disk_op *op = op_start(d, use, fx->volume, fx->op_id, true);
 	op->op = fx->write ? BSR_OP_WRITE : BSR_OP_READ;
 	op->flags = fx->flags;
 	op->buf = BSR_BUF_NONE;
@@ -540,7 +550,7 @@ static inline __attribute__((always_inline)) void finish_op(struct disk_op *op, 
 	use->in_flight--;
 	struct bsr_fx *fx = begin_step(d);
 	bsr_engine_disk_done(d->engine, bsrd_now_ns(d), &done, fx);
-	end_step(d, fx);
+	end_step_apart(d, fx); /* mostly there is nothing more to do: a peer answers later, or has to be told at the turn's end */
 	if (use->releasing) {
 		release_if_idle(d, use);
 	}
@@ -668,7 +678,7 @@ static void on_sent(void *ctx, const struct bsr_ev_sent *sent)
 	end_step_apart(d, fx);
 }
 
-void bsrd_step_time(struct bsrd *d)
+__attribute__((noinline)) void bsrd_step_time(struct bsrd *d)
 {
 	struct bsr_fx *fx = begin_step(d);
 	bsr_engine_time(d->engine, bsrd_now_ns(d), fx);
@@ -720,6 +730,7 @@ int bsrd_perform_create(struct bsrd_perform **out, struct bsrd *d)
 	p->d = d;
 	p->fx = fx;
 	p->wait_first = p->wait_last = NONE;
+	p->timer = (struct bsr_timer){.fn = bsrd_perform_on_timer, .ctx = d};
 	for (uint32_t i = 0; i < BSR_DISK_OPS_MAX; i++) {
 		p->op[i].d = d;
 		p->op[i].id = i;

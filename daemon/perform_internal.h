@@ -71,6 +71,7 @@ struct bsrd_perform {
 	uint32_t deferred_first, deferred_count;
 	uint64_t sends;
 	uint64_t let_go_until_ns;
+	struct bsr_timer timer; /* perform_turn.c */
 	struct disk_use disk[BSR_VOLUMES_MAX];
 	struct command_slot command[BSRD_COMMANDS_MAX];
 	/* a ring; each has a tag of its own, so all fit */
@@ -81,6 +82,8 @@ struct bsrd_perform {
 	struct disk_use *use[BSR_VOLUMES_MAX];
 };
 
+/** bsrd_perform_on_timer - of the timer above: what is due but what the end of each turn looks at */
+void bsrd_perform_on_timer(void *ctx);
 /** bsrd_step_time - BSR_EV_TIME */
 void bsrd_step_time(struct bsrd *d);
 /** bsrd_perform_retry - buffers are free again: reads that wait for one go on */

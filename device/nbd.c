@@ -356,7 +356,7 @@ static void free_dead(struct nbd_server *server)
 	}
 }
 
-void bsr_nbd_flush(struct nbd_server *server)
+static __attribute__((noinline)) void flush(struct nbd_server *server)
 {
 	struct nbd_conn *conn = server->dirty;
 	server->dirty = NULL;
@@ -371,6 +371,13 @@ void bsr_nbd_flush(struct nbd_server *server)
 	if (server->dead != NULL) {
 		server->dirty = NULL; /* only connections that ended just now are on it */
 		free_dead(server);
+	}
+}
+
+inline void bsr_nbd_flush(struct nbd_server *server)
+{
+	if (server->dirty != NULL || server->dead != NULL) {
+		flush(server);
 	}
 }
 

@@ -533,7 +533,7 @@ static void flush_stream(struct stream *stream)
 	}
 }
 
-void bsr_links_flush(struct bsr_links *links)
+static __attribute__((noinline)) void flush(struct bsr_links *links)
 {
 	if (links->resume) {
 		links->resume = false;
@@ -558,6 +558,14 @@ void bsr_links_flush(struct bsr_links *links)
 		return; /* the graveyard may hold streams of that list */
 	}
 	free_graveyard(links);
+}
+
+inline void bsr_links_flush(struct bsr_links *links)
+{
+	if (links->dirty != NULL || links->resume || links->draining != NULL || links->dead_conns != NULL ||
+		links->dead_links != NULL || links->dead_peers != NULL) {
+		flush(links);
+	}
 }
 
 uint64_t bsr_links_queued_bytes(const struct bsr_links *links, uint32_t id)

@@ -4,7 +4,7 @@
  *
  * Owns:       queues, tables and the order of a turn. The backends own the system calls.
  * Invariants:
- *   LOOP-1  An operation is counted in in_flight from the call until just before its done().
+ *   LOOP-1  An operation is counted in started or in pending_count from the call until just before its done().
  *   LOOP-2  No report about a watch reaches it after its arming ended: each arming has a
  *   generation.
  */
@@ -107,7 +107,7 @@ void bsr_loop_destroy(struct bsr_loop *loop)
 	}
 	BSR_ASSERT(!loop->in_turn);
 	loop->destroying = true;
-	while (loop->in_flight > 0) {
+	while (bsr_loop_in_flight(loop) > 0) {
 		(void)loop->ops->wait(loop, LOOP_NO_TIMEOUT); /* interrupted: again */
 		loop->ops->reap(loop);
 		start_pending(loop);
@@ -130,7 +130,7 @@ uint64_t bsr_loop_now_ns(const struct bsr_loop *loop)
 
 uint32_t bsr_loop_in_flight(const struct bsr_loop *loop)
 {
-	return loop->in_flight;
+	return loop->started + loop->pending_count;
 }
 
 /* ----------------------------------------------------------------- files */
@@ -183,6 +183,7 @@ static void pending_append(struct bsr_loop *loop, struct bsr_io *io)
 		loop->pending_last->next = io;
 	}
 	loop->pending_last = io;
+	loop->pending_count++;
 }
 
 static inline void start(struct bsr_loop *loop, struct bsr_io *io)
@@ -196,6 +197,7 @@ static void start_pending(struct bsr_loop *loop)
 	while (loop->pending_first != NULL && loop->started < loop->depth) {
 		struct bsr_io *io = loop->pending_first;
 		loop->pending_first = io->next;
+		loop->pending_count--;
 		start(loop, io);
 	}
 }
@@ -205,7 +207,6 @@ static inline void submit(struct bsr_loop *loop, struct bsr_io *io, int slot)
 	file_of(loop, slot)->in_flight++;
 	io->slot = slot;
 	io->moved = 0;
-	loop->in_flight++;
 	if (loop->started < loop->depth && loop->pending_first == NULL) {
 		start(loop, io);
 	} else {
@@ -287,7 +288,6 @@ static inline void finish(struct bsr_loop *loop, struct bsr_io *io, int64_t resu
 	struct loop_file *file = &loop->file[io->slot];
 	BSR_ASSERT(file->in_flight > 0);
 	file->in_flight--;
-	loop->in_flight--; /* LOOP-1; the sum over the files */
 	if (!loop->destroying) {
 		io->done(io, result);
 	}
@@ -510,7 +510,8 @@ void bsr_loop_disarm(struct bsr_loop *loop, struct bsr_timer *timer)
 	timer->armed = false;
 }
 
-void bsr_loop_arm(struct bsr_loop *loop, struct bsr_timer *timer, uint64_t deadline_ns)
+/* It is moved, or not armed yet. */
+static __attribute__((noinline)) void set_deadline(struct bsr_loop *loop, struct bsr_timer *timer, uint64_t deadline_ns)
 {
 	if (deadline_ns == UINT64_MAX) {
 		bsr_loop_disarm(loop, timer);
@@ -534,6 +535,14 @@ void bsr_loop_arm(struct bsr_loop *loop, struct bsr_timer *timer, uint64_t deadl
 	}
 	loop->timers = timer;
 	timer->armed = true;
+}
+
+inline void bsr_loop_arm(struct bsr_loop *loop, struct bsr_timer *timer, uint64_t deadline_ns)
+{
+	/* mostly the same as in the turn before; what is due is disarmed when it runs */
+	if (!timer->armed || timer->deadline_ns != deadline_ns) {
+		set_deadline(loop, timer, deadline_ns);
+	}
 }
 
 void bsr_loop_set_timer(struct bsr_loop *loop, uint64_t deadline_ns, void (*fn)(void *ctx), void *ctx)

@@ -58,8 +58,8 @@ struct bsr_loop {
 	const struct loop_ops *ops;
 	uint64_t now_ns;
 	uint32_t depth;
-	uint32_t in_flight; /* asked for and not done */
-	uint32_t started;   /* of these, with the backend */
+	uint32_t started; /* operations that are with the backend */
+	uint32_t pending_count; /* of the list below */
 	bool again, stop, in_turn, destroying;
 	struct bsr_io *pending_first, *pending_last; /* beyond depth, or to be tried again */
 	uint8_t *zeroes; /* LOOP_ZERO_PIECE_BYTES */
