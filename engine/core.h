@@ -115,6 +115,7 @@ struct bsr_request {
 	bool local_failed;
 	bool missing_told; /* peers have been told that my disk lacks it */
 	uint32_t copies; /* writes: nodes that have it */
+	uint32_t index; /* its own place in the pool */
 	uint64_t flush_index; /* with await_flush: the transfer log must be confirmed up to here */
 };
 
@@ -700,7 +701,6 @@ void bsr_request_checkpoint_acked(struct bsr_engine *e, struct bsr_peer *p);
 void bsr_request_read_reply(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_range *m, const struct bsr_ev_message *ev);
 void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq);
 void bsr_request_disk_gone(struct bsr_engine *e, struct bsr_volume *vol);
-uint32_t bsr_request_index(const struct bsr_engine *e, const struct bsr_request *rq);
 
 /* ---- receive.c: what peers write and read here ---- */
 void bsr_receive_write(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev);

@@ -62,6 +62,7 @@ static void init_pools(struct engine_memory *mem)
 	e->request = mem->request;
 	bsr_list_init(&e->request_free);
 	for (uint32_t i = 0; i < BSR_REQUESTS_MAX; i++) {
+		e->request[i].index = i;
 		bsr_list_init(&e->request[i].range.link);
 		bsr_list_init(&e->request[i].range.wait);
 		bsr_list_append(&e->request_free, &e->request[i].link);

@@ -25,7 +25,7 @@ bool bsr_interval_add_other(struct bsr_engine *e, struct bsr_interval *i);
 void bsr_interval_removed_other(struct bsr_engine *e, struct bsr_interval *i);
 
 /** bsr_interval_add - true: its turn is now; otherwise go() is called when it comes */
-static inline BSR_MUST_CHECK bool bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i)
+BSR_IN_PLACE BSR_MUST_CHECK bool bsr_interval_add(struct bsr_engine *e, struct bsr_interval *i)
 {
 	const uint64_t piece = bsr_piece_of(i->start);
 	struct bsr_list *bucket = bsr_bucket_of(e, i->volume, piece);

@@ -553,7 +553,7 @@ static void tear_down_received(struct bsr_engine *e, struct bsr_peer *p, const s
 	lost(e, p, again ? BSR_LINK_RENEGOTIATE : BSR_LINK_PEER_LEAVES, BSR_CONN_ERROR_NONE);
 }
 
-static void acks_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev)
+BSR_APART void acks_received(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_ev_message *ev)
 {
 	struct bsr_msg_acks m;
 	if (bsr_msg_acks_decode(&m, ev->body, ev->body_bytes) < 0) {
@@ -597,9 +597,6 @@ static void control_message(struct bsr_engine *e, struct bsr_peer *p, const stru
 		CASE(BSR_MSG_MESH, mesh, bsr_mesh_receive(e, p, &m))
 		CASE(BSR_MSG_VOLUME_OFFER, volume_offer, bsr_live_offer(e, p, &m))
 		CASE(BSR_MSG_VOLUME_CONFIRM, volume_confirm, bsr_live_confirm(e, p, BSR_STREAM_CONTROL, &m))
-	case BSR_MSG_ACKS:
-		acks_received(e, p, ev);
-		return;
 	default:
 		break; /* numbers from the wire, not enumerators: anything else is refused */
 	}
@@ -690,6 +687,10 @@ void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev)
 	}
 	if (ev->stream == BSR_STREAM_CONTROL) {
 		p->last_received_ns = e->now_ns;
+		if (ev->msg_type == BSR_MSG_ACKS && p->hs_stage == BSR_HS_COMPLETE && ev->payload_bytes == 0) {
+			acks_received(e, p, ev); /* for as many writes as came before it */
+			return;
+		}
 	}
 	if (!bsr_msg_fits_stream(ev->msg_type, ev->stream) || !fits_stage(p, ev->msg_type) ||
 		(ev->payload_bytes != 0 && !takes_payload(ev->msg_type))) {
@@ -697,6 +698,6 @@ void bsr_peer_message(struct bsr_engine *e, const struct bsr_ev_message *ev)
 		bsr_peer_reject(e, p, ev->msg_type);
 		return;
 	}
-	BSR_ASSERT(ev->msg_type != BSR_MSG_WRITE); /* it fits nowhere else */
+	BSR_ASSERT(ev->msg_type != BSR_MSG_WRITE && ev->msg_type != BSR_MSG_ACKS); /* they fit nowhere else */
 	other_message(e, p, ev);
 }

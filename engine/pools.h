@@ -8,7 +8,7 @@
 #define BSR_ENGINE_POOLS_H
 
 /** bsr_op_get - an operation, counted in lower_pending; its index is its op_id */
-static inline struct bsr_disk_op *bsr_op_get(
+BSR_IN_PLACE struct bsr_disk_op *bsr_op_get(
 	struct bsr_engine *e, bsr_op_fn done, struct bsr_volume *vol, void *owner, uint32_t arg)
 {
 	BSR_ASSERT(e->op_free != BSR_NONE); /* admission keeps enough in reserve, see bsr_engine_may_receive() */
@@ -25,7 +25,7 @@ static inline struct bsr_disk_op *bsr_op_get(
 }
 
 /** bsr_peer_request_get - an empty one; NULL when all are in use */
-static inline struct bsr_peer_request *bsr_peer_request_get(
+BSR_IN_PLACE struct bsr_peer_request *bsr_peer_request_get(
 	struct bsr_engine *e, struct bsr_peer *peer, enum bsr_peer_request_kind kind)
 {
 	if (!e->peer_request_free) {

@@ -24,11 +24,6 @@ BSR_APART void submit_write(struct bsr_engine *e, struct bsr_request *rq)
 	submit(e, rq);
 }
 
-uint32_t bsr_request_index(const struct bsr_engine *e, const struct bsr_request *rq)
-{
-	return (uint32_t)(rq - e->request);
-}
-
 static void refuse(struct bsr_engine *e, uint32_t tag, int32_t error)
 {
 	bsr_fx_add(e, BSR_FX_COMPLETE)->u.complete =
@@ -410,7 +405,7 @@ void bsr_request_submit_read(struct bsr_engine *e, struct bsr_request *rq)
 		rq->read_peer = p->node_id;
 		rq->log_index = ++e->next_read_id;
 		struct bsr_msg_range m = {.vnr = vol->vnr,
-			.id = (rq->log_index << 16) | bsr_request_index(e, rq),
+			.id = (rq->log_index << 16) | rq->index,
 			.offset = rq->offset,
 			.length = rq->length};
 		/* behind the writes before it */
@@ -490,7 +485,7 @@ static int check_request(const struct bsr_engine *e, const struct bsr_ev_request
 	return ev->length <= vol->size_bytes && ev->offset <= vol->size_bytes - ev->length ? 0 : -BSR_E_RANGE;
 }
 
-void bsr_request_arrive(struct bsr_engine *e, const struct bsr_ev_request *ev)
+inline __attribute__((always_inline)) void bsr_request_arrive(struct bsr_engine *e, const struct bsr_ev_request *ev)
 {
 	const int ret = check_request(e, ev);
 	if (ret < 0) {

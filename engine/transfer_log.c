@@ -33,7 +33,7 @@ uint64_t bsr_log_append(struct bsr_engine *e, struct bsr_request *rq)
 	const uint64_t index = e->log_tail++;
 	*entry_at(e, index) = (struct bsr_log_entry){.offset = rq->offset,
 		.length = rq->length,
-		.request = bsr_request_index(e, rq),
+		.request = rq->index,
 		.volume = rq->volume,
 		.pinned = rq->al_pinned,
 		.holders = e->volume[rq->volume]->mirror_mask};
