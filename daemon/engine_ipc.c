@@ -209,7 +209,7 @@ static void ready(struct bsr_watch *watch, uint32_t events)
 	}
 }
 
-void bsrd_ipc_turn(struct bsrd_ipc *ipc)
+static __attribute__((noinline)) void fail_pending(struct bsrd_ipc *ipc)
 {
 	while (ipc->failing) {
 		ipc->failing = false;
@@ -228,6 +228,13 @@ void bsrd_ipc_turn(struct bsrd_ipc *ipc)
 				"the keeper process of this resource has died; close its devices, then start it again");
 			p.fn(p.ctx, &ipc->received, &none);
 		}
+	}
+}
+
+void bsrd_ipc_turn(struct bsrd_ipc *ipc)
+{
+	if (ipc->failing) {
+		fail_pending(ipc);
 	}
 }
 

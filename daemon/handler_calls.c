@@ -300,12 +300,8 @@ static void look_for_data(struct bsrd_handlers *h)
 	}
 }
 
-void bsrd_handlers_turn(struct bsrd *d)
+static __attribute__((noinline)) void begin_calls(struct bsrd *d, struct bsrd_handlers *h)
 {
-	struct bsrd_handlers *h = d->handlers;
-	if (!h->changed) {
-		return;
-	}
 	h->changed = false;
 	if (!d->rebuilding && !d->going_down) {
 		look_for_data(h);
@@ -314,6 +310,13 @@ void bsrd_handlers_turn(struct bsrd *d)
 		if (!c->running && !must_wait(h, c)) {
 			begin_call(c); /* answered later, never in here */
 		}
+	}
+}
+
+void bsrd_handlers_turn(struct bsrd *d)
+{
+	if (d->handlers->changed) {
+		begin_calls(d, d->handlers);
 	}
 }
 

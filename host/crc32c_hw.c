@@ -353,8 +353,7 @@ TARGET uint32_t bsr_crc32c_hw(uint32_t crc, const void *data, size_t bytes)
 static __attribute__((noinline)) uint32_t of_other_content(
 	const void *body, size_t body_bytes, const void *payload, size_t payload_bytes)
 {
-	const uint32_t crc = bsr_crc32c_hw(~0u, body, body_bytes);
-	return ~(payload_bytes == 0 ? crc : bsr_crc32c_hw(crc, payload, payload_bytes));
+	return ~bsr_crc32c_hw(bsr_crc32c_hw(~0u, body, body_bytes), payload, payload_bytes);
 }
 
 #define WRITE_BODY_BYTES 48u /* nearly all bodies in front of a payload */
@@ -375,6 +374,9 @@ TARGET uint32_t bsr_crc32c_hw_content(const void *body, size_t body_bytes, const
 {
 	const int how = __atomic_load_n(&way, __ATOMIC_ACQUIRE);
 	if (how <= BSR_CRC32C_TABLE || payload_bytes < MANY_BYTES) {
+		if (how > BSR_CRC32C_TABLE && payload_bytes == 0) {
+			return ~of_few(~0u, body, body_bytes);
+		}
 		return of_other_content(body, body_bytes, payload, payload_bytes);
 	}
 	const uint32_t crc = of_body(body, body_bytes);

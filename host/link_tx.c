@@ -237,9 +237,11 @@ bool bsr_stream_queue(struct stream *stream, const struct bsr_fx_send *send, con
 
 void bsr_stream_drop_queue(struct stream *stream)
 {
-	for (uint32_t i = stream->piece_first; i < stream->piece_end; i++) {
-		if (stream->piece_buf[i] != BSR_BUF_NONE) {
-			bsr_pool_put(stream->link->links->pool, stream->piece_buf[i]);
+	struct bsr_pool *pool = stream->link->links->pool;
+	const bsr_buf_t *end = stream->piece_buf + stream->piece_end;
+	for (const bsr_buf_t *buf = stream->piece_buf + stream->piece_first; buf != end; buf++) {
+		if (*buf != BSR_BUF_NONE) {
+			bsr_pool_put(pool, *buf);
 		}
 	}
 	stream->piece_first = stream->piece_end = 0;
@@ -253,7 +255,11 @@ void bsr_stream_drop_queue(struct stream *stream)
 static void advance(struct stream *stream, uint64_t bytes)
 {
 	struct bsr_pool *pool = stream->link->links->pool;
-	BSR_ASSERT(bytes <= stream->queued_bytes);
+	if (bytes == stream->queued_bytes) { /* mostly */
+		bsr_stream_drop_queue(stream);
+		return;
+	}
+	BSR_ASSERT(bytes < stream->queued_bytes);
 	stream->queued_bytes -= bytes;
 	uint32_t i = stream->piece_first;
 	for (; i < stream->piece_end && bytes >= stream->piece[i].iov_len; i++) {
@@ -265,11 +271,7 @@ static void advance(struct stream *stream, uint64_t bytes)
 		}
 	}
 	stream->piece_first = i;
-	if (i == stream->piece_end) {
-		BSR_ASSERT(bytes == 0 && stream->ring_tail == stream->ring_head);
-		stream->piece_first = stream->piece_end = 0;
-		return;
-	}
+	BSR_ASSERT(i < stream->piece_end); /* something has not left */
 	struct iovec *piece = &stream->piece[i]; /* of which a part has left, or nothing */
 	piece->iov_base = (uint8_t *)piece->iov_base + bytes;
 	piece->iov_len -= bytes;

@@ -208,10 +208,11 @@ static int uring_wait(struct bsr_loop *loop, uint64_t timeout_ns)
 	} else if (timeout_ns == LOOP_NO_TIMEOUT) {
 		result = io_uring_submit_and_wait(&u->ring, 1);
 	} else {
-		struct __kernel_timespec ts = {
-			.tv_sec = (int64_t)(timeout_ns / 1000000000u),
-			.tv_nsec = (long long)(timeout_ns % 1000000000u),
-		};
+		struct __kernel_timespec ts = {.tv_nsec = (long long)timeout_ns};
+		if (timeout_ns >= 1000000000u) {
+			ts.tv_sec = (int64_t)(timeout_ns / 1000000000u);
+			ts.tv_nsec = (long long)(timeout_ns % 1000000000u);
+		}
 		struct io_uring_cqe *cqe;
 		result = io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
 	}
