@@ -432,14 +432,19 @@ static __attribute__((noinline)) void perform_other(struct bsrd *d, const struct
 	}
 }
 
+static inline void perform_send(struct bsrd *d, const struct bsr_fx *fx, const struct bsr_fx_send *message)
+{
+	d->perform->sends++;
+	bsr_links_send(d->links, message, fx->arena + message->head_offset);
+}
+
 /* In place: what every write needs. */
 static inline __attribute__((always_inline)) void perform_effect(struct bsrd *d, const struct bsr_effect *e)
 {
 	if (e->type == BSR_FX_DISK) {
 		perform_disk(d, &e->u.disk);
 	} else if (e->type == BSR_FX_SEND) {
-		d->perform->sends++;
-		bsr_links_send(d->links, &e->u.send, d->perform->fx->arena + e->u.send.head_offset);
+		perform_send(d, d->perform->fx, &e->u.send);
 	} else if (e->type == BSR_FX_COMPLETE) {
 		perform_complete(d, &e->u.complete);
 	} else if (e->type == BSR_FX_BUF_PUT) {
@@ -489,10 +494,20 @@ static inline __attribute__((always_inline)) void end_step(struct bsrd *d, const
 	}
 }
 
-/* Where there are usually few effects, or none: of events that come once in a turn. */
-static __attribute__((noinline)) void carry_out(struct bsrd *d, const struct bsr_fx *fx)
+static __attribute__((noinline)) void end_step_of_many(struct bsrd *d, const struct bsr_fx *fx)
 {
 	end_step(d, fx);
+}
+
+/* Where there are usually few effects, or none: mostly a message, of an event that comes once in a turn. */
+static __attribute__((noinline)) void carry_out(struct bsrd *d, const struct bsr_fx *fx)
+{
+	if (fx->count == 1 && fx->effect[0].type == BSR_FX_SEND && d->faults == NULL && !d->perform->put_off) {
+		perform_send(d, fx, &fx->effect[0].u.send);
+		d->perform->in_step = false;
+	} else {
+		end_step_of_many(d, fx);
+	}
 }
 
 static inline void end_step_apart(struct bsrd *d, const struct bsr_fx *fx)

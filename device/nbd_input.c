@@ -110,12 +110,8 @@ static bool get_place(struct nbd_conn *conn, uint32_t i)
 {
 	struct nbd_guess *g = &conn->guess;
 	struct bsr_pool *pool = conn->server->devices->pool;
-	g->buf[i] = bsr_pool_get(pool, g->payload_bytes);
-	if (g->buf[i] == BSR_BUF_NONE) {
-		return false;
-	}
-	g->mem[i] = bsr_pool_mem(pool, g->buf[i]);
-	return true;
+	g->buf[i] = bsr_pool_take(pool, g->payload_bytes, &g->mem[i]);
+	return g->buf[i] != BSR_BUF_NONE;
 }
 
 /* Replace what was used. Buffers for a guess are not waited for: whoever needs one does that. */

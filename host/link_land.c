@@ -66,13 +66,14 @@ static bool fill_slot(struct stream *stream, uint32_t i)
 {
 	struct landing *l = &stream->landing;
 	struct bsr_pool *pool = stream->link->links->pool;
-	const bsr_buf_t buf = bsr_pool_get(pool, l->payload_bytes);
+	uint8_t *mem;
+	const bsr_buf_t buf = bsr_pool_take(pool, l->payload_bytes, &mem);
 	if (buf == BSR_BUF_NONE) {
 		return false;
 	}
 	l->buf[i] = buf;
-	l->mem[i] = bsr_pool_mem(pool, buf);
-	l->iov[2 + 2 * i].iov_base = l->mem[i];
+	l->mem[i] = mem;
+	l->iov[2 + 2 * i].iov_base = mem;
 	return true;
 }
 

@@ -155,12 +155,12 @@ static inline void add_head_bytes(struct stream *stream, uint8_t *mem, uint32_t 
 	add_piece(stream, mem, bytes, BSR_BUF_NONE);
 }
 
-/* Most heads have 64 to 128 bytes: copied from both ends, in registers. */
+/* Most heads have 48 to 96 bytes, those of writes and of a few acknowledgements: copied from both ends, in registers. */
 static inline void copy_head(uint8_t *to, const uint8_t *from, uint32_t bytes)
 {
-	if (bytes - 64 <= 64) {
-		__builtin_memcpy(to, from, 64);
-		__builtin_memcpy(to + bytes - 64, from + bytes - 64, 64);
+	if (bytes - 48 <= 48) {
+		__builtin_memcpy(to, from, 48);
+		__builtin_memcpy(to + bytes - 48, from + bytes - 48, 48);
 	} else {
 		memcpy(to, from, bytes);
 	}

@@ -222,6 +222,7 @@ void bsr_loop_read(struct bsr_loop *loop, struct bsr_io *io, int slot, void *mem
 	io->stage = 0;
 	io->mem = mem;
 	io->length = bytes;
+	io->whole = bytes;
 	io->offset = offset;
 	submit(loop, io, slot);
 }
@@ -234,8 +235,10 @@ inline void bsr_loop_write(struct bsr_loop *loop, struct bsr_io *io, int slot, c
 	io->opcode = LOOP_WRITE;
 	io->flags = flags;
 	io->stage = WRITE_DATA;
+	io->whole = bytes;
 	if ((flags & BSR_IO_DSYNC) != 0 && file_of(loop, slot)->no_dsync) {
 		io->stage = WRITE_THEN_FLUSH;
+		io->whole = LOOP_NOT_WHOLE;
 	}
 	io->mem = (uint8_t *)(uintptr_t)mem; /* read from only */
 	io->length = bytes;
@@ -250,6 +253,7 @@ void bsr_loop_flush(struct bsr_loop *loop, struct bsr_io *io, int slot)
 	io->stage = 0;
 	io->mem = NULL;
 	io->length = 0;
+	io->whole = LOOP_NOT_WHOLE;
 	io->offset = 0;
 	submit(loop, io, slot);
 }
@@ -263,6 +267,7 @@ void bsr_loop_zero(struct bsr_loop *loop, struct bsr_io *io, int slot, uint64_t 
 	io->stage = may_unmap && !file->no_punch ? ZERO_PUNCH : file->no_zero_range ? ZERO_WRITE : ZERO_RANGE;
 	io->mem = loop->zeroes;
 	io->length = bytes;
+	io->whole = LOOP_NOT_WHOLE;
 	io->offset = offset;
 	submit(loop, io, slot);
 }
@@ -306,6 +311,7 @@ static bool falls_back(struct bsr_loop *loop, struct bsr_io *io, int64_t result)
 	if (io->opcode == LOOP_WRITE && io->stage == WRITE_DATA && (io->flags & BSR_IO_DSYNC) != 0 && certain) {
 		file->no_dsync = true;
 		io->stage = WRITE_THEN_FLUSH;
+		io->whole = LOOP_NOT_WHOLE;
 		return true;
 	}
 	if (io->opcode != LOOP_ZERO || io->stage == ZERO_WRITE || !is_refusal(result)) {
@@ -331,6 +337,7 @@ static bool goes_on(struct bsr_io *io, int64_t moved)
 	}
 	BSR_ASSERT((uint64_t)moved <= io->length - io->moved);
 	io->moved += (uint64_t)moved;
+	io->whole = LOOP_NOT_WHOLE;
 	if (io->moved == io->length && io->opcode == LOOP_WRITE && io->stage == WRITE_THEN_FLUSH) {
 		io->stage = WRITE_FLUSHING;
 		return true;
@@ -367,8 +374,8 @@ void bsr_loop_io_result(struct bsr_loop *loop, struct bsr_io *io, int64_t result
 {
 	BSR_ASSERT(loop->started > 0);
 	loop->started--;
-	if (loop_is_plain(io) && (uint64_t)result == io->length - io->moved) {
-		finish(loop, io, (int64_t)io->length);
+	if (result == io->whole) {
+		finish(loop, io, result);
 	} else {
 		other_result(loop, io, result);
 	}

@@ -92,6 +92,7 @@ struct bsr_io {
 	uint64_t length;
 	uint8_t *mem;
 	uint64_t moved;
+	int64_t whole; /* reads and writes in one step: the result with which it is done */
 	struct bsr_io *next;
 	int64_t result;
 };

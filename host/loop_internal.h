@@ -77,11 +77,8 @@ struct bsr_loop {
 extern const struct loop_ops bsr_loop_uring_ops;
 extern const struct loop_ops bsr_loop_threads_ops;
 
-/** loop_is_plain - a read or a write that has moved nothing but data so far: nearly all are */
-static inline bool loop_is_plain(const struct bsr_io *io)
-{
-	return io->opcode <= LOOP_WRITE && io->stage == WRITE_DATA;
-}
+/* bsr_io.whole of all but reads and writes that have moved nothing so far and have only to do that: no result is this */
+#define LOOP_NOT_WHOLE INT64_MIN
 
 /* What a started operation is to do now: one system call's worth. */
 struct loop_step {

@@ -282,7 +282,7 @@ static __attribute__((noinline)) void start_other(struct uring_loop *u, struct b
 static void uring_start(struct bsr_loop *loop, struct bsr_io *io)
 {
 	struct uring_loop *u = uring_of(loop);
-	if (!loop_is_plain(io) || io->moved != 0 || is_full(u)) {
+	if (io->whole < 0 || is_full(u)) {
 		start_other(u, io);
 		return;
 	}

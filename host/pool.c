@@ -262,6 +262,15 @@ bsr_buf_t bsr_pool_get(struct bsr_pool *pool, uint32_t bytes)
 	return buf;
 }
 
+bsr_buf_t bsr_pool_take(struct bsr_pool *pool, uint32_t bytes, uint8_t **mem)
+{
+	const bsr_buf_t buf = bsr_pool_get(pool, bytes);
+	if (buf != BSR_BUF_NONE) {
+		*mem = pool->mem + ((size_t)buf << UNIT_SHIFT);
+	}
+	return buf;
+}
+
 static inline struct unit *unit_in_use(const struct bsr_pool *pool, bsr_buf_t buf)
 {
 	BSR_ASSERT(buf < pool->unit_count);

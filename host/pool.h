@@ -38,6 +38,8 @@ void bsr_pool_destroy(struct bsr_pool *pool);
  * BSR_BUF_NONE
  */
 bsr_buf_t bsr_pool_get(struct bsr_pool *pool, uint32_t bytes);
+/** bsr_pool_take - the same, and where its bytes are; @mem is not touched when there is none */
+bsr_buf_t bsr_pool_take(struct bsr_pool *pool, uint32_t bytes, uint8_t **mem);
 /** bsr_pool_ref - one more reference to a buffer that is in use */
 void bsr_pool_ref(struct bsr_pool *pool, bsr_buf_t buf);
 /** bsr_pool_borrow - one more reference to a buffer that is in use, and where its bytes are */
