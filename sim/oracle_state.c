@@ -46,6 +46,14 @@ static void note_left_behind(struct sim *w, uint32_t node, uint32_t volume)
 	}
 }
 
+/* A source gives its target what it has got from third nodes; of a volume for which it has no disk it gives nothing. */
+static void note_partial_source(struct sim *w, uint32_t node, uint32_t source)
+{
+	for (uint32_t v = 0; w->cfg.node_count > 2 && v < w->cfg.volume_count; v++) {
+		w->cut_off[v] |= w->node[source].pub.disk[v] < BSR_DISK_INCONSISTENT ? 1u << node : 0;
+	}
+}
+
 void sim_oracle_publish(struct sim *w, uint32_t node, const struct bsr_fx_state *fx)
 {
 	struct sim_node *n = &w->node[node];
@@ -96,6 +104,9 @@ void sim_oracle_publish(struct sim *w, uint32_t node, const struct bsr_fx_state 
 		sim_cov_move(w, 3, p->peer_disk[fx->peer][fx->volume], fx->u.peer_device.disk);
 		sim_cov_hit(w, SIM_COV_REPL, fx->u.peer_device.repl);
 		sim_cov_hit(w, SIM_COV_PEER_DISK, fx->u.peer_device.disk);
+		if (fx->u.peer_device.repl == BSR_REPL_SYNC_TARGET) {
+			note_partial_source(w, node, fx->peer);
+		}
 		if (fx->u.peer_device.repl == BSR_REPL_SYNC_SOURCE && w->phase != SIM_PHASE_SETUP) {
 			w->sources |= 1u << node;
 		}
