@@ -62,6 +62,9 @@ static enum bsr_disk_state disk_to_offer(
 	if (primary && !live && vol->disk < BSR_DISK_UP_TO_DATE && bsr_live_usual(e, p)) {
 		return BSR_DISK_DISKLESS;
 	}
+	if (primary && !live && vol->disk < BSR_DISK_UP_TO_DATE && p->device[vol->index].kept_from) {
+		return BSR_DISK_DISKLESS;
+	}
 	if (vol->disk == BSR_DISK_NEGOTIATING && primary) {
 		if (live && (bsr_connect_serves(p, vol) || (vol->exposed_unknown && bsr_connect_served(p, vol)))) {
 			return not_above(vol->settle_disk, BSR_DISK_OUTDATED); /* what was served meanwhile is newer */
@@ -388,6 +391,22 @@ static void take_own_disk(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 	}
 }
 
+/*
+ * Three and more nodes: a Primary's disk, which is not good, is no target of one whose data is of the past: newer writes go
+ * to it, and not there. The peer hears over a new link what has been shown, from a Primary that offers no disk.
+ */
+static bool keeps_from(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool before = pd->kept_from;
+	pd->kept_from = bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_UP_TO_DATE && pd->stale &&
+			(before || is_target(&pd->decision)) && !BSR_MUTATION(154);
+	const bool offered = p->hs_sent[vol->index].disk >= BSR_DISK_INCONSISTENT;
+	const bool meet_again = pd->kept_from ? offered : before && !offered && vol->disk >= BSR_DISK_INCONSISTENT;
+	p->shown_other = p->shown_other || meet_again;
+	return pd->kept_from;
+}
+
 /* HD-4: equal, and nothing is marked: what is left of older times may go. */
 static void forget_base(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
@@ -419,7 +438,7 @@ void bsr_connect_establish_volume(struct bsr_engine *e, struct bsr_peer *p, stru
 	if (d->outdate && vol->disk > BSR_DISK_OUTDATED) {
 		bsr_state_set_disk(e, vol, BSR_DISK_OUTDATED);
 	}
-	if (is_sync(d) && vol->bitmap && pd->slot >= 0) {
+	if (!keeps_from(e, p, vol) && is_sync(d) && vol->bitmap && pd->slot >= 0) {
 		bsr_resync_begin(e, p, vol, d->action);
 		return;
 	}

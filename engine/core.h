@@ -174,6 +174,7 @@ struct bsr_peer_device {
 	bool chosen; /* invalidate-remote: between equal disks mine is the source, until it has been; or a Primary is seen */
 	bool refused; /* it has answered NEGATIVE and was not resynced since: bits name what it lacks, too */
 	BSR_STATE_FIELD bool stale; /* its data is not what I, a Primary without a good disk, have exposed */
+	bool kept_from; /* its data is of the past for my applications: my disk, which is not good, is not offered to it */
 	bool reconnected; /* has been Connected since my disk was attached */
 	bool leans; /* it is Primary without a disk, and all that it wrote while it had one has arrived */
 	bool served_primary; /* when last seen it leaned on my disk, which was UpToDate */

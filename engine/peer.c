@@ -350,7 +350,8 @@ static bool out_of_step(const struct bsr_engine *e, const struct bsr_peer *p, co
 	}
 	const bool mine = vol->disk == BSR_DISK_UP_TO_DATE;
 	const bool theirs = pd->disk == BSR_DISK_UP_TO_DATE;
-	if (bsr_mesh_on(e) && (bsr_mesh_elsewhere(e, p) || bsr_mesh_is_target(e, vol, p->node_id) || (mine && !theirs))) {
+	const bool begins = mine && !theirs && !pd->stale;
+	if (bsr_mesh_on(e) && (bsr_mesh_elsewhere(e, p) || bsr_mesh_is_target(e, vol, p->node_id) || begins)) {
 		return false; /* a third node's business, or the peer begins when it can */
 	}
 	if (mine && theirs && bsr_mesh_other_generation(e, p, vol)) {
@@ -360,8 +361,8 @@ static bool out_of_step(const struct bsr_engine *e, const struct bsr_peer *p, co
 		return bsr_verify_unexplained(vol, p);
 	}
 	const bool both_there = vol->disk >= BSR_DISK_INCONSISTENT && pd->disk >= BSR_DISK_INCONSISTENT;
-	/* stale: what I, as Primary without a good disk, had shown; a Secondary has shown nothing */
-	const bool forgotten = pd->stale && e->role != BSR_ROLE_PRIMARY;
+	/* stale: what I, as Primary without a good disk, had shown; a Secondary has shown nothing, and one with a good disk is a source */
+	const bool forgotten = pd->stale && (e->role != BSR_ROLE_PRIMARY || (mine && bsr_mesh_on(e)));
 	return both_there && (forgotten || ((mine || theirs || put_off(pd)) && !pd->stale));
 }
 

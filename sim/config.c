@@ -180,7 +180,7 @@ void sim_config_make(struct sim *w, uint64_t seed)
 	draw_volumes(c, r);
 	draw_timing(c, r);
 	draw_options(c, r);
-	c->on_io_error = c->passes_on && c->node_count == 2 && w->over.scenario == NULL ? BSR_IO_ERROR_PASS_ON : c->on_io_error;
+	c->on_io_error = c->passes_on && w->over.scenario == NULL ? BSR_IO_ERROR_PASS_ON : c->on_io_error;
 	draw_policies(c, r);
 	draw_application(c, r);
 	draw_acts(c, r);
