@@ -460,9 +460,8 @@ static void run_verify(struct control_request *request)
 
 static void run_forget_peer(struct control_request *request)
 {
-	control_finish_error(request, BSR_CTL_NOT_SUPPORTED,
-		"forget-peer while the resource runs is not possible in this version; "
-		"bsradm down, bsradm forget-peer, bsradm up");
+	const struct bsr_command cmd = {.type = BSR_CMD_FORGET_PEER, .peer = request->number};
+	bsrd_command(request->control->d, &cmd, control_done, request);
 }
 
 /* ----------------------------------------------------------------------- end */
@@ -613,7 +612,7 @@ static const struct control_command commands[] = {
 	{"suspend-io", {MINOR}, false, run_plain},
 	{"resume-io", {MINOR}, false, run_plain},
 	{"new-current-uuid", {MINOR, FLAG("clear_bitmap"), FLAG("force_resync")}, false, run_plain},
-	{"forget-peer", {PEER}, false, run_forget_peer},
+	{"forget-peer", {{"peer", CONTROL_NODE_ID, true}}, false, run_forget_peer},
 	{"down", {{NULL, CONTROL_BOOL, false}}, true, run_down},
 	{"del-resource", {{NULL, CONTROL_BOOL, false}}, true, run_del_resource},
 	{"ping", {{NULL, CONTROL_BOOL, false}}, true, run_ping},

@@ -41,7 +41,9 @@ static void commands_reach_the_flows(void **state)
 	assert_int_equal(fakes.last_command.flags, BSR_CMDF_CLEAR_BITMAP);
 	control_test_expect(fd, "{\"id\":9,\"command\":\"disconnect\",\"peer\":1}", 0);
 	assert_string_equal(fakes.last, "disconnect");
-	control_test_expect(fd, "{\"id\":10,\"command\":\"forget-peer\",\"peer\":1}", 3004);
+	control_test_expect(fd, "{\"id\":10,\"command\":\"forget-peer\",\"peer\":5}", 0);
+	assert_int_equal(fakes.last_command.type, BSR_CMD_FORGET_PEER);
+	assert_int_equal(fakes.last_command.peer, 5);
 	control_test_expect(fd, "{\"id\":11,\"command\":\"del-resource\"}", 159);
 	close(fd);
 }

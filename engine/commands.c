@@ -307,6 +307,7 @@ static int32_t new_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 			bsr_state_recompute(e, vol);
 		}
 	}
+	bsr_mesh_ask_again(e); /* a slot that somebody had before is full of bits, and a Primary may know better */
 	bsr_measure_configured(e);
 	return 0;
 }
@@ -630,10 +631,8 @@ void bsr_command(struct bsr_engine *e, const struct bsr_ev_command *c)
 		done(e, c, cmd->type == BSR_CMD_NEW_VOLUME ? new_volume(e, cmd) : del_volume(e, cmd));
 		break;
 	case BSR_CMD_ATTACH:
-		attach(e, c);
-		break;
 	case BSR_CMD_DETACH:
-		detach(e, c);
+		cmd->type == BSR_CMD_ATTACH ? attach(e, c) : detach(e, c);
 		break;
 	case BSR_CMD_DISK_OPTIONS:
 		done(e, c, disk_options(e, cmd));
@@ -680,6 +679,9 @@ void bsr_command(struct bsr_engine *e, const struct bsr_ev_command *c)
 	case BSR_CMD_VERIFY:
 	case BSR_CMD_VERIFY_STOP:
 		verify(e, c);
+		break;
+	case BSR_CMD_FORGET_PEER:
+		bsr_forget_peer(e, c);
 		break;
 	case BSR_CMD_DOWN:
 		role_task(e, c, BSR_TASK_DOWN);

@@ -481,17 +481,18 @@ enum bsr_task_kind {
 	BSR_TASK_DOWN,
 	BSR_TASK_RENEGOTIATE, /* when the record is durable */
 	BSR_TASK_DURABLE,     /* answered when the record is durable */
+	BSR_TASK_FORGET,      /* forget.c */
 };
 
 /** A command that takes more than one step (commands.c). */
 struct bsr_task {
-	uint64_t sweep[BSR_VOLUMES_MAX]; /* demotion: tickets */
+	uint64_t sweep[BSR_VOLUMES_MAX]; /* demotion, forget-peer: tickets */
 	uint8_t kind;
 	uint8_t step;
 	uint32_t cmd_id;
 	uint32_t flags;
 	struct bsr_peer *peer;
-	uint32_t node;	  /* renegotiation: with whom, BSR_NONE: all */
+	uint32_t node;	  /* renegotiation: with whom, BSR_NONE: all; forget-peer: whom */
 	uint32_t tid;	  /* two-phase commit; renegotiation: index of the volume */
 	uint32_t await;	  /* nodes that have not voted */
 	uint64_t give_up_ns; /* promotion: a voter that wants to wait is asked again until then; 0 = not asked yet */
@@ -741,6 +742,10 @@ void bsr_task_progress(struct bsr_engine *e);
 void bsr_task_timer(struct bsr_engine *e);
 void bsr_task_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
 bool bsr_task_superblocks_clean(struct bsr_engine *e);
+
+/* ---- forget.c ---- */
+void bsr_forget_peer(struct bsr_engine *e, const struct bsr_ev_command *c);
+void bsr_forget_progress(struct bsr_engine *e, struct bsr_task *t);
 void bsr_promote_progress(struct bsr_engine *e, struct bsr_task *t);
 /** bsr_promote_voting - I have asked my peers whether I may become Primary */
 bool bsr_promote_voting(struct bsr_engine *e);

@@ -111,8 +111,17 @@ uint32_t bsr_gi_taking_part(const struct bsr_engine *e, const struct bsr_volume 
 	return bsr_gi_in_step(e, vol) | (vol->gi_busy ? vol->gi_members & vol->mirror_mask : 0);
 }
 
+/* Whoever was here once and has been forgotten (forget.c) may have the present generation. */
+static bool nobody_known(const struct bsr_volume *vol)
+{
+	return vol->owners == 0 && !BSR_MUTATION(162);
+}
+
 void bsr_gi_want_for_absent(struct bsr_engine *e, struct bsr_volume *vol)
 {
+	if (nobody_known(vol)) {
+		bsr_gi_want_new(e, vol);
+	}
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		const bool gets_it = bsr_mesh_on(e) ? in_step(e, vol, node) : (vol->mirror_mask & bsr_node_bit(node)) != 0;
 		if (may_have_everything(&vol->sb.peer[node]) && !gets_it) {
@@ -145,7 +154,7 @@ static bool between_two_states(const struct bsr_engine *e, const struct bsr_volu
  */
 static bool rotate(struct bsr_engine *e, struct bsr_volume *vol)
 {
-	bool rotated = false;
+	bool rotated = nobody_known(vol);
 	for (uint32_t node = 0; node < BSR_NODES_MAX; node++) {
 		struct bsr_superblock_peer *sp = &vol->sb.peer[node];
 		const bool member = in_step(e, vol, node);

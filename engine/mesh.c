@@ -538,6 +538,14 @@ static void in_sync_received(
 	}
 }
 
+static void tell_anew(struct bsr_engine *e, struct bsr_peer *p)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		p->device[vol->index].in_sync = false;
+	}
+}
+
 /* ------------------------------------------------------------ all of it */
 
 void bsr_mesh_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_msg_mesh *m)
@@ -555,6 +563,9 @@ void bsr_mesh_receive(struct bsr_engine *e, struct bsr_peer *p, const struct bsr
 		break;
 	case BSR_MESH_TELL_AGAIN:
 		p->tell_again = m->value < e->log_tail ? m->value : e->log_tail;
+		if (m->value == 0) {
+			tell_anew(e, p);
+		}
 		e->kick = true;
 		break;
 	case BSR_MESH_IN_SYNC:
@@ -640,11 +651,19 @@ static void tell_holders(struct bsr_engine *e, struct bsr_volume *vol)
 	vol->told_holders = now;
 }
 
+void bsr_mesh_ask_again(struct bsr_engine *e)
+{
+	struct bsr_peer *p;
+	const struct bsr_msg_mesh m = {.vnr = BSR_NONE, .kind = BSR_MESH_TELL_AGAIN, .value = 0};
+	BSR_FOR_EACH_PEER (e, p) {
+		send(e, p, &m);
+	}
+}
+
 /* Both ends of "tell again": asking, and looking whether the answer may be given. */
 static void tell_again(struct bsr_engine *e)
 {
 	struct bsr_peer *p;
-	struct bsr_volume *vol;
 	if (e->gave_up_id != 0 && e->now_ns >= e->gave_up_ns) {
 		const struct bsr_msg_mesh m = {.vnr = BSR_NONE, .kind = BSR_MESH_TELL_AGAIN, .value = e->gave_up_id};
 		e->gave_up_id = 0;
@@ -657,9 +676,7 @@ static void tell_again(struct bsr_engine *e)
 		if (p->tell_again != 0 && e->log_head > p->tell_again) {
 			p->tell_again = 0;
 			bsr_mesh_send_acks(e); /* first what is known of these writes */
-			BSR_FOR_EACH_VOLUME (e, vol) {
-				p->device[vol->index].in_sync = false;
-			}
+			tell_anew(e, p);
 		}
 	}
 }

@@ -99,6 +99,8 @@ bool bsr_mesh_owed(struct bsr_engine *e, const struct bsr_peer *p, const struct 
 bool bsr_mesh_is_target(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t except);
 /** bsr_mesh_missed_write - @p lacks a write, and I have no bitmap to note that: it does not count any more */
 void bsr_mesh_missed_write(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
+/** bsr_mesh_ask_again - who is in sync? Something here is marked toward a node that others may know to be equal */
+void bsr_mesh_ask_again(struct bsr_engine *e);
 void bsr_mesh_tell_generation(struct bsr_engine *e, struct bsr_volume *vol);
 
 #endif

@@ -318,6 +318,13 @@ int32_t bsr_superblock_slot(struct bsr_superblock *sb, uint32_t node_id)
 	return -1;
 }
 
+void bsr_superblock_forget(struct bsr_superblock *sb, uint32_t node_id)
+{
+	BSR_ASSERT(node_id < BSR_NODES_MAX);
+	struct bsr_superblock_peer *sp = &sb->peer[node_id];
+	*sp = (struct bsr_superblock_peer){.bitmap_index = -1, .reserved = sp->reserved};
+}
+
 void bsr_superblock_retire_base(struct bsr_superblock *sb, uint32_t node_id)
 {
 	BSR_ASSERT(node_id < BSR_NODES_MAX);

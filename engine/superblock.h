@@ -156,6 +156,8 @@ int bsr_superblock_check_layout(
  * or duplicate)
  */
 void bsr_superblock_push_history(struct bsr_superblock *sb, struct bsr_gi gi);
+/** bsr_superblock_forget - @node_id has no slot any more, and nothing is remembered of it */
+void bsr_superblock_forget(struct bsr_superblock *sb, uint32_t node_id);
 /** bsr_superblock_retire_base - @node_id has what its slot was relative to: the slot names nothing, history remembers */
 void bsr_superblock_retire_base(struct bsr_superblock *sb, uint32_t node_id);
 /**

@@ -171,6 +171,9 @@ void bsr_task_progress(struct bsr_engine *e)
 				bsr_task_finish(e, t, 0);
 			}
 			break;
+		case BSR_TASK_FORGET:
+			bsr_forget_progress(e, t);
+			break;
 		case BSR_TASK_RENEGOTIATE:
 			if (bsr_task_superblocks_clean(e)) {
 				struct bsr_volume *vol = e->volume[t->tid];

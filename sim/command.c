@@ -14,7 +14,7 @@ const char *sim_cmd_word(enum bsr_cmd cmd)
 	static const char *const word[BSR_CMD_COUNT] = {"resource-options", "new-volume", "del-volume", "attach", "detach",
 		"disk-options", "new-peer", "del-peer", "net-options", "peer-device-options", "connect", "disconnect",
 		"primary", "secondary", "invalidate", "invalidate-remote", "pause-sync", "resume-sync", "outdate",
-		"new-current-uuid", "suspend-io", "resume-io", "measure", "down", "verify", "verify-stop"};
+		"new-current-uuid", "suspend-io", "resume-io", "measure", "down", "verify", "verify-stop", "forget-peer"};
 	return (uint32_t)cmd < BSR_CMD_COUNT ? word[cmd] : "?";
 }
 
@@ -87,6 +87,7 @@ bool sim_node_command(struct sim *w, uint32_t node, const struct bsr_command *cm
 	SIM_TRACE(w, "n%u command %s volume=%u peer=%u flags=%u", node, sim_cmd_word(cmd->type), cmd->volume, cmd->peer,
 		cmd->flags);
 	sim_cov_hit(w, SIM_COV_COMMAND, cmd->type);
+	n->forgotten |= cmd->type == BSR_CMD_FORGET_PEER ? 1u << cmd->peer : 0;
 	note_consent(w, node, cmd);
 	struct bsr_event ev = {.type = BSR_EV_COMMAND};
 	ev.u.command = (struct bsr_ev_command){.cmd_id = p->id, .cmd = cmd};

@@ -110,15 +110,18 @@ void sim_grow_peer(struct sim *w, uint32_t node, uint32_t peer)
 	}
 }
 
-static void shrink_peer(struct sim *w, uint32_t node, uint32_t peer, bool force)
+static void shrink_peer(struct sim *w, uint32_t node, uint32_t peer, bool force, bool forget)
 {
 	if (!force) {
 		type(w, node, BSR_CMD_DISCONNECT, 0, 0, peer, 0);
 	}
 	type(w, node, BSR_CMD_DEL_PEER, force ? BSR_CMDF_FORCE : 0, 0, peer, 3);
+	if (forget) {
+		type(w, node, BSR_CMD_FORGET_PEER, 0, 0, peer, 3);
+	}
 }
 
-/* Argument: bit 0 at both ends, bit 1 by force. */
+/* Argument: bit 0 at both ends, bit 1 by force, bits 2 and 3, both: and forgotten. */
 void sim_grow_del_peer(struct sim *w, const struct sim_action *a, uint32_t peer, bool begin)
 {
 	for (uint32_t side = 0; side < 2; side++) {
@@ -127,12 +130,24 @@ void sim_grow_del_peer(struct sim *w, const struct sim_action *a, uint32_t peer,
 		if (!begin) {
 			sim_grow_peer(w, node, other);
 		} else if (side == 0 || (a->argument & 1u) != 0) {
-			shrink_peer(w, node, other, (a->argument & 2u) != 0);
+			shrink_peer(w, node, other, (a->argument & 2u) != 0, (a->argument & 12u) == 12u);
 		}
 	}
 }
 
 /* --------------------------------------------------------------- afterwards */
+
+/* Answered is durable: nothing is left of it in the records on the disks. */
+static void check_forgotten(struct sim *w, uint32_t node, uint32_t peer)
+{
+	for (uint32_t v = 0; v < w->cfg.volume_count; v++) {
+		const struct bsr_superblock_peer *sp = &w->node[node].sb[v].peer[peer];
+		const bool empty = sp->bitmap_index == -1 && sp->bitmap_gi.v == BSR_GI_NONE && sp->flags == 0;
+		if ((w->node[node].volumes >> v & 1u) != 0 && !empty) {
+			sim_fail(w, "I45", "node %u has forgotten node %u, and the record of volume %u still knows it", node, peer, v);
+		}
+	}
+}
 
 /** What a command has changed in the node's configuration. */
 void sim_grow_done(struct sim *w, uint32_t node, const struct sim_pending_cmd *c, int32_t result)
@@ -147,6 +162,8 @@ void sim_grow_done(struct sim *w, uint32_t node, const struct sim_pending_cmd *c
 		n->volumes &= ~(1u << c->volume);
 	} else if (c->type == BSR_CMD_DEL_PEER) {
 		n->no_peers |= 1u << c->peer;
+	} else if (c->type == BSR_CMD_FORGET_PEER) {
+		check_forgotten(w, node, c->peer);
 	}
 }
 

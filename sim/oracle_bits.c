@@ -43,6 +43,12 @@ static bool bit_on_disk(const struct sim_node *n, uint32_t peer, uint32_t volume
 static bool has_bit(struct sim *w, uint32_t node, uint32_t peer, uint32_t volume, uint64_t block)
 {
 	const struct sim_node *n = &w->node[node];
+	if ((n->forgotten >> peer & 1u) != 0) {
+		const bool configured = n->state == SIM_NODE_UP && sim_peer_info(w, node, peer).exists;
+		if (n->sb[volume].peer[peer].bitmap_index < 0 || (!configured && bit_on_disk(n, peer, volume, block))) {
+			return true; /* meeting it again it takes a slot in which every bit is set, and that is on disk before it is freed */
+		}
+	}
 	if (n->state == SIM_NODE_UP && bsr_engine_has_bitmap(n->engine, volume)) {
 		return bsr_engine_out_of_sync(n->engine, peer, volume, block * BSR_BITMAP_BLOCK_BYTES, BSR_BITMAP_BLOCK_BYTES);
 	}

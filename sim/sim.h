@@ -345,6 +345,7 @@ struct sim_node {
 	uint32_t refused; /* volumes whose disk a Primary has given back: it does not fit what was shown */
 	uint32_t volumes;  /* that its configuration names */
 	uint32_t no_peers; /* that were taken out of it */
+	uint32_t forgotten; /* that somebody told it to forget, at some time */
 	uint64_t volume_since_ns[SIM_VOLUMES_MAX]; /* when it was added */
 };
 

@@ -331,12 +331,18 @@ def test_waiting_at_boot_ends_when_a_person_says_yes(adm):
 
 def test_forget_peer_falls_back_to_metadata(adm):
     adm.answer("forget-peer", code=10)
+    adm.answer("role", code=10)
     (adm.dir / "rc.forget-peer.v09").write_text("0")
     adm("forget-peer", "r0")
-    assert adm.calls() == ["bsrsetup forget-peer r0 1", "bsrmeta 0 v09 /dev/sda1 internal --node-id=1 forget-peer"]
+    assert adm.calls() == ["bsrsetup role r0", "bsrsetup forget-peer r0 1",
+                           "bsrmeta 0 v09 /dev/sda1 internal --node-id=1 forget-peer"]
     adm.answer("forget-peer", code=0)
+    adm.answer("role", code=0)
     adm("forget-peer", "r0:bob")
-    assert len(adm.calls()) == 1
+    assert adm.calls() == ["bsrsetup role r0", "bsrsetup forget-peer r0 1"]
+    adm.answer("forget-peer", code=10)
+    assert adm("forget-peer", "r0:bob").returncode == 10  # it runs, and refuses
+    assert len(adm.calls()) == 2
 
 
 def test_set_gi_needs_its_value(adm):

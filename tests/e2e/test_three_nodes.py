@@ -140,3 +140,43 @@ def test_invalidate_gets_its_data_from_the_named_peer(trio):
     unknown = bob.run("bsrsetup invalidate 0 --sync-from-peer-node-id=9", check=False)
     assert unknown.returncode != 0 and "invalid peer node id" in unknown.stderr
     all_disks_equal(trio)
+
+
+def test_a_node_that_is_gone_is_forgotten_while_the_others_run(trio):
+    """Refused while it is configured, and on a Secondary that nobody told of its being left behind; later it gets a full copy."""
+    alice, bob, carol = trio.hosts
+    refused = alice.run("bsradm forget-peer r0:carol", check=False)
+    assert refused.returncode != 0 and "this peer is configured" in refused.stderr
+    load = verifying_load(alice, seconds=8)
+    carol.run("bsradm down r0")
+    for host in (bob, alice):
+        host.run("bsradm disconnect r0:carol && bsradm del-peer r0:carol")
+    alice.run("bsradm forget-peer r0:carol")
+    bob.run("bsradm forget-peer r0:carol")
+    again = alice.run("bsradm forget-peer r0:carol", check=False)
+    assert again.returncode != 0 and "no bitmap slot" in again.stderr
+    finish_load(load)
+    for host in (alice, bob):
+        assert [c["name"] for c in host.status()["connections"]] == [{"alice": "bob", "bob": "alice"}[host.name]]
+    before = alice.status()["connections"][0]["peer_devices"][0]["sent"]
+    carol.run("bsradm up r0")
+    for host in (alice, bob):
+        host.run("bsradm adjust r0")
+    settle(trio)
+    sent = next(c["peer_devices"][0]["sent"] for c in alice.status()["connections"] if c["name"] == "carol")
+    assert sent >= SIZE >> 11, f"a full copy: {sent} after {before}"
+    alice.run("bsradm secondary r0")
+    settle(trio)
+    all_disks_equal(trio)
+
+
+def test_two_secondaries_do_not_forget_who_may_have_all_data(trio):
+    alice, bob, carol = trio.hosts
+    alice.run("bsradm secondary r0")
+    carol.run("bsradm down r0")
+    for host in (bob, alice):
+        host.run("bsradm disconnect r0:carol && bsradm del-peer r0:carol")
+        refused = host.run("bsradm forget-peer r0:carol", check=False)
+        assert refused.returncode != 0 and "promote a node" in refused.stderr
+    alice.run("bsradm primary r0 && bsradm forget-peer r0:carol && bsradm secondary r0")
+    bob.run("bsradm forget-peer r0:carol")

@@ -312,9 +312,10 @@ int adm_forget_peer(struct adm *adm, const struct adm_context *context)
 	adm_call_add(&call, "%s", context->resource->name);
 	adm_call_add(&call, "%d", context->connection->peer->node_id);
 	call.quiet = true;
-	call.silent = true; /* not running is normal here: the metadata are asked then, and say what is wrong */
-	if (adm_call_run(adm, &call, context->resource->name) == 0 && !shows_both(adm)) {
-		return ADM_OK;
+	call.silent = !runs(adm, context->resource->name); /* not running is normal here: the metadata are asked then */
+	const int code = adm_call_run(adm, &call, context->resource->name);
+	if ((code == 0 || !call.silent) && !shows_both(adm)) {
+		return code;
 	}
 	for (const struct cfg_volume *v = context->resource->me->expanded.first; v != NULL;
 		v = v->next) {
@@ -324,8 +325,8 @@ int adm_forget_peer(struct adm *adm, const struct adm_context *context)
 		adm_call_meta(&call, adm, v);
 		adm_call_add(&call, "--node-id=%d", context->connection->peer->node_id);
 		adm_call_add(&call, "forget-peer");
-		const int code = adm_call_run(adm, &call, context->resource->name);
-		highest = code > highest ? code : highest;
+		const int said = adm_call_run(adm, &call, context->resource->name);
+		highest = said > highest ? said : highest;
 	}
 	return highest;
 }

@@ -354,7 +354,7 @@ int bsr_meta_forget_peer(struct bsr_meta_context *ctx)
 		bsr_meta_note("node %" PRIu32 " has no bitmap slot here; nothing to forget", peer);
 		return META_OK;
 	}
-	*entry = (struct bsr_superblock_peer){.bitmap_index = -1, .reserved = entry->reserved};
+	bsr_superblock_forget(&md.sb, peer);
 	return bsr_meta_write(ctx, &md);
 }
 

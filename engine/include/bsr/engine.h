@@ -75,8 +75,9 @@ enum bsr_cmd {
 	BSR_CMD_DOWN,
 	BSR_CMD_VERIFY, /* answered when it has begun */
 	BSR_CMD_VERIFY_STOP,
+	BSR_CMD_FORGET_PEER, /* answered when its slots are free, durably */
 };
-#define BSR_CMD_COUNT 26u
+#define BSR_CMD_COUNT 27u
 
 #define BSR_CMDF_FORCE 1u	   /* primary, disconnect, detach */
 #define BSR_CMDF_DISCARD_MY_DATA 2u /* connect */
