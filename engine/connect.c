@@ -392,14 +392,14 @@ static void take_own_disk(struct bsr_engine *e, struct bsr_peer *p, struct bsr_v
 }
 
 /*
- * Three and more nodes: a Primary's disk, which is not good, is no target of one whose data is of the past: newer writes go
- * to it, and not there. The peer hears over a new link what has been shown, from a Primary that offers no disk.
+ * Three and more nodes, or a peer that compares over a new link only: a Primary's disk, which is not good, is no target of one
+ * whose data is of the past: newer writes go to it, and not there. The peer hears over a new link what has been shown, from a Primary that offers no disk.
  */
 static bool keeps_from(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	const bool before = pd->kept_from;
-	pd->kept_from = bsr_mesh_on(e) && e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_UP_TO_DATE && pd->stale &&
+	pd->kept_from = !bsr_live_usual(e, p) && e->role == BSR_ROLE_PRIMARY && vol->disk < BSR_DISK_UP_TO_DATE && pd->stale &&
 			(before || is_target(&pd->decision)) && !BSR_MUTATION(154);
 	const bool offered = p->hs_sent[vol->index].disk >= BSR_DISK_INCONSISTENT;
 	const bool meet_again = pd->kept_from ? offered : before && !offered && vol->disk >= BSR_DISK_INCONSISTENT;
