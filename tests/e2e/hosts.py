@@ -85,8 +85,8 @@ def fixture_pair(cluster):
 
 
 def engine_pid(host):
-    """Process id, as the host sees it, of the engine process (the one that runs as nobody)."""
-    return int(host.out("pgrep -u nobody -f 'bsrd.*r0' | head -1"))
+    """Process id, as the host sees it, of the engine process (the one that runs as nobody); a killed one is replaced in a moment."""
+    return int(wait_until(lambda: host.out("pgrep -u nobody -f 'bsrd.*r0' | head -1"), 20, "no engine process"))
 
 
 def verifying_load(host, device="/dev/bsr0", seconds=6, size="48M", depth=16):
