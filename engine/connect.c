@@ -327,7 +327,7 @@ static bool judge_exposed(
 	const bool compared = offered || vol->disk == BSR_DISK_DISKLESS;
 	const bool newcomer = !pd->disk_known && theirs->disk >= BSR_DISK_INCONSISTENT;
 	/* put off: I am somebody else's target, and this peer's disk is believed, or not, as that one's was */
-	const bool put_off = pd->decision.reason == BSR_HS_REASON_RESYNC_ELSEWHERE && !BSR_MUTATION(151);
+	const bool put_off = pd->decision.reason == BSR_HS_REASON_RESYNC_ELSEWHERE;
 	if (e->role != BSR_ROLE_PRIMARY || vol->disk == BSR_DISK_UP_TO_DATE ||
 		(offered && !is_target(&pd->decision) && !put_off)) {
 		pd->unconfirmed = pd->unconfirmed && !newcomer;

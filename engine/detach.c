@@ -51,6 +51,9 @@ static void judge_peers_without_disk(struct bsr_engine *e, struct bsr_volume *vo
 		}
 	}
 	bsr_state_change(e);
+	if (missing && bsr_mesh_on(e) && !BSR_MUTATION(155)) {
+		bsr_gi_want_new(e, vol); /* they are in the generation that has just begun, and do not count any more */
+	}
 	if (missing && !bsr_state_up_to_date_peer(e, vol, 0)) {
 		vol->exposed_gi = bsr_gi_random(e);
 	}
