@@ -177,11 +177,22 @@ void bsr_heard_finished(struct bsr_engine *e, struct bsr_peer_request *pr)
 
 /* ------------------------------------------------------- who else has them */
 
+static bool heard_from(struct bsr_engine *e, const struct bsr_peer *p)
+{
+	for (uint64_t i = e->heard_tail; i > e->heard_head; i--) { /* its own are the newest, if there are any */
+		if (entry_at(e, i - 1)->node == p->node_id) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void bsr_heard_peer_ack(struct bsr_engine *e, struct bsr_peer *p, uint64_t upto, uint32_t holders)
 {
 	while (e->heard_head < e->heard_tail) {
 		const struct bsr_heard *h = entry_at(e, e->heard_head);
-		if (h->node == p->node_id && h->id > upto) {
+		/* what its successor as Primary has written since is not its business */
+		if (h->node == p->node_id ? h->id > upto : !heard_from(e, p)) {
 			break;
 		}
 		settle_oldest(e, h->node == p->node_id ? holders : 0);
@@ -196,16 +207,6 @@ bool bsr_heard_unconfirmed(
 		const struct bsr_heard *h = &e->heard[i % BSR_TRANSFER_LOG_MAX];
 		if (h->node != p->node_id && h->volume == vol->index && h->offset < offset + length &&
 			offset < h->offset + h->length) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool heard_from(struct bsr_engine *e, const struct bsr_peer *p)
-{
-	for (uint64_t i = e->heard_tail; i > e->heard_head; i--) { /* its own are the newest, if there are any */
-		if (entry_at(e, i - 1)->node == p->node_id) {
 			return true;
 		}
 	}
