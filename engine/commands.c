@@ -357,6 +357,7 @@ static int32_t del_peer(struct bsr_engine *e, const struct bsr_command *cmd)
 	}
 	bsr_state_announce(e, BSR_OBJ_PEER, BSR_ACT_DESTROY, p, NULL);
 	bsr_peer_forget_verifies(e, p);
+	bsr_task_peer_gone(e, p);
 	e->peer[p->node_id] = NULL;
 	e->peer_mask &= ~bsr_node_bit(p->node_id);
 	BSR_FOR_EACH_VOLUME (e, vol) {

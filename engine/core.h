@@ -740,6 +740,8 @@ void bsr_task_finish(struct bsr_engine *e, struct bsr_task *t, int32_t result);
 struct bsr_task *bsr_task_running(struct bsr_engine *e, enum bsr_task_kind kind);
 void bsr_task_progress(struct bsr_engine *e);
 void bsr_task_timer(struct bsr_engine *e);
+/** bsr_task_peer_gone - @p is about to be removed: commands that wait for it are answered */
+void bsr_task_peer_gone(struct bsr_engine *e, const struct bsr_peer *p);
 void bsr_task_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
 bool bsr_task_superblocks_clean(struct bsr_engine *e);
 

@@ -214,6 +214,17 @@ void bsr_task_timer(struct bsr_engine *e)
 	}
 }
 
+void bsr_task_peer_gone(struct bsr_engine *e, const struct bsr_peer *p)
+{
+	for (uint32_t i = 0; i < BSR_TASKS_MAX; i++) {
+		struct bsr_task *t = &e->task[i];
+		if (t->kind == BSR_TASK_DISCONNECT && t->peer == p) {
+			bsr_task_finish(e, t, 0); /* it is as disconnected as can be */
+		}
+	}
+	e->disconnecting &= ~bsr_node_bit(p->node_id);
+}
+
 void bsr_task_peer_lost(struct bsr_engine *e, struct bsr_peer *p)
 {
 	for (uint32_t i = 0; i < BSR_TASKS_MAX; i++) {

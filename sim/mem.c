@@ -29,6 +29,8 @@ struct large {
 	size_t bytes; /* mapped, with this header's page */
 };
 
+#define FREED 0xdd
+
 struct free_piece {
 	struct free_piece *next;
 };
@@ -132,6 +134,7 @@ static void free_large(struct sim_mem *m, void *mem)
 		munmap(l, l->bytes);
 		return;
 	}
+	memset(mem, FREED, 4096); /* whoever still looks there shall notice */
 	l->next = k->first;
 	k->first = l;
 	k->count++;
@@ -182,6 +185,7 @@ void sim_free(struct sim *w, void *mem, size_t bytes)
 		free_large(m, mem);
 		return;
 	}
+	memset(mem, FREED, bytes);
 	struct free_piece *f = mem;
 	const uint32_t c = class_of(bytes);
 	f->next = m->free_list[c];
