@@ -141,6 +141,19 @@ static void free_slots(struct bsr_engine *e, uint32_t node)
 	}
 }
 
+/* Its record may still know the node. */
+static bool lost_disk(struct bsr_engine *e, uint32_t *cause)
+{
+	struct bsr_volume *vol;
+	BSR_FOR_EACH_VOLUME (e, vol) {
+		if (vol->attach_step != BSR_AT_NONE || vol->disk < BSR_DISK_INCONSISTENT) {
+			*cause = vol->index;
+			return true;
+		}
+	}
+	return false;
+}
+
 void bsr_forget_progress(struct bsr_engine *e, struct bsr_task *t)
 {
 	if (t->step != FORGET_SLOT) {
@@ -161,6 +174,6 @@ void bsr_forget_progress(struct bsr_engine *e, struct bsr_task *t)
 		t->step = FORGET_SLOT;
 	}
 	if (t->step == FORGET_SLOT && bsr_task_superblocks_clean(e)) {
-		bsr_task_finish(e, t, 0);
+		bsr_task_finish(e, t, lost_disk(e, &t->volume) ? -BSR_E_NO_DISK : 0);
 	}
 }
