@@ -7,7 +7,6 @@ import pty
 import re
 import select
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -140,33 +139,6 @@ def test_bad_settings_are_told_and_left_out(env):
     done = mon(env, "get")
     assert done.returncode == 0 and "period : 5\n" in done.stdout and "total_size_limit : 2002\n" in done.stdout
     assert "line 2: not a number" in done.stderr
-
-
-@pytest.mark.parametrize("words, expected", [
-    (["bsrmon", "st"], {"start", "status", "stop"}),
-    (["bsrmon", "/w"], {"/watch"}),
-    (["bsrmon", "help", "rep"], {"report"}),
-    (["bsrmon", "start", "io"], {"iostat", "ioclat", "io_pending"}),
-    (["bsrmon", "report", "ioclat", "r"], {"r0"}),
-    (["bsrmon", "report", "--fr"], {"--from"}),
-    (["bsrmon", "set", "p"], {"period"}),
-    (["bsrcon", "/minl"], {"/minlog_lv"}),
-    (["bsrcon", "/minlog_lv", "d"], {"dbg"}),
-    (["bsrcon", "/dbglog_ctgr", "enable", "d"], {"disk", "device"}),
-    (["bsrcon", "/debug", "r"], {"r0"}),
-])
-def test_completion(env, words, expected):
-    root = __file__.rsplit("/tests/", 1)[0]
-    os.makedirs(env["BSR_RUN_DIR"])
-    path = os.path.join(env["BSR_RUN_DIR"], "r0.sock")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        script = (f"export PATH={os.path.dirname(program('bsrmon'))}:{os.path.dirname(program('bsrcon'))}:$PATH\n"
-                  f". {root}/tools/bsradm/bsradm.bash\n"
-                  f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _{words[0]}; echo \"${{COMPREPLY[@]}}\"")
-        done = run("bash", "-c", script, env=env)
-    os.unlink(path)
-    assert set(done.stdout.split()) == expected, done.stderr
 
 
 # ------------------------------------------------------------------ the collector, alone

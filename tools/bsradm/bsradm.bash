@@ -90,7 +90,9 @@ _bsradm()
 	if [[ $current == -* ]]; then
 		_bsr_options "$("$tool" help ${command:+"$command"} 2>/dev/null)"
 	elif [ -z "$command" ] || [ "$command" = help ]; then
-		_bsr_reply "$("$tool" help 2>/dev/null | sed -n 's/^  \([a-z][a-z0-9-]*\) .*/\1/p')"
+		# those for scripts and experts only for who begins to write one
+		_bsr_reply "$({ "$tool" help; [ -z "$current" ] || "$tool" hidden-commands; } 2>/dev/null |
+			sed -n 's/^  \([a-z][a-z0-9-]*\) .*/\1/p')"
 	elif [[ $current == *:*/* ]]; then
 		_bsr_reply "$(_bsradm_peer_volumes "$tool" "$current" "${config[@]}")"
 	else
@@ -169,7 +171,7 @@ _bsrmeta()
 	fi
 	case ${#given[@]} in
 	0) _bsr_reply "- $(_bsr_minors)" ;;
-	1) _bsr_reply "v09 v08" ;;
+	1) _bsr_reply "$(sed -n 's/^FORMAT *//p' <<<"$help" | tr -d ,)" ;;
 	2) _bsr_files "$current" ;;
 	3) _bsr_reply "internal flex-external" ;;
 	4) _bsr_reply "$(sed -n '/^COMMANDS/,/^OPTIONS/s/^  \([a-z][a-z-]*\) .*/\1/p' <<<"$help")" ;;
@@ -193,58 +195,85 @@ _bsr_links
 
 _bsrmon()
 {
-	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]#/}
-	local commands types
+	local words current cut count previous command types commands
 	COMPREPLY=()
+	_bsr_words
+	count=$((${#words[@]} - 1))
+	previous=${words[count-1]}
+	command=${words[1]#/}
 	commands=$(bsrmon help 2>/dev/null | sed -n 's/^  \([a-z][a-z_]*\) .*/\1/p')
 	types=$(bsrmon help report 2>/dev/null | sed -n '/^Types:/,$s/^  \([a-z][a-z_]*\) .*/\1/p')
-	if [ "$COMP_CWORD" -eq 1 ] || { [ "$command" = help ] && [ "$COMP_CWORD" -eq 2 ]; }; then
+	if [ "$count" -eq 1 ] || { [ "$command" = help ] && [ "$count" -eq 2 ]; }; then
 		if [[ $current == /* ]]; then
-			COMPREPLY=($(compgen -W "$(sed 's|^|/|' <<<"$commands")" -- "$current"))
+			_bsr_reply "$(sed 's|^|/|' <<<"$commands")"
 		else
-			COMPREPLY=($(compgen -W "$commands help" -- "$current"))
+			_bsr_reply "$commands help"
 		fi
 		return
 	fi
-	case $previous in
-	--types|/t) COMPREPLY=($(compgen -W "$types all" -- "$current")); return ;;
-	--resources|/r) COMPREPLY=($(compgen -W "$(_bsr_running)" -- "$current")); return ;;
-	--file|/f|file_path) COMPREPLY=($(compgen -f -- "$current")); return ;;
+	case $previous:$current in
+	*:--types=*) _bsr_reply "$(printf -- '--types=%s\n' $types all)"; return ;;
+	*:--resources=*) _bsr_reply "$(_bsr_running | sed 's|^|--resources=|')"; return ;;
+	--types:*|/t:*) _bsr_reply "$types all"; return ;;
+	--resources:*|/r:*) _bsr_reply "$(_bsr_running)"; return ;;
+	--file:*|/f:*|file_path:*) _bsr_files "$current"; return ;;
 	esac
 	if [[ $current == -* ]]; then
-		COMPREPLY=($(compgen -W "$(bsrmon help "$command" 2>/dev/null | grep -o -- '--[a-z]*' | sort -u)" -- "$current"))
+		_bsr_reply "$(bsrmon help "$command" 2>/dev/null | grep -o -- '--[a-z]*' | sort -u)"
 		return
 	fi
-	case $command:$COMP_CWORD in
-	start:2|file:2) COMPREPLY=($(compgen -W "$types all" -- "$current")) ;;
-	watch:2|report:2) COMPREPLY=($(compgen -W "$types" -- "$current")) ;;
-	show:2|debug:2|watch:3|report:3) COMPREPLY=($(compgen -W "$(_bsr_running)" -- "$current")) ;;
-	set:2) COMPREPLY=($(compgen -W "period file_path total_size_limit" -- "$current")) ;;
-	get:2) COMPREPLY=($(compgen -W "all period file_path total_size_limit types" -- "$current")) ;;
+	case $command:$count in
+	start:2|file:2) _bsr_reply "$types all" ;;
+	watch:2|report:2) _bsr_reply "$types" ;;
+	show:2|histogram:2|debug:2|watch:3|report:3) _bsr_reply "$(_bsr_running)" ;;
+	show:3|histogram:3|watch:4|report:4) _bsr_reply "$(bsrsetup show "$previous" 2>/dev/null | sed -n 's/^ *volume \([0-9]*\) {/\1/p' | sort -u)" ;;
+	set:2) _bsr_reply "period file_path total_size_limit" ;;
+	get:2) _bsr_reply "all period file_path total_size_limit types" ;;
 	esac
 }
 complete -F _bsrmon bsrmon
 
 _bsrcon()
 {
-	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
+	local words current cut count i place=0 command=""
 	COMPREPLY=()
-	case ${previous#/} in
-	minlog_lv) COMPREPLY=($(compgen -W "sys dbg" -- "$current")); return ;;
-	sys|dbg) COMPREPLY=($(compgen -W "emerg alert criti err warning notice info debug" -- "$current")); return ;;
-	dbglog_ctgr) COMPREPLY=($(compgen -W "enable disable" -- "$current")); return ;;
-	enable|disable) COMPREPLY=($(compgen -W "role resync disk link device process all" -- "$current")); return ;;
-	climaxlogfile_cnt) COMPREPLY=($(compgen -W "adm setup meta" -- "$current")); return ;;
-	statuscmd_logging|handler_use|set_fast_sync) COMPREPLY=($(compgen -W "0 1" -- "$current")); return ;;
-	debug|memory|fault) [[ $current == /* ]] || { COMPREPLY=($(compgen -W "$(_bsr_running)" -- "$current")); return; } ;;
-	set_log_path|get_log) COMPREPLY=($(compgen -f -- "$current")); return ;;
-	esac
-	if [ "${COMP_WORDS[COMP_CWORD-2]#/}" = fault ]; then
-		COMPREPLY=($(compgen -W "disk meta network clear" -- "$current"))
-	elif [[ $current == -* ]]; then
-		COMPREPLY=($(compgen -W "--json --help --version" -- "$current"))
-	else
-		COMPREPLY=($(compgen -W "$(bsrcon /all_usage 2>/dev/null | sed -n 's|^  \(/[a-z_0-9/]*\) .*|\1|p')" -- "$current"))
+	_bsr_words
+	count=$((${#words[@]} - 1))
+	for ((i = 1; i < count; i++)); do # several commands may stand on a line
+		if [[ ${words[i]} == /* && ( $command != set_log_path || $place -gt 0 ) && ( $command != get_log || $place -gt 0 ) ]]; then
+			command=${words[i]#/} place=0
+		else
+			((place++))
+		fi
+	done
+	if [[ $current == --* ]]; then
+		_bsr_reply "--json --help --version"
+		return
 	fi
+	case $command:$place in
+	set_log_path:0|get_log:0) _bsr_files "$current"; return ;;
+	esac
+	if [[ $current == /* || -z $command ]]; then
+		_bsr_reply "$(bsrcon /all_usage 2>/dev/null | sed -n 's|^  \(/[a-z_0-9/]*\) .*|\1|p')"
+		return
+	fi
+	case $command:$place in
+	minlog_lv:0) _bsr_reply "sys dbg" ;;
+	minlog_lv:1|write_kernel_log:0) _bsr_reply "emerg alert criti err warning notice info debug" ;;
+	dbglog_ctgr:0) _bsr_reply "enable disable" ;;
+	dbglog_ctgr:*) _bsr_reply "role resync disk link device process all" ;;
+	climaxlogfile_cnt:0) _bsr_reply "adm setup meta" ;;
+	statuscmd_logging:0|handler_use:0|set_fast_sync:0|bsrlock_use:0) _bsr_reply "0 1" ;;
+	debug:0|memory:0|fault:0|get_log:1) _bsr_reply "$(_bsr_running)" ;;
+	get_log:2) _bsr_reply "oos" ;;
+	fault:1) _bsr_reply "clear disk meta network" ;;
+	fault:*)
+		case $current in
+		op=*) _bsr_reply "op=read op=write op=flush" ;;
+		error=*) _bsr_reply "error=yes" ;;
+		*) _bsr_reply "volume= peer= op= delay= error= count=" ;;
+		esac
+		;;
+	esac
 }
 complete -F _bsrcon bsrcon
