@@ -209,17 +209,24 @@ static void explain_stale_disk(const struct subject *about, enum bsr_disk_state 
 		bsr_disk_state_word(mine));
 }
 
+static void explain_own_disk(const struct subject *about, enum bsr_disk_state mine)
+{
+	char remedy[REMEDY_BYTES];
+	if (mine <= BSR_DISK_FAILED) {
+		snprintf(remedy, sizeof(remedy), "bsradm attach %s/%u", about->d->running.resource,
+			(unsigned)about->d->running.volume[about->volume].vnr);
+		add_fact(about, 0, remedy, "this node has no disk for the volume (%s)", bsr_disk_state_word(mine));
+	} else if (mine < BSR_DISK_UP_TO_DATE) {
+		explain_stale_disk(about, mine);
+	}
+}
+
 static void explain_disks(const struct subject *about, enum bsr_disk_state mine, enum bsr_disk_state peers)
 {
 	char remedy[REMEDY_BYTES];
 	const char *resource = about->d->running.resource;
 	const int vnr = (int)about->d->running.volume[about->volume].vnr;
-	if (mine <= BSR_DISK_FAILED) {
-		snprintf(remedy, sizeof(remedy), "bsradm attach %s/%d", resource, vnr);
-		add_fact(about, 0, remedy, "this node has no disk for the volume (%s)", bsr_disk_state_word(mine));
-	} else if (mine < BSR_DISK_UP_TO_DATE) {
-		explain_stale_disk(about, mine);
-	}
+	explain_own_disk(about, mine);
 	if (peers <= BSR_DISK_FAILED) {
 		snprintf(remedy, sizeof(remedy), "on %s: bsradm attach %s/%d", status_peer_name(about->d, about->peer),
 			resource, vnr);
@@ -424,6 +431,16 @@ static void explain_suspended(const struct subject *about, uint32_t suspended)
 	}
 }
 
+static bool has_peers(const struct bsrd *d)
+{
+	for (uint32_t i = 0; i < BSR_NODES_MAX; i++) {
+		if (d->running.peer[i].exists) {
+			return true;
+		}
+	}
+	return false;
+}
+
 struct json_object *status_why(struct bsrd *d, uint32_t peer, uint32_t volume)
 {
 	struct subject about = {.d = d, .facts = json_object_new_array(), .volume = UINT32_MAX};
@@ -439,8 +456,13 @@ struct json_object *status_why(struct bsrd *d, uint32_t peer, uint32_t volume)
 	explain_suspended(&about, resource.suspended);
 	for (uint32_t v = 0; v < BSR_VOLUMES_MAX; v++) {
 		if (d->running.volume[v].exists && (volume == UINT32_MAX || volume == v)) {
+			struct bsr_volume_info info;
+			bsr_engine_volume_info(d->engine, v, &info);
 			about.volume = v;
 			explain_trouble(&about);
+			if (!has_peers(d)) { /* else it is told with each of them */
+				explain_own_disk(&about, info.disk);
+			}
 		}
 	}
 	for (uint32_t i = 0; i < BSR_NODES_MAX; i++) {

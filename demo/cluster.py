@@ -38,7 +38,7 @@ for dir in dev etc; do
 done
 ln -sfn "$base"/real-dev/loop{0..255} /dev/
 rm -f /dev/bsr /dev/bsr[0-9]*	# links to the machine's own, should it have any
-rm -rf /etc/bsr.conf /etc/bsr.d && cp -a "$base/etc/." /etc/
+rm -rf /etc/bsr.conf /etc/bsr.d && cp -a --remove-destination "$base/etc/." /etc/
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/bsr /mnt
 mkdir -p "$base/log/bsr" && mount --bind "$base/log" /var/log
@@ -164,6 +164,8 @@ class Host:
             for root in [os.path.join(self.base, "etc")] + ([f"/proc/{self.init}/root/etc"] if self.init else []):
                 full = os.path.join(root, path)
                 os.makedirs(os.path.dirname(full), exist_ok=True)
+                if os.path.islink(full):  # a host's /etc is made of links to the machine's own files
+                    os.unlink(full)
                 with open(full, "w", encoding="utf-8") as config:
                     config.write(text)
 

@@ -2,6 +2,7 @@
 """What docs/user-guide.md promises and no other test tries."""
 import os
 import re
+import shutil
 import sys
 import time
 
@@ -107,3 +108,30 @@ def test_metadata_of_a_resource_that_is_down_are_asked_without_noise(cluster):
     assert re.match(r"[0-9A-F]{16}:", shown.stdout) and shown.stderr == "", shown.stderr
     done = alice.run("bsradm apply-al r0 && bsradm forget-peer r0:bob")
     assert done.stderr == "", done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("drbdmeta", path="/usr/sbin:/sbin"), reason="drbd-utils is not installed")
+def test_a_configuration_and_disks_of_drbd_come_along_and_go_back(cluster):
+    alice, bob = cluster.hosts
+    old = 'global { usage-count no; }\ncommon { options { auto-promote yes; } net { rr-conflict retry-connect; } }\ninclude "moved.d/*.res";\n'
+    text = resource_config(cluster, {host.name: host.disks for host in cluster.hosts}, net=NET, disk="c-max-rate 0;")
+    for host in cluster.hosts:
+        host.write_config({"old.conf": old, "moved.d/r0.res": text.replace("device minor 0", "device /dev/drbd0 minor 0")})
+        if not host.running():
+            host.start()
+        host.run(f"/usr/sbin/drbdmeta --force 0 v09 {host.disks[0]} internal create-md 1")
+        host.run("cp /etc/old.conf /etc/bsr.conf")
+        told = host.run("bsradm dump").stderr
+        assert "/etc/bsr.conf:2:" in told and "auto-promote is kept" in told and "acts as disconnect" in told
+        host.run("bsradm check all; bsradm up all")
+    alice.wait_for(connected)
+    quiet = alice.run("bsradm primary --force r0")
+    assert "auto-promote" not in quiet.stderr
+    alice.run("bsradm wait-sync r0 && mkfs.ext4 -q /dev/bsr0 && mount /dev/bsr0 /mnt/data && echo here > /mnt/data/x")
+    for host in cluster.hosts:
+        host.wait_for(in_sync)
+    alice.run("umount /mnt/data")
+    for host in (alice, bob):
+        host.run("bsradm down all && bsradm apply-al all")
+        dump = host.out(f"/usr/sbin/drbdmeta 0 v09 {host.disks[0]} internal dump-md")
+        assert "bits-set 0" in dump

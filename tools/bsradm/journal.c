@@ -29,7 +29,7 @@ static void append_words(char *line, size_t size, int argc, char **argv)
 static bool only_looks(const struct adm *adm)
 {
 	static const char *const names[] = {"status", "role", "state", "cstate", "dstate", "dump",
-		"dump-xml", "dump-md", "show-gi", "get-gi", "check", "wait-connect", "wait-sync",
+		"dump-xml", "dump-md", "show-gi", "get-gi", "check", "why", "wait-connect", "wait-sync",
 		"help", "hidden-commands"};
 
 	if (adm->command == NULL || adm->dry_run || strncmp(adm->command->name, "sh-", 3) == 0) {

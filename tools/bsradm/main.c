@@ -273,6 +273,24 @@ static void choose_config_file(struct adm *adm, const struct words *words)
 	}
 }
 
+/* Commands that do not make the configuration run: what in it has no effect was told by those that did. */
+static bool needs_no_notes(const struct adm_command *command)
+{
+	static const char *const names[] = {"status", "role", "state", "cstate", "dstate", "why", "show-gi", "get-gi",
+		"wait-connect", "wait-sync", "wait-con-int", "primary", "secondary", "down", "verify", "verify-stop",
+		"pause-sync", "resume-sync", "suspend-io", "resume-io"};
+
+	if ((command->flags & ADM_HANDLER) != 0 || (strncmp(command->name, "sh-", 3) == 0 && strcmp(command->name, "sh-nop") != 0)) {
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], command->name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int read_config(struct adm *adm, const struct words *words)
 {
 	choose_config_file(adm, words);
@@ -305,7 +323,9 @@ static int read_config(struct adm *adm, const struct words *words)
 		}
 	}
 	bsr_config_expand(adm->config);
-	bsr_config_print_diagnostics(adm->config, stderr);
+	if (bsr_config_error_count(adm->config) > 0 || !needs_no_notes(adm->command)) {
+		bsr_config_print_diagnostics(adm->config, stderr);
+	}
 	if (bsr_config_error_count(adm->config) > 0 &&
 		(adm->command->flags & ADM_INVALID_TOO) == 0) {
 		return ADM_INVALID;
