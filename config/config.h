@@ -205,7 +205,8 @@ struct cfg_resource {
 	CFG_LIST(cfg_mesh) meshes;
 	struct cfg_proxy proxy;
 	struct cfg_host *me;             /* expanded; NULL: not for this node */
-	bool ignored;                    /* this node has no host section in it */
+	bool ignored;                    /* this node has no host section in it, or it is stacked */
+	const char *stacked_text; /* of a stacked resource: all of it, as it was written; nothing else is known */
 	struct cfg_location protocol_at; /* of the legacy statement */
 };
 

@@ -197,8 +197,7 @@ static const struct {
 	{"resource r { " VOLUME HOSTS
 	 " net { ping-int 3; } connection-mesh { hosts alice bob; net { ping-int 4; } } }",
 		"ambiguous inheritance of option \"ping-int\""},
-	{"resource r { " VOLUME HOSTS " stacked-on-top-of x { } }",
-		"stacked resources are not supported"},
+	{"resource r { " VOLUME HOSTS " stacked-on-top-of x { }", "expected '}'"},
 	{"resource r { " VOLUME HOSTS " startup { wfc-timeout 300001; } }", "too big"},
 	{"resource r { " VOLUME HOSTS " disk { resync-ratio 31; } }", "value '31' is malformed"},
 	{"resource r { " VOLUME

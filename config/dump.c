@@ -396,11 +396,15 @@ static void put_sections(struct dumper *d, const struct cfg_resource *r)
 static void put_resource(
 	struct dumper *d, const struct bsr_config *config, const struct cfg_resource *r)
 {
-	fprintf(d->to, "# resource %s on %s: %s, not stacked\n", r->name, config->hostname,
-		r->ignored ? "ignored" : "not ignored");
+	fprintf(d->to, "# resource %s on %s: %s, %s\n", r->name, config->hostname,
+		r->ignored ? "ignored" : "not ignored", r->stacked_text != NULL ? "stacked" : "not stacked");
 	fprintf(d->to, "# defined at %s:%u\n", r->at.file, r->at.line);
 	fputs("resource ", d->to);
 	put_text(d->to, r->name, false);
+	if (r->stacked_text != NULL) {
+		fprintf(d->to, " {%s\n\n", r->stacked_text);
+		return;
+	}
 	fputs(" {\n", d->to);
 	d->indent += INDENT;
 	if (r->template_file != NULL) {

@@ -176,6 +176,8 @@ static void put_resource(struct json *j, const struct cfg_resource *r)
 	put_number(j, "line", r->at.line);
 	put_name(j, "ignored");
 	fputs(r->ignored ? "true" : "false", j->to);
+	put_name(j, "stacked");
+	fputs(r->stacked_text != NULL ? "true" : "false", j->to);
 	put_options(j, "options", &r->options[BSR_SECTION_RESOURCE]);
 	put_options(j, "startup", &r->options[BSR_SECTION_STARTUP]);
 	put_options(j, "handlers", &r->options[BSR_SECTION_HANDLERS]);

@@ -362,6 +362,9 @@ void bsr_config_expand(struct bsr_config *config)
 			expand_running(config, r);
 			continue;
 		}
+		if (r->stacked_text != NULL) {
+			continue;
+		}
 		cfg_inherit_common(config, r);
 		cfg_expand_hosts(config, r);
 		cfg_expand_connections(config, r);

@@ -142,6 +142,9 @@ static const char *const examples[] = {
 	" } options { svc-auto-up no; } }\n connection { _peer_node_id 1; _peer_node_name \"bob\";\n"
 	" path { _this_host ipv4 10.1.1.31:7000; _remote_host ipv6 [fd01::1%eth0]:7000; } _is_standalone;\n"
 	" net { protocol C; } volume 0 { disk { c-max-rate 4096k; } } } }\n",
+	"require-drbd-module-version-ge 9.1.0;\n"
+	"resource u { net { rr-conflict retry-connect; } stacked-on-top-of r0 { node-id 0; # {\n }\n"
+	" on carl { node-id 1; device minor 3; disk \"/dev/}\"; address 1.2.3.4:5; meta-disk internal; } }\n",
 };
 
 size_t bsr_fuzz_example(uint32_t index, uint8_t *out, size_t room)

@@ -61,9 +61,14 @@ static bool resource_template(struct parser *p, void *object)
 
 static bool resource_stacked(struct parser *p, void *object)
 {
-	(void)object;
-	cfg_error(p->config, &p->keyword_at,
-		"stacked-on-top-of: stacked resources are not supported; give the resource a third host instead");
+	struct cfg_resource *resource = object;
+
+	if (resource->stacked_text == NULL) {
+		cfg_warning(p->config, &p->keyword_at,
+			"stacked-on-top-of: stacked resources are not supported: %s is kept, and left out; give the "
+			"resource below a third host instead", resource->name);
+	}
+	resource->stacked_text = "";
 	parser_skip_section(p);
 	return true;
 }
@@ -164,6 +169,21 @@ static void check_resource_name(struct parser *p, const char *name, const struct
 	}
 }
 
+/* A stacked resource is its text and its name. What was read of it is forgotten, so that nothing acts on it. */
+static void keep_as_written(struct parser *p, struct cfg_resource *resource, const char *begin)
+{
+	const int length = p->block_end != NULL ? (int)(p->block_end - begin) : 0;
+
+	if (memchr(begin, '\0', (size_t)length) != NULL) {
+		cfg_error(p->config, &resource->at, "resource %s has a zero byte", resource->name);
+	}
+	*resource = (struct cfg_resource){.next = resource->next,
+		.name = resource->name,
+		.at = resource->at,
+		.ignored = true,
+		.stacked_text = cfg_printf(p->config, "%.*s", length, begin)};
+}
+
 bool parse_resource(struct parser *p, void *object)
 {
 	struct cfg_resource *resource = new_resource(p);
@@ -181,5 +201,11 @@ bool parse_resource(struct parser *p, void *object)
 	}
 	p->resource = resource;
 	count -= p->config->running ? 0 : 1;
-	return parser_block(p, resource_statements, count, resource);
+	const char *begin = p->lexer.at; /* behind its '{' */
+	p->block_end = NULL;
+	const bool ok = parser_block(p, resource_statements, count, resource);
+	if (resource->stacked_text != NULL) {
+		keep_as_written(p, resource, begin);
+	}
+	return ok;
 }

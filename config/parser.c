@@ -272,6 +272,7 @@ bool parser_block(struct parser *p, const struct statement *statements, size_t c
 		}
 		parse_statement(p, statements, count, object);
 	}
+	p->block_end = p->lexer.at;
 	parser_advance(p);
 	return true;
 }

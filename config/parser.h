@@ -22,6 +22,7 @@ struct parser {
 	unsigned int depth;            /* of includes */
 	unsigned int errors_before;    /* of this file */
 	struct cfg_resource *resource; /* being parsed */
+	const char *block_end;         /* behind the '}' of the block that was parsed last */
 	bool windows;                  /* inside the section of a Windows host */
 };
 

@@ -97,3 +97,24 @@ def test_a_wrong_version_statement_is_refused_where_it_stands(adm, statement, to
     adm.write(f"{statement}\n" + configuration([("net", "timeout 50")]))
     result = adm.plain("dump")
     assert result.returncode == 10 and told in result.stderr, result.stderr
+
+
+STACKED = """resource "r0-U" { net { protocol A; }
+  stacked-on-top-of r0 { node-id 0; device /dev/drbd10; address 192.168.42.1:7788; } # on whichever is Primary
+  on carl { node-id 1; device /dev/drbd10; disk /dev/hda6; address 192.168.42.2:7788; meta-disk internal; } }
+"""
+
+
+@pytest.mark.parametrize("host", ["alice", "bob", "carl"])
+def test_a_stacked_resource_is_kept_and_told_and_the_others_run(adm, host):
+    adm.write(configuration([("net", "timeout 50")]) + STACKED)
+    assert ask_drbdadm(adm, host, "sh-nop").returncode == 0
+    env = {"__BSR_NODE__": host}
+    result = adm.plain("dump", env=env)
+    assert result.returncode == 0 and STACKED.split(" {", 1)[1] in result.stdout
+    assert "stacked resources are not supported: r0-U is kept, and left out" in result.stderr
+    adm.write(result.stdout, "again.conf")
+    assert uncommented(adm.plain("-c", adm.dir / "again.conf", "dump", env=env).stdout) == uncommented(result.stdout)
+    assert adm.plain("sh-resources", env=env).stdout == ("" if host == "carl" else "r0\n")
+    refused = adm.plain("-d", "up", "r0-U", env=env)
+    assert refused.returncode == 1 and "'r0-U' ignored: stacked resources are not supported" in refused.stderr

@@ -351,6 +351,10 @@ static int run_target(struct adm *adm, const struct target *target)
 	if (code != ADM_OK) {
 		return code;
 	}
+	if (target->resource->stacked_text != NULL && (adm->command->flags & ADM_IGNORED_TOO) == 0) {
+		fprintf(stderr, "'%s' ignored: stacked resources are not supported\n", target->resource->name);
+		return ADM_USAGE;
+	}
 	if (target->resource->ignored && (adm->command->flags & ADM_IGNORED_TOO) == 0) {
 		fprintf(stderr,
 			"'%s' ignored: none of its host sections is for this host (%s); check the 'on' keywords\n",
