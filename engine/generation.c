@@ -139,13 +139,18 @@ void bsr_gi_want_after_restart(struct bsr_engine *e, struct bsr_volume *vol)
 
 /*
  * A target that has finished says so before it can say UpToDate. When it does, it gets writes again, and is told of the
- * generation that begins here.
+ * generation that begins here. What it says until it hears my answer is still that of a target, whose disk is Inconsistent.
  */
 static bool between_two_states(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t node)
 {
 	const struct bsr_peer *p = e->peer[node];
-	return p && !bsr_mesh_on(e) && bsr_peer_connected(p) && bsr_repl_is_steady(p->device[vol->index].repl) &&
-	       p->device[vol->index].disk == BSR_DISK_OUTDATED && !BSR_MUTATION(140);
+	if (!p || bsr_mesh_on(e) || !bsr_peer_connected(p) || !bsr_repl_is_steady(p->device[vol->index].repl)) {
+		return false;
+	}
+	const struct bsr_peer_device *pd = &p->device[vol->index];
+	const bool unanswered = pd->disk == BSR_DISK_INCONSISTENT && pd->mirrored && bsr_repl_is_target(pd->peer_repl) &&
+				bsr_resync_weight(vol, pd) == 0 && !BSR_MUTATION(170);
+	return unanswered || (pd->disk == BSR_DISK_OUTDATED && !BSR_MUTATION(140));
 }
 
 /*
