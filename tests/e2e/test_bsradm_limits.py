@@ -17,6 +17,7 @@ DRBDSETUP = DRBDADM.replace("drbdadm", "drbdsetup")
 pytestmark = pytest.mark.skipif(not os.path.exists(DRBDSETUP), reason="drbdsetup is not installed (drbd-utils)")
 
 SECTIONS = (("attach", "disk"), ("peer-device-options", "disk"), ("net-options", "net"), ("resource-options", "options"))
+EXAMPLE_FILE = "/usr/share/doc/drbd-utils/examples/drbd.conf.example"
 NOT_COMPARED = ("set-defaults", "_name", "resync-after")  # of the last one files have names of resources
 
 
@@ -118,3 +119,14 @@ def test_a_stacked_resource_is_kept_and_told_and_the_others_run(adm, host):
     assert adm.plain("sh-resources", env=env).stdout == ("" if host == "carl" else "r0\n")
     refused = adm.plain("-d", "up", "r0-U", env=env)
     assert refused.returncode == 1 and "'r0-U' ignored: stacked resources are not supported" in refused.stderr
+
+
+@pytest.mark.skipif(not os.path.exists(EXAMPLE_FILE), reason="drbd-utils has no example here")
+@pytest.mark.parametrize("host", ["alice", "undertest-1"])
+def test_the_example_file_of_drbd_is_read(adm, host):
+    env = {"__BSR_NODE__": host}
+    result = adm.plain("-c", EXAMPLE_FILE, "dump", env=env)
+    assert result.returncode == 0, result.stderr
+    assert all(": warning: " in line for line in result.stderr.splitlines()[1:])
+    adm.write(result.stdout, "again.conf")
+    assert uncommented(adm.plain("-c", adm.dir / "again.conf", "dump", env=env).stdout) == uncommented(result.stdout)
