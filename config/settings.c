@@ -49,6 +49,7 @@ static const struct entry entries[] = {
 	NUMBER("cli-log-files-meta", cli_count_meta, 1, 255, 2),
 	NUMBER("log-status-commands", status_commands, 0, 1, 0),
 	NUMBER("handlers", handlers, 0, 1, 1),
+	NUMBER("control-gid", control_gid, 0, UINT32_MAX - 1, 0),
 	NUMBER("fast-sync", fast_sync, 0, 1, 1),
 	NUMBER("monitor", monitor, 0, 1, 0),
 	TEXT("monitor-types", monitor_types),

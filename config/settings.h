@@ -39,6 +39,7 @@ struct bsr_settings {
 	uint64_t cli_count_meta;
 	uint64_t status_commands;                  /* 1: commands that only look are logged, too */
 	uint64_t handlers;                         /* 1: handlers are run */
+	uint64_t control_gid;                      /* group that may look through control sockets; 0: root alone */
 	uint64_t fast_sync;                        /* 1: may use what a file system says is unused */
 	uint64_t monitor;                          /* 1: bsrmon start was the last word, not stop */
 	char monitor_types[BSR_SETTINGS_TEXT_MAX]; /* separated by commas; "": all */

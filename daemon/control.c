@@ -7,7 +7,8 @@
  * Invariants:
  *   CTL-1  Nothing here waits for a client: every descriptor is non-blocking, every queue has a
  *          limit.
- *   CTL-2  A client that is not root gets one line and nothing of what it sends is looked at.
+ *   CTL-2  A client that is neither root nor of the group that may look gets one line and nothing of what it sends is
+ *          looked at; one of that group gets at commands that only look.
  *   CTL-3  A slot is reused under another serial: a late reply never reaches the wrong client.
  * Format:     docs/control.md
  */
@@ -413,12 +414,58 @@ static void greet(struct control_client *client)
 	}
 }
 
+/* As the caller was when it connected: its own group, or one of its others. */
+static bool is_member(int fd, const struct ucred *who, gid_t gid)
+{
+	gid_t groups[BSR_CONTROL_GROUPS_MAX];
+	socklen_t length = sizeof(groups);
+	if (gid == 0) {
+		return false;
+	}
+	if (who->gid == gid) {
+		return true;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length) != 0) {
+		return false;
+	}
+	for (size_t i = 0; i < length / sizeof(groups[0]); i++) {
+		if (groups[i] == gid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t readers(const struct bsr_control *control)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < BSR_CONTROL_CLIENTS_MAX; i++) {
+		count += control->client[i].used && control->client[i].reader ? 1 : 0;
+	}
+	return count;
+}
+
+void control_readers_changed(struct bsr_control *control)
+{
+	for (uint32_t i = 0; i < BSR_CONTROL_CLIENTS_MAX; i++) {
+		if (control->client[i].used && control->client[i].reader) {
+			refuse(&control->client[i], BSR_CTL_PERMISSION, "another group may look now");
+		}
+	}
+}
+
 static void take_connection(struct bsr_control *control, int fd)
 {
 	struct ucred who = {.uid = (uid_t)-1};
 	socklen_t length = sizeof(who);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0 || who.uid != 0) {
+	const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0;
+	const bool reader = known && who.uid != 0 && is_member(fd, &who, (gid_t)control->d->settings.control_gid);
+	if (!known || (who.uid != 0 && !reader)) {
 		turn_away(control, fd, BSR_CTL_PERMISSION, "only root may control a resource");
+		return;
+	}
+	if (reader && readers(control) >= BSR_CONTROL_READERS_MAX) {
+		turn_away(control, fd, BSR_CTL_TOO_MANY, "too many connections of the control group to this resource; close some");
 		return;
 	}
 	struct control_client *client = free_slot(control);
@@ -427,7 +474,8 @@ static void take_connection(struct bsr_control *control, int fd)
 		turn_away(control, fd, BSR_CTL_TOO_MANY, "too many connections to this resource; close some");
 		return;
 	}
-	*client = (struct control_client){.control = control, .used = true, .in = in, .serial = ++control->serial};
+	*client = (struct control_client){
+		.control = control, .used = true, .reader = reader, .in = in, .serial = ++control->serial};
 	client->watch = (struct bsr_watch){.fd = fd, .events = POLLIN, .ready = on_client_ready};
 	if (bsr_loop_watch(control->d->loop, &client->watch) != 0) {
 		free(in);

@@ -17,6 +17,8 @@
 
 #define BSR_CONTROL_VERSION 1
 #define BSR_CONTROL_CLIENTS_MAX 64u
+#define BSR_CONTROL_READERS_MAX 16u /* of these; the rest is root's */
+#define BSR_CONTROL_GROUPS_MAX 1024u /* of a caller, that are looked at */
 #define BSR_CONTROL_LINE_BYTES_MAX 65536u
 #define BSR_CONTROL_NESTING_MAX 8
 #define BSR_CONTROL_RUNNING_MAX 64u		     /* commands of one connection under way */
@@ -55,6 +57,7 @@ struct control_client {
 	bool subscribed;
 	bool statistics;
 	bool measures; /* asked for collection of latencies */
+	bool reader; /* not root: one of the group that may look */
 	uint64_t after_seq; /* its snapshot contains the events up to this one */
 	uint64_t serial; /* of this use of the slot: replies find their connection by it */
 	uint32_t running; /* commands under way */
@@ -151,10 +154,13 @@ struct control_field {
 };
 #define CONTROL_FIELDS_MAX 6
 
+#define CONTROL_BEFORE 1u /* works before new-resource */
+#define CONTROL_LOOKS 2u  /* changes nothing and shows no secret: for members of the control group, too */
+
 struct control_command {
 	const char *name;
 	struct control_field fields[CONTROL_FIELDS_MAX + 1]; /* ends with a NULL name */
-	bool without_resource; /* works before new-resource */
+	uint32_t flags; /* CONTROL_BEFORE, CONTROL_LOOKS */
 	void (*run)(struct control_request *request); /* takes @request over */
 };
 
@@ -175,6 +181,9 @@ void control_close_after(struct control_client *client);
 void control_take_fds(struct control_client *client, struct bsrd_fds *fds);
 /** control_resume - a command has ended: go on with what waits for that */
 void control_resume(struct bsr_control *control);
+
+/** control_readers_changed - another group may look: connections of the former one end */
+void control_readers_changed(struct bsr_control *control);
 
 /* ---- control_request.c */
 

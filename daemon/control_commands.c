@@ -527,10 +527,27 @@ static void run_status(struct control_request *request)
 	control_finish_ok(request, result);
 }
 
+/* What proves a host to its peers is for root. */
+static void leave_out_secrets(struct json_object *config)
+{
+	struct json_object *connections = NULL;
+	json_object_object_get_ex(config, "connections", &connections);
+	for (size_t i = 0; connections != NULL && i < json_object_array_length(connections); i++) {
+		struct json_object *options = NULL;
+		if (json_object_object_get_ex(json_object_array_get_idx(connections, i), "options", &options)) {
+			json_object_object_del(options, "shared-secret");
+		}
+	}
+}
+
 static void run_show(struct control_request *request)
 {
 	struct json_object *result = json_object_new_object();
-	json_object_object_add(result, "config", status_config(request->control->d));
+	struct json_object *config = status_config(request->control->d);
+	if (control_find_client(request)->reader) {
+		leave_out_secrets(config);
+	}
+	json_object_object_add(result, "config", config);
 	control_finish_ok(request, result);
 }
 
@@ -580,53 +597,53 @@ static void run_unsubscribe(struct control_request *request)
 #define FLAG(name) {name, CONTROL_BOOL, false}
 
 static const struct control_command commands[] = {
-	{"new-resource", {{"node_id", CONTROL_NODE_ID, true}, OPTIONS}, true, run_new_resource},
-	{"resource-options", {OPTIONS, DEFAULTS}, false, run_resource_options},
-	{"node-options", {OPTIONS, DEFAULTS}, false, run_resource_options},
+	{"new-resource", {{"node_id", CONTROL_NODE_ID, true}, OPTIONS}, CONTROL_BEFORE, run_new_resource},
+	{"resource-options", {OPTIONS, DEFAULTS}, 0, run_resource_options},
+	{"node-options", {OPTIONS, DEFAULTS}, 0, run_resource_options},
 	{"new-minor",
 		{{"minor", CONTROL_NEW_MINOR, true}, {"volume", CONTROL_NEW_VOLUME, true}, FLAG("diskless"), OPTIONS},
-		false, run_new_minor},
-	{"del-minor", {MINOR}, false, run_del_minor},
-	{"attach", {MINOR, TEXT("disk"), TEXT("meta_disk"), TEXT("meta_index"), OPTIONS}, false, run_attach},
-	{"disk-options", {MINOR, OPTIONS, DEFAULTS}, false, run_disk_options},
-	{"detach", {MINOR, FORCE}, false, run_detach},
-	{"new-peer", {PEER, OPTIONS}, false, run_new_peer},
-	{"del-peer", {PEER, FORCE}, false, run_del_peer},
-	{"new-path", {PEER, TEXT("local"), TEXT("remote")}, false, run_path},
-	{"del-path", {PEER, TEXT("local"), TEXT("remote")}, false, run_path},
-	{"connect", {PEER, FLAG("discard_my_data"), FLAG("tentative")}, false, run_connect},
-	{"disconnect", {PEER, FORCE}, false, run_disconnect},
-	{"net-options", {PEER, OPTIONS, DEFAULTS}, false, run_net_options},
-	{"peer-device-options", {PEER, VOLUME, OPTIONS, DEFAULTS}, false, run_peer_device_options},
-	{"primary", {FORCE, FLAG("full_sync")}, false, run_primary},
-	{"secondary", {{"force", CONTROL_BOOL, false}}, false, run_secondary},
-	{"apply-persist-role", {{NULL, CONTROL_BOOL, false}}, false, run_apply_persist_role},
-	{"invalidate", {MINOR, {"from_peer", CONTROL_NODE_ID, false}, FLAG("keep_bitmap")}, false, run_plain},
-	{"invalidate-remote", {PEER, VOLUME, FLAG("keep_bitmap")}, false, run_plain},
-	{"outdate", {MINOR}, false, run_plain},
+		0, run_new_minor},
+	{"del-minor", {MINOR}, 0, run_del_minor},
+	{"attach", {MINOR, TEXT("disk"), TEXT("meta_disk"), TEXT("meta_index"), OPTIONS}, 0, run_attach},
+	{"disk-options", {MINOR, OPTIONS, DEFAULTS}, 0, run_disk_options},
+	{"detach", {MINOR, FORCE}, 0, run_detach},
+	{"new-peer", {PEER, OPTIONS}, 0, run_new_peer},
+	{"del-peer", {PEER, FORCE}, 0, run_del_peer},
+	{"new-path", {PEER, TEXT("local"), TEXT("remote")}, 0, run_path},
+	{"del-path", {PEER, TEXT("local"), TEXT("remote")}, 0, run_path},
+	{"connect", {PEER, FLAG("discard_my_data"), FLAG("tentative")}, 0, run_connect},
+	{"disconnect", {PEER, FORCE}, 0, run_disconnect},
+	{"net-options", {PEER, OPTIONS, DEFAULTS}, 0, run_net_options},
+	{"peer-device-options", {PEER, VOLUME, OPTIONS, DEFAULTS}, 0, run_peer_device_options},
+	{"primary", {FORCE, FLAG("full_sync")}, 0, run_primary},
+	{"secondary", {{"force", CONTROL_BOOL, false}}, 0, run_secondary},
+	{"apply-persist-role", {{NULL, CONTROL_BOOL, false}}, 0, run_apply_persist_role},
+	{"invalidate", {MINOR, {"from_peer", CONTROL_NODE_ID, false}, FLAG("keep_bitmap")}, 0, run_plain},
+	{"invalidate-remote", {PEER, VOLUME, FLAG("keep_bitmap")}, 0, run_plain},
+	{"outdate", {MINOR}, 0, run_plain},
 	{"verify", {PEER, VOLUME, {"start", CONTROL_SECTORS, false}, {"stop", CONTROL_SECTORS, false}, FLAG("auto_sync")},
-		false, run_verify},
-	{"verify-stop", {PEER, VOLUME}, false, run_plain},
-	{"pause-sync", {PEER, VOLUME}, false, run_plain},
-	{"resume-sync", {PEER, VOLUME}, false, run_plain},
-	{"suspend-io", {MINOR}, false, run_plain},
-	{"resume-io", {MINOR}, false, run_plain},
-	{"new-current-uuid", {MINOR, FLAG("clear_bitmap"), FLAG("force_resync")}, false, run_plain},
-	{"forget-peer", {{"peer", CONTROL_NODE_ID, true}}, false, run_forget_peer},
-	{"down", {{NULL, CONTROL_BOOL, false}}, true, run_down},
-	{"del-resource", {{NULL, CONTROL_BOOL, false}}, true, run_del_resource},
-	{"ping", {{NULL, CONTROL_BOOL, false}}, true, run_ping},
-	{"status", {{NULL, CONTROL_BOOL, false}}, false, run_status},
-	{"show", {{NULL, CONTROL_BOOL, false}}, false, run_show},
-	{"why", {{"peer", CONTROL_PEER, false}, {"volume", CONTROL_VOLUME, false}}, false, run_why},
-	{"settings", {OPTIONS}, true, control_run_settings},
-	{"log", {TEXT("level"), TEXT("text")}, true, control_run_log},
-	{"fault", {OPTIONS, FLAG("clear")}, true, control_run_fault},
-	{"measure", {{"on", CONTROL_BOOL, true}}, false, control_run_measure},
-	{"counters", {{NULL, CONTROL_BOOL, false}}, false, control_run_counters},
-	{"debug", {{NULL, CONTROL_BOOL, false}}, false, control_run_debug},
-	{"subscribe", {FLAG("statistics")}, false, run_subscribe},
-	{"unsubscribe", {{NULL, CONTROL_BOOL, false}}, true, run_unsubscribe},
+		0, run_verify},
+	{"verify-stop", {PEER, VOLUME}, 0, run_plain},
+	{"pause-sync", {PEER, VOLUME}, 0, run_plain},
+	{"resume-sync", {PEER, VOLUME}, 0, run_plain},
+	{"suspend-io", {MINOR}, 0, run_plain},
+	{"resume-io", {MINOR}, 0, run_plain},
+	{"new-current-uuid", {MINOR, FLAG("clear_bitmap"), FLAG("force_resync")}, 0, run_plain},
+	{"forget-peer", {{"peer", CONTROL_NODE_ID, true}}, 0, run_forget_peer},
+	{"down", {{NULL, CONTROL_BOOL, false}}, CONTROL_BEFORE, run_down},
+	{"del-resource", {{NULL, CONTROL_BOOL, false}}, CONTROL_BEFORE, run_del_resource},
+	{"ping", {{NULL, CONTROL_BOOL, false}}, CONTROL_BEFORE | CONTROL_LOOKS, run_ping},
+	{"status", {{NULL, CONTROL_BOOL, false}}, CONTROL_LOOKS, run_status},
+	{"show", {{NULL, CONTROL_BOOL, false}}, CONTROL_LOOKS, run_show},
+	{"why", {{"peer", CONTROL_PEER, false}, {"volume", CONTROL_VOLUME, false}}, CONTROL_LOOKS, run_why},
+	{"settings", {OPTIONS}, CONTROL_BEFORE, control_run_settings},
+	{"log", {TEXT("level"), TEXT("text")}, CONTROL_BEFORE, control_run_log},
+	{"fault", {OPTIONS, FLAG("clear")}, CONTROL_BEFORE, control_run_fault},
+	{"measure", {{"on", CONTROL_BOOL, true}}, 0, control_run_measure},
+	{"counters", {{NULL, CONTROL_BOOL, false}}, CONTROL_LOOKS, control_run_counters},
+	{"debug", {{NULL, CONTROL_BOOL, false}}, CONTROL_LOOKS, control_run_debug},
+	{"subscribe", {FLAG("statistics")}, CONTROL_LOOKS, run_subscribe},
+	{"unsubscribe", {{NULL, CONTROL_BOOL, false}}, CONTROL_BEFORE | CONTROL_LOOKS, run_unsubscribe},
 };
 
 const struct control_command *control_command_find(const char *name)

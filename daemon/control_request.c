@@ -514,7 +514,7 @@ static void start(struct control_request *request)
 {
 	struct bsrd *d = request->control->d;
 	char why[256] = "";
-	if (!d->running.exists && !request->command->without_resource) {
+	if (!d->running.exists && !(request->command->flags & CONTROL_BEFORE)) {
 		control_finish_error(request, BSR_CTL_NO_RESOURCE,
 			"resource '%s' is not set up yet; new-resource comes first", d->running.resource);
 		return;
@@ -553,6 +553,11 @@ bool control_take_line(struct control_client *client, const char *line, size_t b
 	int64_t id = read_id(object);
 	const struct control_command *command = read_command(client, object, id);
 	if (command == NULL) {
+		json_object_put(object);
+		return true;
+	}
+	if (client->reader && !(command->flags & CONTROL_LOOKS)) {
+		answer_error(client, id, BSR_CTL_PERMISSION, "only root may give this command; the control group may look");
 		json_object_put(object);
 		return true;
 	}

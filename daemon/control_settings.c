@@ -18,7 +18,7 @@
 
 /* Those that a process of a resource needs; the rest are the tools'. */
 static const char *const ours[] = {
-	"log-level-sys", "log-level-dbg", "log-categories", "log-file-kib", "log-file-count", "handlers"};
+	"log-level-sys", "log-level-dbg", "log-categories", "log-file-kib", "log-file-count", "handlers", "control-gid"};
 
 static bool is_ours(const char *name)
 {
@@ -39,6 +39,7 @@ static struct json_object *settings_now(const struct bsr_settings *s)
 	json_object_object_add(out, "log-file-kib", json_object_new_int64((int64_t)s->log_file_kib));
 	json_object_object_add(out, "log-file-count", json_object_new_int64((int64_t)s->log_file_count));
 	json_object_object_add(out, "handlers", json_object_new_int64((int64_t)s->handlers));
+	json_object_object_add(out, "control-gid", json_object_new_int64((int64_t)s->control_gid));
 	return out;
 }
 
@@ -64,8 +65,12 @@ void control_run_settings(struct control_request *request)
 			return;
 		}
 	}
+	const bool other_group = d->settings.control_gid != wanted.control_gid;
 	d->settings = wanted;
 	bsrd_settings_changed(d);
+	if (other_group) {
+		control_readers_changed(request->control);
+	}
 	control_finish_ok(request, NULL);
 }
 

@@ -106,17 +106,12 @@ void bsrd_settings_changed(struct bsrd *d)
 	struct bsrd_message m;
 	bsrd_message_init(&m, BSRD_IPC_SETTINGS);
 	bsrd_message_set_text(&m, "");
-	m.arg[BSRD_SET_FLAGS] = s->handlers != 0 ? BSRD_SETF_HANDLERS : 0;
-	m.arg[BSRD_SET_LEVEL_DBG] = s->log_level_dbg;
-	m.arg[BSRD_SET_LEVEL_SYS] = s->log_level_sys;
-	m.arg[BSRD_SET_CATEGORIES] = s->log_categories;
-	m.arg[BSRD_SET_FILE_KIB] = s->log_file_kib;
-	m.arg[BSRD_SET_FILE_COUNT] = s->log_file_count;
+	bsrd_message_add_settings(&m, s, 0);
 	bsrd_ipc_note(d->ipc, &m, NULL);
 	bsrd_apply_settings(d);
-	bsr_log(BSR_LOGN_LOG_SETTINGS, "file_level=%u syslog_level=%u categories=%u file_kib=%u files=%u handlers=%s",
+	bsr_log(BSR_LOGN_LOG_SETTINGS, "file_level=%u syslog_level=%u categories=%u file_kib=%u files=%u handlers=%s control_gid=%u",
 		(unsigned)s->log_level_dbg, (unsigned)s->log_level_sys, (unsigned)s->log_categories, (unsigned)s->log_file_kib,
-		(unsigned)s->log_file_count, s->handlers != 0 ? "yes" : "no");
+		(unsigned)s->log_file_count, s->handlers != 0 ? "yes" : "no", (unsigned)s->control_gid);
 }
 
 /* The keeper, which may open files, rolls it over. */

@@ -49,9 +49,20 @@ bool bsrd_message_add_text(struct bsrd_message *m, const char *text)
 	return true;
 }
 
+void bsrd_message_add_settings(struct bsrd_message *m, const struct bsr_settings *settings, uint64_t flags)
+{
+	m->arg[BSRD_SET_FLAGS] = flags | (settings->handlers != 0 ? BSRD_SETF_HANDLERS : 0) | settings->control_gid << 32;
+	m->arg[BSRD_SET_LEVEL_DBG] = settings->log_level_dbg;
+	m->arg[BSRD_SET_LEVEL_SYS] = settings->log_level_sys;
+	m->arg[BSRD_SET_CATEGORIES] = settings->log_categories;
+	m->arg[BSRD_SET_FILE_KIB] = settings->log_file_kib;
+	m->arg[BSRD_SET_FILE_COUNT] = settings->log_file_count;
+}
+
 void bsrd_message_take_settings(const struct bsrd_message *m, struct bsr_settings *settings)
 {
 	settings->handlers = (m->arg[BSRD_SET_FLAGS] & BSRD_SETF_HANDLERS) != 0;
+	settings->control_gid = m->arg[BSRD_SET_FLAGS] >> 32;
 	settings->log_level_dbg = m->arg[BSRD_SET_LEVEL_DBG];
 	settings->log_level_sys = m->arg[BSRD_SET_LEVEL_SYS];
 	settings->log_categories = m->arg[BSRD_SET_CATEGORIES];

@@ -76,7 +76,7 @@ enum bsrd_ipc_type {
 
 /** Arguments of HELLO, LOG and SETTINGS that are settings of the host. */
 enum bsrd_setting {
-	BSRD_SET_FLAGS = 2, /* BSRD_SETF_* */
+	BSRD_SET_FLAGS = 2, /* BSRD_SETF_*; in the upper 32 bits the group that may look, 0: none */
 	BSRD_SET_LEVEL_DBG,
 	BSRD_SET_LEVEL_SYS,
 	BSRD_SET_CATEGORIES,
@@ -124,6 +124,8 @@ void bsrd_message_set_text(struct bsrd_message *m, const char *text);
  * not fit
  */
 bool bsrd_message_add_text(struct bsrd_message *m, const char *text);
+/** bsrd_message_add_settings - the same settings into BSRD_SET_* of @m, with more flags */
+void bsrd_message_add_settings(struct bsrd_message *m, const struct bsr_settings *settings, uint64_t flags);
 /** bsrd_message_take_settings - what BSRD_SET_* of @m say; the caller has checked the ranges; other settings stay */
 void bsrd_message_take_settings(const struct bsrd_message *m, struct bsr_settings *settings);
 

@@ -151,6 +151,8 @@ int keeper_pidfd(pid_t pid);
 int keeper_files_open(struct keeper *k, char *why, size_t room);
 void keeper_files_remove(struct keeper *k);
 bool keeper_file_path(const struct keeper *k, const char *suffix, char *path, size_t room);
+/** keeper_control_access - who may open the control socket: root, and the group of the settings */
+void keeper_control_access(struct keeper *k);
 /** keeper_engine_pid - from the lock file; 0 when there is none */
 long keeper_engine_pid(const struct keeper *k);
 /**

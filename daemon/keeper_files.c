@@ -178,6 +178,26 @@ static int make_run_dir(struct keeper *k, char *why, size_t room)
 	return 0;
 }
 
+/*
+ * The file's mode keeps everybody else away; what the group may do, the engine process decides (control.c). The directory is
+ * opened for looking when it is ours alone, and stays open: no other file in it is.
+ */
+void keeper_control_access(struct keeper *k)
+{
+	char path[512];
+	struct stat st;
+	const gid_t gid = (gid_t)k->settings.control_gid;
+	if (!keeper_file_path(k, ".sock", path, sizeof(path))) {
+		return;
+	}
+	const bool private = gid != 0 && stat(k->run_dir, &st) == 0 && (st.st_mode & (S_IROTH | S_IXOTH)) == 0;
+	const bool dir_ok = !private || (chown(k->run_dir, (uid_t)-1, gid) == 0 && chmod(k->run_dir, 0750) == 0);
+	/* nobody is let in between the two */
+	if (chmod(path, 0600) != 0 || chown(path, 0, gid) != 0 || (gid != 0 && chmod(path, 0660) != 0) || !dir_ok) {
+		bsr_log(BSR_LOGN_KEEPER_FAILED, "what=control-group error=\"%s\"", strerror(errno));
+	}
+}
+
 int keeper_files_open(struct keeper *k, char *why, size_t room)
 {
 	const struct {
@@ -200,6 +220,9 @@ int keeper_files_open(struct keeper *k, char *why, size_t room)
 			(*sockets[i].fd = listen_unix(path, sockets[i].type, why, room)) < 0) {
 			code = BSRD_EXIT_FAILED;
 		}
+	}
+	if (code == 0) {
+		keeper_control_access(k);
 	}
 	return code;
 }

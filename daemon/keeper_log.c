@@ -179,14 +179,7 @@ void keeper_log_turn(struct keeper *k)
 
 void keeper_log_fill(const struct keeper *k, struct bsrd_message *m)
 {
-	const struct bsr_settings *s = &k->settings;
-	m->arg[BSRD_SET_FLAGS] =
-		(s->handlers != 0 ? BSRD_SETF_HANDLERS : 0) | (k->faults_allowed ? BSRD_SETF_FAULTS : 0);
-	m->arg[BSRD_SET_LEVEL_DBG] = s->log_level_dbg;
-	m->arg[BSRD_SET_LEVEL_SYS] = s->log_level_sys;
-	m->arg[BSRD_SET_CATEGORIES] = s->log_categories;
-	m->arg[BSRD_SET_FILE_KIB] = s->log_file_kib;
-	m->arg[BSRD_SET_FILE_COUNT] = s->log_file_count;
+	bsrd_message_add_settings(m, &k->settings, k->faults_allowed ? BSRD_SETF_FAULTS : 0);
 }
 
 void keeper_log_send(struct keeper *k, int fd)
@@ -208,8 +201,12 @@ bool keeper_log_settings(struct keeper *k, const struct bsrd_message *m)
 			return false;
 		}
 	}
+	if (m->arg[BSRD_SET_FLAGS] >> 32 > UINT32_MAX - 1) {
+		return false;
+	}
 	bsrd_message_take_settings(m, &k->settings);
 	apply(k);
+	keeper_control_access(k);
 	if (k->log_path[0] != '\0') {
 		forget_oldest(k);
 	}

@@ -4,6 +4,8 @@ import glob
 import json
 import os
 import re
+import shlex
+import subprocess
 import sys
 import time
 
@@ -54,6 +56,10 @@ NO_DRIVER = "concerns the kernel driver of other bsr versions; there is none her
     (["/dbglog_ctgr", "enable", "VOLUME"], 1, "unknown category 'VOLUME'; there are role resync disk link device process and all"),
     (["/statuscmd_logging", "yes"], 1, "'yes' is neither 1 nor 0"),
     (["/handler_use", "2"], 1, "'2' is neither 1 nor 0"),
+    (["/set_control_group", "nobody-knows-it"], 1, "there is no group 'nobody-knows-it'"),
+    (["/set_control_group", "4294967295"], 1, "'4294967295' is not 0..4294967294"),
+    (["/set_control_group", "root"], 1, "root's group needs no permission"),
+    (["/get_control_group"], 0, "control group : none"),
     (["/set_fast_sync", ""], 1, "'' is neither 1 nor 0"),
     (["/write_kernel_log", "9", "text"], 1, "'9' is not a level"),
     (["/write_kernel_log", "3"], 1, "usage: bsrcon /write_kernel_log"),
@@ -286,6 +292,74 @@ def test_handlers_are_switched_off_and_on(pair):
     assert fail_the_disk() == 0
     bob.run("bsrcon /handler_use 1")
     assert fail_the_disk() == 1
+
+
+# One line to the control socket as somebody else, and the answer; the second line of what comes, behind the greeting.
+ASK = ("import json, socket, sys\n"
+       "s = socket.socket(socket.AF_UNIX)\n"
+       "s.connect('/run/bsr/r0.sock')\n"
+       "s.settimeout(20)\n"
+       "f = s.makefile('rw')\n"
+       "first = json.loads(f.readline())\n"
+       "if 'hello' in first:\n"
+       "    f.write(sys.argv[1] + '\\n'); f.flush()\n"
+       "    first = json.loads(f.readline())\n"
+       "print(json.dumps(first))\n")
+REST = "for line in f:\n    print(line, end='')\n"
+SOMEBODY = "setpriv --reuid=54321 --regid=54321 {groups} --inh-caps=-all --bounding-set=-all -- "
+
+
+def as_somebody(host, line, group=None, check=True):
+    return host.run(SOMEBODY.format(groups=f"--groups={group}" if group else "--clear-groups") + line, check=check)
+
+
+@needs_root
+def test_members_of_the_control_group_look_and_do_nothing_else(pair):
+    """A user without rights sees status, events and show once its group may, without secrets; and changes nothing."""
+    alice, bob = pair.hosts
+
+    def ask(command, group, **fields):
+        line = json.dumps(dict(fields, id=1, command=command))
+        return json.loads(as_somebody(alice, f"/usr/bin/python3 -c {shlex.quote(ASK)} {shlex.quote(line)}", group).stdout)
+    assert as_somebody(alice, "bsrsetup status r0", 4711, check=False).returncode != 0
+    alice.run("bsrcon /set_control_group 4711")
+    assert alice.out("bsrcon /get_control_group") == "control group : ? (4711)\n"
+    for look in ("bsrsetup status r0", "bsrsetup status", "bsrsetup status r0 --json", "bsrsetup events2 --now r0", "bsrsetup role r0",
+                 "bsrsetup dstate 0"):
+        assert as_somebody(alice, look, 4711).stdout == alice.out(look), look
+        assert as_somebody(alice, look, 4712, check=False).returncode != 0, look
+    for own in ("--regid=4711 --clear-groups", "--regid=54321 --groups=1,2,4711,9"):
+        alice.run(f"setpriv --reuid=54321 {own} -- bsrsetup status r0")
+    assert "shared-secret" in json.dumps(json.loads(alice.out("bsrsetup show r0 --json --show-defaults")))
+    shown = ask("show", 4711)
+    assert shown["ok"] and shown["result"]["config"]["connections"][0]["options"]
+    assert "shared-secret" not in json.dumps(shown) and "the secret" not in json.dumps(shown)
+    for command, fields in (("status", {}), ("why", {}), ("counters", {}), ("debug", {}), ("ping", {}), ("subscribe", {})):
+        assert ask(command, 4711, **fields)["ok"], command
+    for command, fields in (("primary", {"force": True}), ("down", {}), ("measure", {"on": True}), ("settings", {}), ("log", {}),
+                            ("detach", {"minor": 0, "force": True}), ("fault", {}), ("forget-peer", {"peer": 1}), ("del-resource", {}),
+                            ("invalidate", {"minor": 0}), ("attach", {"minor": 0}), ("net-options", {"peer": 1, "options": {}})):
+        refused = ask(command, 4711, **fields)
+        assert not refused["ok"] and refused["error"]["name"] == "PERMISSION", command
+    assert as_somebody(alice, "bsrsetup down r0", 4711, check=False).returncode != 0
+    alice.wait_for(in_sync, 20)
+    # it survives the engine process, and a new start; another group, or none, ends what is open
+    alice.run("kill -9 $(pgrep -u nobody -f 'bsrd.*r0' | head -1)")
+    alice.wait_for(in_sync, 30)
+    as_somebody(alice, "bsrsetup status r0", 4711)
+    bob.run("bsrcon /set_control_group 4711 && bsradm down r0 && BSR_ALLOW_FAULTS=1 bsradm up r0")
+    as_somebody(bob, "bsrsetup status r0", 4711)
+    bob.run("bsrcon /set_control_group none")
+    alice.wait_for(in_sync, 60)
+    line = json.dumps({"id": 1, "command": "subscribe"})
+    watch = alice.spawn(["bash", "-c", SOMEBODY.format(groups="--groups=4711") + shlex.join(["/usr/bin/python3", "-uc", ASK + REST, line])],
+                        stdout=subprocess.PIPE)
+    assert b"snapshot" in watch.stdout.readline()
+    alice.run("bsrcon /set_control_group none")
+    rest = watch.communicate(timeout=30)[0].splitlines()
+    assert b'"PERMISSION"' in rest[-1], rest
+    assert as_somebody(alice, "bsrsetup status r0", 4711, check=False).returncode != 0
+    assert alice.out("stat -c '%a %u %g' /run/bsr/r0.sock") == "600 0 0\n"
 
 
 @needs_root

@@ -49,6 +49,8 @@ int con_get_log_info(const struct con_call *call);
 int con_statuscmd_logging(const struct con_call *call);
 int con_handler_use(const struct con_call *call);
 int con_get_handler_info(const struct con_call *call);
+int con_set_control_group(const struct con_call *call);
+int con_get_control_group(const struct con_call *call);
 int con_set_fast_sync(const struct con_call *call);
 int con_get_fast_sync(const struct con_call *call);
 

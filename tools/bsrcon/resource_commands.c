@@ -87,6 +87,7 @@ int con_push(const struct bsr_settings *s)
 		add_number(options, "log-file-kib", s->log_file_kib);
 		add_number(options, "log-file-count", s->log_file_count);
 		add_number(options, "handlers", s->handlers);
+		add_number(options, "control-gid", s->control_gid);
 		json_object_object_add(request, "options", options);
 		struct json_object *result = ask(NULL, name, request);
 		if (result == NULL) {

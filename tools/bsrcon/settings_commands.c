@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,6 +311,54 @@ static bool apply_handlers(const struct con_call *call, struct bsr_settings *s)
 int con_handler_use(const struct con_call *call)
 {
 	return change(call, apply_handlers, true);
+}
+
+/* By name, or by number for a group of somewhere else. */
+static bool apply_control_group(const struct con_call *call, struct bsr_settings *s)
+{
+	const char *name = call->word[0];
+	const struct group *group = getgrnam(name);
+	uint64_t gid = 0;
+	if (strcmp(name, "none") == 0) {
+		s->control_gid = 0;
+		return true;
+	}
+	if (group == NULL && (name[0] < '0' || name[0] > '9')) {
+		fprintf(stderr, "bsrcon /%s: there is no group '%s'\n", call->name, name);
+		return false;
+	}
+	if (group == NULL && !number(call->name, name, "control-gid", &gid)) {
+		return false;
+	}
+	gid = group != NULL ? group->gr_gid : gid;
+	if (gid == 0) {
+		fprintf(stderr, "bsrcon /%s: root's group needs no permission; 'none' takes it from others\n", call->name);
+		return false;
+	}
+	s->control_gid = gid;
+	return true;
+}
+
+int con_set_control_group(const struct con_call *call)
+{
+	return change(call, apply_control_group, true);
+}
+
+int con_get_control_group(const struct con_call *call)
+{
+	struct bsr_settings s;
+	load(&s);
+	const struct group *group = s.control_gid != 0 ? getgrgid((gid_t)s.control_gid) : NULL;
+	if (call->json) {
+		struct json_object *out = json_object_new_object();
+		json_object_object_add(out, "control_gid", json_object_new_int64((int64_t)s.control_gid));
+		con_print_json(out);
+	} else if (s.control_gid == 0) {
+		puts("control group : none");
+	} else {
+		printf("control group : %s (%" PRIu64 ")\n", group != NULL ? group->gr_name : "?", s.control_gid);
+	}
+	return CON_OK;
 }
 
 static bool apply_fast_sync(const struct con_call *call, struct bsr_settings *s)
