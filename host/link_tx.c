@@ -311,11 +311,12 @@ static uint64_t send_batch(struct stream *stream, bool *again)
 	return (uint64_t)sent;
 }
 
-uint64_t bsr_stream_transmit(struct stream *stream)
+/* Very much waits, and the network takes it. */
+static __attribute__((noinline)) uint64_t transmit_more(struct stream *stream)
 {
 	uint64_t sent = 0;
-	bool again = stream->queued_bytes > 0 && !stream->blocked;
-	for (uint32_t round = 0; again && round < SEND_ROUNDS; round++) {
+	bool again = true;
+	for (uint32_t round = 1; again && round < SEND_ROUNDS; round++) {
 		sent += send_batch(stream, &again);
 	}
 	if (again) { /* the others have their turn first */
@@ -323,4 +324,14 @@ uint64_t bsr_stream_transmit(struct stream *stream)
 		bsr_loop_again(stream->link->links->loop);
 	}
 	return sent;
+}
+
+uint64_t bsr_stream_transmit(struct stream *stream)
+{
+	bool again;
+	if (stream->queued_bytes == 0 || stream->blocked) {
+		return 0;
+	}
+	const uint64_t sent = send_batch(stream, &again);
+	return again ? sent + transmit_more(stream) : sent;
 }

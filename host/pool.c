@@ -327,10 +327,8 @@ static void take_back(struct bsr_pool *pool, bsr_buf_t buf)
 	}
 }
 
-/* Nobody holds it any more. */
-static __attribute__((noinline)) void free_buffer(struct bsr_pool *pool, bsr_buf_t buf)
+static __attribute__((noinline)) void free_other(struct bsr_pool *pool, bsr_buf_t buf)
 {
-	pool->in_use--;
 	if (pool->kept_count < KEPT_MAX && pool->chunk[buf / UNITS_PER_CHUNK].class == 0) {
 		pool->kept[pool->kept_count++] = buf;
 	} else {
@@ -338,6 +336,17 @@ static __attribute__((noinline)) void free_buffer(struct bsr_pool *pool, bsr_buf
 	}
 	if (pool->waiter_count > 0) {
 		wake_waiters(pool);
+	}
+}
+
+/* Nobody holds it any more. */
+static inline void free_buffer(struct bsr_pool *pool, bsr_buf_t buf)
+{
+	pool->in_use--;
+	if (pool->kept_count < KEPT_MAX && pool->waiter_count == 0 && pool->chunk[buf / UNITS_PER_CHUNK].class == 0) {
+		pool->kept[pool->kept_count++] = buf;
+	} else {
+		free_other(pool, buf);
 	}
 }
 

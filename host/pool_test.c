@@ -49,6 +49,26 @@ static void rounds_sizes_up_to_a_power_of_two(void **state)
 	bsr_pool_destroy(pool);
 }
 
+static void taking_one_tells_where_it_is(void **state)
+{
+	(void)state;
+	struct bsr_pool *pool = make_pool(POOL_BYTES);
+	uint8_t *mem = NULL;
+	const bsr_buf_t buf = bsr_pool_take(pool, BSR_REQUEST_BYTES_MAX, &mem);
+	assert_ptr_equal(mem, bsr_pool_mem(pool, buf));
+	assert_int_equal(bsr_pool_references(pool, buf), 1);
+	uint32_t others = 0;
+	for (uint8_t *other; bsr_pool_take(pool, BSR_REQUEST_BYTES_MAX, &other) != BSR_BUF_NONE; others++) {
+		assert_ptr_not_equal(other, mem);
+		mem = other;
+	}
+	assert_int_equal(others, POOL_BYTES / BSR_REQUEST_BYTES_MAX - 1);
+	uint8_t *untouched = mem;
+	assert_int_equal(bsr_pool_take(pool, 1, &untouched), BSR_BUF_NONE);
+	assert_ptr_equal(untouched, mem);
+	bsr_pool_destroy(pool);
+}
+
 static void gives_every_byte_of_every_size(void **state)
 {
 	(void)state;
@@ -187,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuses_no_bytes_and_too_many),
 		cmocka_unit_test(rounds_sizes_up_to_a_power_of_two),
+		cmocka_unit_test(taking_one_tells_where_it_is),
 		cmocka_unit_test(gives_every_byte_of_every_size),
 		cmocka_unit_test(small_request_takes_a_larger_buffer_when_nothing_else_is_left),
 		cmocka_unit_test(last_reference_frees),
