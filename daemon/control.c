@@ -585,8 +585,7 @@ static __attribute__((noinline)) void flush(struct bsr_control *control)
 void bsr_control_flush(struct bsr_control *control)
 {
 	/* called every turn of the loop: nearly always there is nothing to do */
-	if (control->subscribers > 0 || control->accept_again_ns != 0 || control->hold_until_ns != 0 || control->measuring ||
-		control->dirty) {
+	if ((control->subscribers | control->accept_again_ns | control->hold_until_ns | control->measuring | control->dirty) != 0) {
 		flush(control);
 	}
 }

@@ -67,20 +67,22 @@ void bsrd_perform_turn(struct bsrd *d)
 	}
 	engine_time(d);
 	/* whoever waits for an answer goes on while the network takes its time */
-	bsr_devices_flush(d->devices);
+	bool more = bsr_devices_flush(d->devices);
+	const uint64_t sends = p->sends;
 	if (d->links != NULL) {
-		uint64_t sends = p->sends;
 		if (p->paused) {
 			p->paused = false;
 			bsr_links_resume(d->links);
 		}
-		bsr_links_flush(d->links);
+		more = bsr_links_flush(d->links) || more;
+	}
+	if (more) { /* what came of it */
 		engine_time(d);
 		if (p->sends != sends) {
 			/* what left made room for more: it goes out in a turn of its own */
 			bsr_loop_again(d->loop);
 		}
+		(void)bsr_devices_flush(d->devices);
 	}
-	bsr_devices_flush(d->devices); /* what came of it */
 	set_timer(d);
 }

@@ -68,9 +68,9 @@ void bsr_devices_fill(struct bsr_devices *devices, uint32_t tag, bsr_buf_t data)
 void bsr_devices_resume(struct bsr_devices *devices);
 /**
  * bsr_devices_flush - at the end of each turn, from the loop's hook: replies that were collected go
- * out
+ * out; false: there was nothing to do
  */
-void bsr_devices_flush(struct bsr_devices *devices);
+bool bsr_devices_flush(struct bsr_devices *devices);
 /** bsr_devices_pending - requests of a volume handed over and not answered */
 uint32_t bsr_devices_pending(const struct bsr_devices *devices, uint32_t volume);
 /** bsr_device_block_size - of a volume: 512 (unless told) or 4096; before it is served */

@@ -279,12 +279,10 @@ void bsr_devices_resume(struct bsr_devices *devices)
 	}
 }
 
-void bsr_devices_flush(struct bsr_devices *devices)
+bool bsr_devices_flush(struct bsr_devices *devices)
 {
 	devices->granted = 0;
-	if (devices->nbd != NULL) {
-		bsr_nbd_flush(devices->nbd);
-	}
+	return devices->nbd != NULL && bsr_nbd_flush(devices->nbd);
 }
 
 /* ---------------------------------------------------------------- volumes */

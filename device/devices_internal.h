@@ -97,7 +97,7 @@ void bsr_fuse_answer(struct fuse_channel *channel, const struct device_slot *slo
 void bsr_fuse_pump(struct fuse_channel *channel);
 void bsr_nbd_answer(struct nbd_conn *conn, struct device_slot *slot, int error);
 void bsr_nbd_pump(struct nbd_server *server);
-void bsr_nbd_flush(struct nbd_server *server);
+bool bsr_nbd_flush(struct nbd_server *server);
 /** bsr_fuse_lend - an idle channel gives the buffers back that it keeps for its next read */
 void bsr_fuse_lend(struct fuse_channel *channel);
 /** bsr_nbd_lend - connections give the buffers back that they keep for their next read */

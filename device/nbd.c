@@ -374,11 +374,13 @@ static __attribute__((noinline)) void flush(struct nbd_server *server)
 	}
 }
 
-inline void bsr_nbd_flush(struct nbd_server *server)
+inline bool bsr_nbd_flush(struct nbd_server *server)
 {
-	if (server->dirty != NULL || server->dead != NULL) {
-		flush(server);
+	if (server->dirty == NULL && server->dead == NULL) {
+		return false;
 	}
+	flush(server);
+	return true;
 }
 
 void bsr_nbd_destroy(struct nbd_server *server)

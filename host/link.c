@@ -560,12 +560,14 @@ static __attribute__((noinline)) void flush(struct bsr_links *links)
 	free_graveyard(links);
 }
 
-inline void bsr_links_flush(struct bsr_links *links)
+inline bool bsr_links_flush(struct bsr_links *links)
 {
-	if (links->dirty != NULL || links->resume || links->draining != NULL || links->dead_conns != NULL ||
-		links->dead_links != NULL || links->dead_peers != NULL) {
-		flush(links);
+	if (links->dirty == NULL && !links->resume && links->draining == NULL && links->dead_conns == NULL &&
+		links->dead_links == NULL && links->dead_peers == NULL) {
+		return false;
 	}
+	flush(links);
+	return true;
 }
 
 uint64_t bsr_links_queued_bytes(const struct bsr_links *links, uint32_t id)

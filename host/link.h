@@ -140,9 +140,9 @@ void bsr_links_close(struct bsr_links *links, uint32_t peer, uint32_t link, bool
 void bsr_links_send(struct bsr_links *links, const struct bsr_fx_send *send, const uint8_t *head);
 /**
  * bsr_links_flush - end of turn: go on with streams that waited for a buffer or for
- * bsr_links_resume(), then write out what is queued, one system call per stream
+ * bsr_links_resume(), then write out what is queued, one system call per stream; false: there was nothing to do
  */
-void bsr_links_flush(struct bsr_links *links);
+bool bsr_links_flush(struct bsr_links *links);
 /**
  * bsr_links_resume - may_receive() may answer differently now; cheap. The next bsr_links_flush()
  * goes on reading.
