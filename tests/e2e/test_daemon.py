@@ -578,17 +578,19 @@ def test_random_deaths_of_every_process_on_both_nodes(make_node, protocol):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
-    for _ in range(12):
-        time.sleep(rng.uniform(0.2, 0.8))
-        victim = rng.choice(nodes)
-        if rng.random() < 0.7:
-            victim.kill_engine()
-        else:
-            gone = victim.log().count("keeper-gone")
-            os.kill(victim.keeper(), signal.SIGKILL)
-            wait_for(lambda: victim.log().count("keeper-gone") > gone)
-            victim.start()
-    out, _ = load.communicate(timeout=180)
+    # open all the time: without a keeper the device ends when nobody holds it, and fio closes it between its loops
+    with open(device, "rb", buffering=0):
+        for _ in range(12):
+            time.sleep(rng.uniform(0.2, 0.8))
+            victim = rng.choice(nodes)
+            if rng.random() < 0.7:
+                victim.kill_engine()
+            else:
+                gone = victim.log().count("keeper-gone")
+                os.kill(victim.keeper(), signal.SIGKILL)
+                wait_for(lambda: victim.log().count("keeper-gone") > gone)
+                victim.start()
+        out, _ = load.communicate(timeout=180)
     assert load.returncode == 0, f"seed {seed}: {out}"
     wait_for(lambda: both_up_to_date(nodes[0]), 60)
     size = int(check("blockdev", "--getsize64", device).stdout)
