@@ -415,7 +415,8 @@ static void explain_suspended(const struct subject *about, uint32_t suspended)
 		const char *remedy;
 	} causes[] = {
 		{BSR_SUSPEND_USER, "by bsradm suspend-io", "bsradm resume-io <resource>"},
-		{BSR_SUSPEND_NO_DATA, "no node with UpToDate data can be reached (on-no-data-accessible suspend-io)",
+		{BSR_SUSPEND_NO_DATA, "no node with UpToDate data can be reached (on-no-data-accessible suspend-io, or a process that "
+				      "was replaced and does not know what its applications have seen)",
 			"connect a node that has the data; to let them fail: bsradm resume-io <resource>"},
 		{BSR_SUSPEND_FENCING, "until a lost peer is known to be fenced",
 			"fence the peer, or bring it back; without that, at your own risk: bsradm resume-io <resource>"},

@@ -34,7 +34,7 @@ static bool bit_on_disk(const struct sim_node *n, uint32_t peer, uint32_t volume
 	if (slot < 0) {
 		return false;
 	}
-	const uint64_t bit = block / 32u * 32u * sb->max_peers + (uint32_t)slot * 32u + block % 32u;
+	const uint64_t bit = block / 32u * 32u * sb->max_peers + (uint64_t)slot * 32u + block % 32u;
 	const uint64_t byte = d->layout.bitmap_offset - d->md_first + bit / 8u;
 	const uint8_t *md = byte / 4096u < d->md_blocks ? d->md_now[byte / 4096u] : NULL;
 	return md != NULL && (md[byte % 4096u] >> (bit % 8u) & 1u) != 0;
@@ -210,7 +210,7 @@ void sim_oracle_bits(struct sim *w, const char *when)
 void sim_oracle_bits_now_and_then(struct sim *w)
 {
 	if (w->bits_in-- == 0) {
-		w->bits_in = (uint32_t)sim_rng_below(&w->rng[SIM_RNG_CHECK], 2u * EVERY_EVENTS);
+		w->bits_in = (uint32_t)sim_rng_below(&w->rng[SIM_RNG_CHECK], 2ull * EVERY_EVENTS);
 		sim_oracle_bits(w, "under way");
 	}
 }
