@@ -240,7 +240,7 @@ static void mark_unknown(struct bsr_engine *e, struct bsr_volume *vol, uint64_t 
 	}
 	BSR_FOR_EACH_PEER (e, p) {
 		struct bsr_peer_device *pd = &p->device[vol->index];
-		if (pd->exists && bsr_repl_is_source(pd->repl)) {
+		if (pd->exists && (bsr_repl_is_source(pd->repl) || bsr_repl_is_target(pd->repl))) {
 			bsr_resync_unsure(pd, offset, length);
 		}
 	}

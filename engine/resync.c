@@ -660,14 +660,6 @@ void bsr_resync_ack(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_m
 	pd->resynced_bytes += m->length;
 }
 
-void bsr_resync_write_in_step(
-	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint32_t length)
-{
-	const struct bsr_msg_range m = {.vnr = vol->vnr, .offset = offset, .length = length};
-	bsr_md_clear_bits(e, vol, p->device[vol->index].slot, offset, length);
-	BSR_SEND(e, p, BSR_STREAM_CONTROL, range, BSR_MSG_RESYNC_ACK, &m);
-}
-
 static bool still_target(struct bsr_engine *e, const struct bsr_peer *p)
 {
 	struct bsr_volume *vol;

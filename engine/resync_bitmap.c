@@ -154,20 +154,45 @@ static const struct bsr_span *first_unsure(const struct bsr_peer_device *pd, uin
 	return first;
 }
 
-void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length)
+/* Calls @clear for each part of the range that is believed. */
+static void each_sure_part(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length,
+	void (*clear)(struct bsr_engine *, struct bsr_peer *, struct bsr_volume *, uint64_t, uint64_t))
 {
 	const struct bsr_peer_device *pd = &p->device[vol->index];
 	const uint64_t end = offset + length;
 	const struct bsr_span *u;
 	while (offset < end && (u = first_unsure(pd, offset, end)) != NULL) {
 		if (u->start > offset) {
-			bsr_md_clear_bits(e, vol, pd->slot, offset, u->start - offset);
+			clear(e, p, vol, offset, u->start - offset);
 		}
 		offset = u->end;
 	}
 	if (offset < end) {
-		bsr_md_clear_bits(e, vol, pd->slot, offset, end - offset);
+		clear(e, p, vol, offset, end - offset);
 	}
+}
+
+static void clear_here(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length)
+{
+	bsr_md_clear_bits(e, vol, p->device[vol->index].slot, offset, length);
+}
+
+void bsr_resync_clear_bits(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length)
+{
+	each_sure_part(e, p, vol, offset, length, clear_here);
+}
+
+static void clear_here_and_there(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint64_t length)
+{
+	const struct bsr_msg_range m = {.vnr = vol->vnr, .offset = offset, .length = (uint32_t)length};
+	clear_here(e, p, vol, offset, length);
+	BSR_SEND(e, p, BSR_STREAM_CONTROL, range, BSR_MSG_RESYNC_ACK, &m);
+}
+
+void bsr_resync_write_in_step(
+	struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol, uint64_t offset, uint32_t length)
+{
+	each_sure_part(e, p, vol, offset, length, clear_here_and_there);
 }
 
 void bsr_resync_unsure(struct bsr_peer_device *pd, uint64_t offset, uint64_t length)
