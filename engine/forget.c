@@ -18,11 +18,12 @@ static bool has_slot(const struct bsr_volume *vol, uint32_t node)
 	return vol->md_usable && vol->sb.peer[node].bitmap_index >= 0;
 }
 
-/* FP-1 */
+/* FP-1; a disk that is left behind itself is in no generation that goes on, unless a third node brings it up to one */
 static bool may_share_generation(const struct bsr_engine *e, const struct bsr_volume *vol, uint32_t node)
 {
 	const bool data = (vol->sb.current_gi.v & BSR_GI_MASK) != BSR_GI_JUST_CREATED;
-	return data && vol->disk > BSR_DISK_OUTDATED && (bsr_gi_may_have_current(e, vol) & bsr_node_bit(node)) != 0;
+	const bool goes_on = vol->disk > BSR_DISK_OUTDATED || (vol->owners & ~bsr_node_bit(node)) != 0;
+	return data && goes_on && (bsr_gi_may_have_current(e, vol) & bsr_node_bit(node)) != 0;
 }
 
 static int32_t check_volume(struct bsr_engine *e, const struct bsr_volume *vol, uint32_t node)

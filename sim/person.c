@@ -214,11 +214,23 @@ static void look_after_disk(struct sim *w, uint32_t a, uint32_t v)
 	sim_node_script_add(w, a, &cmd, 0);
 }
 
+/* Somebody is its source, or will be when other volumes are done: time helps. */
+static bool becomes_target(struct sim *w, uint32_t a, uint32_t v)
+{
+	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
+		const enum bsr_repl_state repl = a == b ? BSR_REPL_OFF : sim_peer_device_info(w, a, b, v).repl;
+		if (repl == BSR_REPL_WF_BITMAP_T || repl == BSR_REPL_SYNC_TARGET || repl == BSR_REPL_PAUSED_SYNC_T) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void look_after_volume(struct sim *w, uint32_t a, uint32_t v)
 {
 	look_after_disk(w, a, v);
 	const bool stays_outdated = sim_volume_info(w, a, v).disk == BSR_DISK_OUTDATED &&
-				    w->now_ns - w->phase_began_ns > OUTDATED_STAYS_NS;
+				    w->now_ns - w->phase_began_ns > OUTDATED_STAYS_NS && !becomes_target(w, a, v);
 	for (uint32_t b = 0; b < w->cfg.node_count; b++) {
 		if (b == a) {
 			continue;
