@@ -107,7 +107,7 @@ static inline bool awaits_generation(struct bsr_engine *e, struct bsr_volume *vo
 	if (bsr_request_is_write(rq)) {
 		return !BSR_MUTATION(11) && bsr_gi_hold(e, vol);
 	}
-	return rq->op == BSR_OP_FLUSH && !BSR_MUTATION(132) && bsr_gi_hold(e, vol);
+	return rq->op == BSR_OP_FLUSH && (vol->gi_busy || vol->gi_for_flush) && !BSR_MUTATION(132) && bsr_gi_hold(e, vol);
 }
 
 void bsr_request_try_complete(struct bsr_engine *e, struct bsr_request *rq)

@@ -438,6 +438,7 @@ struct bsr_volume {
 	bool exposed_unknown; /* ... before this engine process, which does not know it */
 	uint64_t disk_lost_at; /* transfer log when the disk went: writes before it may be nowhere else (protocol A) */
 	bool gi_wanted; /* a new generation before the next write is acknowledged */
+	bool gi_for_flush; /* .. or the next flush: who is left behind may not keep all that it promises */
 	bool gi_busy;
 	struct bsr_gi gi_next; /* the one that is being made, whatever becomes of the disk meanwhile */
 	uint64_t gi_sb_target;
@@ -666,6 +667,8 @@ void bsr_md_clear_bits(struct bsr_engine *e, struct bsr_volume *vol, int32_t slo
 
 /* ---- generation.c ---- */
 void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol);
+/** bsr_gi_peer_lost - wanted for the next write; for a flush only when the peer has not confirmed all that came before */
+void bsr_gi_peer_lost(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 /** bsr_gi_peer_declined - it does not have a write that I am about to acknowledge: no disk of its may claim my generation */
 void bsr_gi_peer_declined(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol);
 /** bsr_gi_want_for_absent - at promotion or attach: if somebody with a slot is away and had everything */

@@ -42,12 +42,21 @@ struct bsr_gi bsr_gi_mine(const struct bsr_engine *e, const struct bsr_volume *v
 	return lives_elsewhere(e, vol) ? vol->exposed_gi : vol->sb.current_gi;
 }
 
+void bsr_gi_peer_lost(struct bsr_engine *e, struct bsr_peer *p, struct bsr_volume *vol)
+{
+	const bool for_flush = vol->gi_for_flush && vol->gi_wanted;
+	bsr_gi_want_new(e, vol);
+	/* what it has confirmed with a checkpoint it keeps, whatever becomes of it */
+	vol->gi_for_flush = for_flush || bsr_log_awaits_checkpoint(e, p, vol);
+}
+
 void bsr_gi_want_new(struct bsr_engine *e, struct bsr_volume *vol)
 {
 	/* a disk that is not UpToDate has no history of its own to begin: nothing is acknowledged for its sake */
 	const bool own_disk = vol->md_usable && vol->disk >= BSR_DISK_UP_TO_DATE;
 	if (e->role == BSR_ROLE_PRIMARY && (own_disk || bsr_mesh_on(e))) {
 		vol->gi_wanted = !BSR_MUTATION(18);
+		vol->gi_for_flush = true;
 	}
 }
 

@@ -83,7 +83,7 @@ static void note_loss(struct bsr_engine *e, struct bsr_peer *p)
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		struct bsr_peer_device *pd = &p->device[vol->index];
 		if (pd->mirrored && (pd->slot >= 0 || bsr_mesh_on(e))) {
-			bsr_gi_want_new(e, vol);
+			bsr_gi_peer_lost(e, p, vol);
 		}
 		if (pd->mirrored) {
 			bsr_log_note_unconfirmed(e, p, vol);
@@ -462,7 +462,7 @@ void bsr_peer_disk_changed(
 	struct bsr_peer_device *pd = &p->device[vol->index];
 	const bool was_mirrored = pd->mirrored;
 	if (was_mirrored && next < BSR_DISK_INCONSISTENT) {
-		bsr_gi_want_new(e, vol);
+		bsr_gi_peer_lost(e, p, vol);
 		bsr_log_note_unconfirmed(e, p, vol);
 		bsr_log_mark_volume(e, p, vol);
 		vol->gi_await &= ~bsr_node_bit(p->node_id);

@@ -129,8 +129,9 @@ void bsr_state_recompute(struct bsr_engine *e, struct bsr_volume *vol)
 		}
 	}
 	vol->oos_slots &= ~mirror_slots;
-	if ((before & ~vol->mirror_mask) && !bsr_mesh_on(e)) {
-		bsr_gi_want_new(e, vol); /* GI-1 */
+	for (uint32_t left = bsr_mesh_on(e) ? 0 : before & ~vol->mirror_mask; left; left &= left - 1) {
+		p = e->peer[__builtin_ctz(left)];
+		p ? bsr_gi_peer_lost(e, p, vol) : bsr_gi_want_new(e, vol); /* GI-1 */
 	}
 	if (e->role == BSR_ROLE_SECONDARY && vol->disk == BSR_DISK_DISKLESS && bsr_state_up_to_date_peer(e, vol, 0)) {
 		vol->left_behind = !BSR_MUTATION(83); /* whatever the disk's record says when it comes: the peer may have gone on */

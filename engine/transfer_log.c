@@ -119,6 +119,17 @@ static bool has_unconfirmed(struct bsr_engine *e, const struct bsr_peer *p, cons
 	return false;
 }
 
+bool bsr_log_awaits_checkpoint(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	for (uint64_t i = p->log_from > e->log_head ? p->log_from : e->log_head; i < e->log_tail; i++) {
+		const struct bsr_log_entry *en = entry_at(e, i);
+		if (en->length != 0 && en->volume == vol->index) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void bsr_log_note_unconfirmed(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_volume *vol)
 {
 	struct bsr_peer_device *pd = &p->device[vol->index];

@@ -12,6 +12,8 @@ void bsr_log_local_failed(struct bsr_engine *e, uint64_t index);
 void bsr_log_forget_pins(struct bsr_engine *e, const struct bsr_volume *vol);
 void bsr_log_advance(struct bsr_engine *e);
 void bsr_log_peer_lost(struct bsr_engine *e, struct bsr_peer *p);
+/** bsr_log_awaits_checkpoint - writes to the volume, answered or not, that the peer has not confirmed with a checkpoint */
+bool bsr_log_awaits_checkpoint(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol);
 /** bsr_log_note_unconfirmed - the peer is lost: does it take acknowledged writes with it that are nowhere else for sure? */
 void bsr_log_note_unconfirmed(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_volume *vol);
 /** bsr_log_mark_volume - the peer's disk of one volume is lost: the same for its writes */

@@ -197,9 +197,9 @@ def test_two_histories(pair, written):
     text = why(alice, "split-brain" if written else "two-primaries", "bsradm secondary r0")
     assert ("--discard-my-data r0" in text) == written
     bob.run("bsradm secondary r0")
-    if not written:  # bob's generation is the newer one: a Primary does not become its target; demoting begins another one
+    if not written:  # bob's generation is the newer one, and a Primary does not become its target
         alice.run("bsradm secondary r0")
-    bob.run("bsradm connect --discard-my-data r0")
+    bob.run("bsradm connect --discard-my-data r0" if written else "bsradm connect r0")
     alice.run("bsradm connect r0")
     settle(pair)
     why(bob, "nothing is wrong")
