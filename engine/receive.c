@@ -123,7 +123,7 @@ static void note_failed_write(struct bsr_engine *e, struct bsr_volume *vol)
 /* pass_on: the sender goes on alone when it hears that the write failed; a crash must not find a record that claims all. */
 static bool record_claims_it(const struct bsr_volume *vol)
 {
-	return vol->options.on_io_error == BSR_IO_ERROR_PASS_ON && vol->disk >= BSR_DISK_INCONSISTENT && !BSR_MUTATION(103) &&
+	return vol->options.on_io_error == BSR_IO_ERROR_PASS_ON && vol->disk >= BSR_DISK_INCONSISTENT &&
 	       vol->sb_durable < vol->failed_sb;
 }
 

@@ -226,20 +226,21 @@ void bsr_log_checkpoint_ack(struct bsr_engine *e, struct bsr_peer *p, const stru
 	const uint64_t covered = BSR_MUTATION(17) ? e->log_tail : p->checkpoint[p->checkpoint_first].log_index;
 	p->checkpoint_first = (p->checkpoint_first + 1) % BSR_CHECKPOINTS_MAX;
 	p->checkpoint_count--;
+	const bool failed = m->error < 0 && !BSR_MUTATION(13);
 	struct bsr_volume *vol;
-	if (m->error < 0 && !BSR_MUTATION(13)) {
+	if (failed) {
 		mark_range(e, p, p->log_from, covered); /* the peer cannot promise to keep them */
 	}
 	BSR_FOR_EACH_VOLUME (e, vol) {
 		struct bsr_peer_device *pd = &p->device[vol->index];
-		pd->refused = pd->refused || (m->error < 0 && !BSR_MUTATION(13));
-		if (m->error < 0) {
+		pd->refused = pd->refused || failed;
+		if (failed) {
 			if (pd->exists && !BSR_MUTATION(133)) {
 				bsr_gi_peer_declined(e, p, vol); /* a flush that waits for it must not be answered in the generation that it has */
 			}
 			bsr_log_note_unconfirmed(e, p, vol); /* nor does a disk of mine keep them for it */
 		}
-		pd->unconfirmed = pd->unconfirmed && (m->error < 0 || !pd->mirrored);
+		pd->unconfirmed = pd->unconfirmed && (failed || !pd->mirrored);
 	}
 	p->log_from = covered;
 	bsr_log_advance(e);
