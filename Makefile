@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # build; tests and their foreign judges; the demo
 PACKAGES := build-essential clang clang-tidy libclang-rt-14-dev meson ninja-build pkg-config \
 	liburing-dev libssl-dev libjson-c-dev libseccomp-dev libcmocka-dev scdoc \
-	drbd-utils fio nbdkit libnbd-bin libnbd-dev qemu-utils python3-pytest python3-pytest-xdist sqlite3 e2fsprogs xfsprogs \
+	drbd-utils fio fuse3 nbdkit libnbd-bin libnbd-dev qemu-utils python3-pytest python3-pytest-xdist sqlite3 e2fsprogs xfsprogs \
 	iproute2 util-linux valgrind procps strace resource-agents $(EXTRA_PACKAGES)
 
 .PHONY: help deps build demo test test-asan test-tsan tidy sim sim-long bench fuzz install clean format check
