@@ -108,26 +108,26 @@ static void mark_range(struct bsr_engine *e, struct bsr_peer *p, uint64_t from, 
 	}
 }
 
-static bool has_unconfirmed(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
+/* Writes to the volume that the peer has not confirmed with a checkpoint; only those that have been answered, or all. */
+static bool has_writes(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol, bool only_answered)
 {
 	for (uint64_t i = p->log_from > e->log_head ? p->log_from : e->log_head; i < e->log_tail; i++) {
 		const struct bsr_log_entry *en = entry_at(e, i);
-		if (en->complete && en->length != 0 && en->volume == vol->index) {
+		if ((en->complete || !only_answered) && en->length != 0 && en->volume == vol->index) {
 			return true;
 		}
 	}
 	return false;
 }
 
+static bool has_unconfirmed(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
+{
+	return has_writes(e, p, vol, true);
+}
+
 bool bsr_log_awaits_checkpoint(struct bsr_engine *e, const struct bsr_peer *p, const struct bsr_volume *vol)
 {
-	for (uint64_t i = p->log_from > e->log_head ? p->log_from : e->log_head; i < e->log_tail; i++) {
-		const struct bsr_log_entry *en = entry_at(e, i);
-		if (en->length != 0 && en->volume == vol->index) {
-			return true;
-		}
-	}
-	return false;
+	return has_writes(e, p, vol, false);
 }
 
 void bsr_log_note_unconfirmed(struct bsr_engine *e, struct bsr_peer *p, const struct bsr_volume *vol)
